@@ -1,0 +1,221 @@
+"""The contract between an engine and the rest of the house: parameters, spec, context, outputs, errors.
+
+An engine is a folder `engines/<kind>/` with a light `spec.py` (pydantic; imported by the API) and a heavy
+`engine.py` (imported by workers only, through `engines.load`). An engine knows neither queue nor database.
+
+    EngineError            the job fails with `code`; a second try would fail the same way
+    ├── BadInput           this input or this combination of parameters cannot be used
+    ├── OutOfMemory        did not fit, even after the engine's own smaller second try
+    └── Transient          worth another attempt (a device that hiccuped)
+    Interrupted            raised by Context.progress: stop now, the context has already noted why
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Protocol, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+#: What the image door of `storage.images` lets in.
+IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/tiff")
+
+#: A data: URI of 32 MiB of bytes, in base64; larger inputs go through `POST /v1/files`.
+MAX_REF_LENGTH = 45_000_000
+
+_REF = re.compile(r"art_[0-9a-z]+|data:[^,]*,.*|https?://.+", re.DOTALL)
+
+
+class EngineError(Exception):
+    """The engine could not make this job."""
+
+    code: ClassVar[str] = "engine_error"
+
+
+class BadInput(EngineError):
+    """This input cannot be used by the engine."""
+
+    code = "bad_input"
+
+
+class OutOfMemory(EngineError):
+    """The job does not fit into this device's memory; a smaller size will."""
+
+    code = "out_of_memory"
+
+
+class Transient(EngineError):
+    """A passing fault of the device or the machine."""
+
+    code = "transient"
+
+
+class Interrupted(Exception):
+    """The job was canceled, is being given back, or no longer belongs to this worker.
+
+    An engine lets it pass (after releasing what it holds); it never catches it to go on.
+    """
+
+
+@dataclass(frozen=True)
+class ArtifactField:
+    """Marks a params field as a file: a file id (`art_...`), a `data:` URI or an `https:` URL.
+
+    `accept` lists the media types; it appears in the JSON Schema as `x-artifact` so that forms, the bot
+    and the command line know to offer a file chooser.
+    """
+
+    accept: tuple[str, ...] = IMAGE_TYPES
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def check(value: str) -> str:
+            if not _REF.fullmatch(value):
+                raise ValueError("must be a file id (art_...), a data: URI or an https: URL")
+            return value
+
+        return core_schema.no_info_after_validator_function(
+            check, core_schema.str_schema(max_length=MAX_REF_LENGTH)
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {
+            "type": "string",
+            "maxLength": MAX_REF_LENGTH,
+            "pattern": r"^(art_[0-9a-z]+|data:[^,]*,|https?://.)",
+            "x-artifact": {"accept": list(self.accept)},
+        }
+
+
+ImageRef = Annotated[str, ArtifactField()]
+
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Params(BaseModel):
+    """Base of every engine's parameters. Unknown fields, NaN and infinities are refused.
+
+    Every field declares a description and, where it is a number or a list, bounds: forms, the bot, the
+    command line, the documentation and the validation are all drawn from this one declaration.
+    """
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+
+    seed: Seed | None = Field(
+        default=None,
+        description="The same seed and parameters give the same result. Left out: one is chosen, "
+        "and returned with the result.",
+    )
+
+
+@dataclass(frozen=True)
+class FileParam:
+    """One params field that is a file; `multiple` where it is a list of files."""
+
+    name: str
+    accept: tuple[str, ...]
+    multiple: bool
+
+
+@dataclass(frozen=True)
+class EngineSpec:
+    """What the API must know of an engine, without torch."""
+
+    name: str
+    title: str
+    description: str
+    params: type[Params]
+    #: Media types of the outputs.
+    produces: tuple[str, ...]
+    #: A complete, valid params object; file fields hold placeholders such as "art_photo".
+    example: Mapping[str, Any]
+    #: The queue its jobs wait in, a name of `queue_config.QUEUES`.
+    queue: str = "gpu"
+    #: A job that runs longer than this many seconds is ended as `timeout`.
+    time_limit: float = 3600.0
+    #: Names (`engines.weights`) of the files these params need; empty when there is nothing to fetch.
+    weights_for: Callable[[Any], tuple[str, ...]] = field(default=lambda params: ())
+    #: A diagnostic engine: works like any other, but forms and galleries do not offer it.
+    hidden: bool = False
+
+    @cached_property
+    def file_params(self) -> dict[str, FileParam]:
+        """The params fields that are files, by name."""
+        found = {}
+        for name, info in self.params.model_fields.items():
+            # A plain file carries its mark in the field's metadata; list[ImageRef] and ImageRef | None
+            # carry it one level down.
+            marks = [(m, False) for m in info.metadata if isinstance(m, ArtifactField)]
+            for inner in get_args(info.annotation):
+                is_list = getattr(info.annotation, "__origin__", None) in (list, tuple)
+                marks += [(m, is_list) for m in get_args(inner)[1:] if isinstance(m, ArtifactField)]
+            for mark, multiple in marks:
+                found[name] = FileParam(name, mark.accept, multiple)
+        return found
+
+
+@dataclass(frozen=True)
+class Output:
+    """One produced file, handed over by an engine.
+
+    `data` is the encoded file, in memory or as a path under the context's scratch folder. `meta` is
+    small, JSON-able, and is shown with the artifact (the seed, the latent, the label...).
+    """
+
+    name: str
+    media_type: str
+    data: bytes | Path
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Context(Protocol):
+    """What a running engine may ask of the house."""
+
+    @property
+    def scratch(self) -> Path:
+        """An empty folder of this attempt's own; removed when the attempt ends."""
+
+    def input(self, ref: str) -> Path:
+        """The local file behind a file field of the params. Raises BadInput when it cannot be had."""
+
+    def progress(
+        self,
+        fraction: float,
+        message: str = "",
+        *,
+        preview: Callable[[], bytes] | None = None,
+        state: Callable[[], bytes] | None = None,
+    ) -> None:
+        """Report `fraction` (0 to 1) and give the house a chance to stop the job.
+
+        Call it at least every second or two: it is also the cancel check. `preview` makes a small JPEG
+        and `state` a checkpoint from which a later attempt continues; both are called only when one is
+        due, so pass them every time. Raises Interrupted when the job must stop, after saving `state`
+        if the job is to go on elsewhere.
+        """
+
+    def restore(self) -> bytes | None:
+        """The newest checkpoint an earlier attempt of this job stored, if any."""
+
+
+class Engine(Protocol):
+    """The heavy half. One instance lives as long as its worker process and serves one job at a time."""
+
+    #: What it runs on, for the job's record: "cpu", "cuda: NVIDIA H200".
+    device: str
+
+    def setup(self) -> None:
+        """Load models. Called once per process, before the first job."""
+
+    def run(self, params: Any, context: Context) -> Iterable[Output]:
+        """Make one job and yield its outputs. `params.seed` is never None here.
+
+        Raises EngineError when it cannot, and lets Interrupted pass.
+        """

@@ -1,0 +1,1 @@
+"""The processes that run jobs. Nothing here imports torch; `engines.load` does."""
