@@ -1,0 +1,167 @@
+"""The connection to the database, and the two ways to use it: `read` and `write`.
+
+Owner of DATABASE_URL (default: SQLite in the user's data folder).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from jobs.errors import Unavailable
+
+T = TypeVar("T")
+
+DEFAULT_URL = "sqlite:///~/.local/share/atelier/atelier.db"
+
+
+def database_url() -> str:
+    """DATABASE_URL, or SQLite in the user's data folder."""
+    return os.environ.get("DATABASE_URL", DEFAULT_URL)
+
+
+def _normalise(url: str) -> URL:
+    """Accept what operators write: `postgres://`, no driver, a `~` in an SQLite path."""
+    made = make_url(url)
+    if made.drivername in ("postgres", "postgresql"):
+        return made.set(drivername="postgresql+psycopg")
+    if made.drivername == "sqlite" and made.database and made.database != ":memory:":
+        return made.set(database=str(Path(made.database).expanduser()))
+    return made
+
+
+class Database:
+    """A pool of connections. Cheap to build: nothing connects before the first statement.
+
+    A statement that meets a dead connection (the server restarted) is tried once more on a fresh one:
+    every transaction in `jobs` is guarded so that doing it twice is doing it once. A server that cannot
+    be reached raises Unavailable.
+    """
+
+    def __init__(self, url: str | None = None, *, pool_size: int = 8) -> None:
+        self.url = _normalise(url or database_url())
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            if self.url.database:
+                Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            connect_args: dict[str, Any] = {"timeout": 15, "check_same_thread": False}
+        else:
+            # A frozen or unplugged server must not hang a worker past its lease (12 s).
+            connect_args = {"connect_timeout": 3, "tcp_user_timeout": 5000, "keepalives_idle": 5}
+        self.engine = create_engine(
+            self.url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=5, connect_args=connect_args
+        )
+        if self.is_sqlite:
+            event.listen(self.engine, "connect", _configure_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+        # Single statements: no BEGIN and COMMIT round trips.
+        self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT", read_only=True)
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in one transaction and commit it. Raises Unavailable."""
+        return self._run(lambda: self._in_transaction(work))
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on a connection in autocommit. Raises Unavailable."""
+        return self._run(lambda: self._in_autocommit(work))
+
+    def _in_transaction(self, work: Callable[[Connection], T]) -> T:
+        with self.engine.begin() as connection:
+            return work(connection)
+
+    def _in_autocommit(self, work: Callable[[Connection], T]) -> T:
+        with self._reader.connect() as connection:
+            return work(connection)
+
+    def _run(self, transaction: Callable[[], T]) -> T:
+        try:
+            return transaction()
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise _translated(error) from error
+        except PoolTimeout as error:
+            raise Unavailable("All database connections are busy.") from error
+        try:
+            return transaction()
+        except DBAPIError as error:
+            raise _translated(error) from error
+
+    def check(self) -> None:
+        """Raise Unavailable unless the database answers and its tables are there."""
+        if self.revision() is None:
+            raise Unavailable("The database has no tables yet: run `atelier migrate`.")
+
+    def revision(self) -> str | None:
+        """The migration the database stands at; None for an empty one."""
+        return self.read(lambda c: MigrationContext.configure(c).get_current_revision())
+
+    def migrate(self, revision: str = "head") -> None:
+        """Bring the tables to `revision` ("head" is the newest, "base" is none at all)."""
+        config = self._alembic()
+        if revision == "base":
+            command.downgrade(config, revision)
+        else:
+            command.upgrade(config, revision)
+
+    def head(self) -> str | None:
+        """The newest migration this code knows."""
+        return ScriptDirectory.from_config(self._alembic()).get_current_head()
+
+    def _alembic(self) -> Config:
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config.attributes["engine"] = self.engine
+        return config
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def _translated(error: DBAPIError) -> Exception:
+    """Unavailable for what passes by itself; the error itself for what is our mistake."""
+    # psycopg and sqlite3 both raise OperationalError for a server that is away, locked, full or read-only.
+    if error.connection_invalidated or type(error.orig).__name__ in _PASSING:
+        return Unavailable("The database cannot be reached at the moment.")
+    return error
+
+
+_PASSING = {
+    "OperationalError",
+    "ConnectionTimeout",
+    "AdminShutdown",
+    "CannotConnectNow",
+    "CrashShutdown",
+    "DeadlockDetected",
+    "SerializationFailure",
+    "TooManyConnections",
+}
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver opens no transactions of its own; _begin_sqlite does
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    # An answered 202 survives a power cut, not only a kill: one more fsync a commit.
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA busy_timeout = 15000")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # Take the write lock at once: a transaction that reads first and then writes cannot wait for it
+    # (SQLITE_BUSY_SNAPSHOT).
+    if not connection.get_execution_options().get("read_only"):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,154 @@
+"""Everything that can be wrong with a request or a job, one class each.
+
+AtelierError                code, and the docstring as the default message
+├── NotFound                there is no such thing, or it belongs to somebody else
+│   ├── EngineNotFound
+│   └── Gone                it was there; its bytes have expired or were deleted
+├── Unauthorized            no key, a wrong key, a revoked key
+├── Forbidden               the key's scope does not cover this
+├── Invalid                 the request is malformed; `errors` may point at fields
+│   ├── InvalidParams       the engine does not take these parameters
+│   ├── BadFile             an uploaded file was refused at the image door
+│   └── WeightsMissing      this method needs a weights file that no machine here has
+├── TooLarge                a body or a file over the limit
+├── Conflict
+│   ├── IdempotencyConflict the same Idempotency-Key came with another body
+│   ├── InUse               a file that a waiting or running job still needs
+│   └── WrongState          this cannot be done to a job in this state
+├── RateLimited
+├── Unavailable             a part we depend on is away; try again
+└── LeaseLost               inside a worker: this attempt no longer owns the job
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+
+class AtelierError(Exception):
+    """Something went wrong."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, detail: str | None = None, *, code: str | None = None, **extra: Any) -> None:
+        self.detail = detail or (self.__doc__ or "").strip().splitlines()[0]
+        #: The stable machine code; a subclass's own unless a more precise one is given.
+        self.problem_code = code or self.code
+        #: Members added to the problem document.
+        self.extra = extra
+        super().__init__(self.detail)
+
+
+class NotFound(AtelierError):
+    """There is no such thing here."""
+
+    code = "not_found"
+
+
+class EngineNotFound(NotFound):
+    """There is no such engine; GET /v1/engines lists them."""
+
+    code = "engine_not_found"
+
+
+class Gone(NotFound):
+    """Its bytes are no longer kept."""
+
+    code = "gone"
+
+
+class Unauthorized(AtelierError):
+    """A valid API key is needed: `Authorization: Bearer <key>`."""
+
+    code = "unauthorized"
+
+
+class Forbidden(AtelierError):
+    """This key may not do that."""
+
+    code = "forbidden"
+
+
+class Invalid(AtelierError):
+    """The request cannot be understood."""
+
+    code = "invalid_request"
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        code: str | None = None,
+        errors: Sequence[dict[str, Any]] | None = None,
+        **extra: Any,
+    ) -> None:
+        if errors:
+            extra["errors"] = list(errors)
+        super().__init__(detail, code=code, **extra)
+
+
+class InvalidParams(Invalid):
+    """The engine does not take these parameters; `errors` says which and why."""
+
+    code = "invalid_params"
+
+
+class BadFile(Invalid):
+    """This file cannot be used."""
+
+    code = "bad_file"
+
+
+class WeightsMissing(Invalid):
+    """This method needs a weights file that is not installed."""
+
+    code = "weights_missing"
+
+
+class TooLarge(AtelierError):
+    """The request is larger than this key may send."""
+
+    code = "too_large"
+
+
+class Conflict(AtelierError):
+    """This contradicts the present state."""
+
+    code = "conflict"
+
+
+class IdempotencyConflict(Conflict):
+    """This Idempotency-Key was used before with another request."""
+
+    code = "idempotency_conflict"
+
+
+class InUse(Conflict):
+    """A job that is waiting or running still needs this file."""
+
+    code = "in_use"
+
+
+class WrongState(Conflict):
+    """This cannot be done to a job in this state."""
+
+    code = "wrong_state"
+
+
+class RateLimited(AtelierError):
+    """Too many requests for this key."""
+
+    code = "rate_limited"
+
+
+class Unavailable(AtelierError):
+    """A part this server depends on is away; nothing was accepted. Try again in a moment."""
+
+    code = "unavailable"
+
+
+class LeaseLost(AtelierError):
+    """This attempt no longer owns the job; nothing it writes counts."""
+
+    code = "lease_lost"

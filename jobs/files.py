@@ -1,0 +1,123 @@
+"""FileStore: the rows of stored files, and the clean-up of objects that no row names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select
+
+from jobs.clock import now
+from jobs.database import Database
+from jobs.errors import InUse, NotFound
+from jobs.ids import new_id
+from jobs.models import Artifact, Cleanup
+from jobs.store import NewArtifact, in_use
+
+#: An upload that takes longer than this is looked at by the clean-up while it still runs; it is far above
+#: what any server lets a request take.
+UPLOAD_GRACE_SECONDS = 6 * 3600.0
+
+_ARTIFACTS = Artifact.__table__
+
+
+class FileStore:
+    """Uploaded files and produced ones, in one database."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def reserve(self) -> str:
+        """A new file id whose objects are removed later unless `add` follows: call it before storing bytes.
+
+        The bytes belong under `files/<id>/`.
+        """
+        file_id = new_id("art")
+        self.database.write(
+            lambda c: c.execute(
+                insert(Cleanup).values(prefix=f"files/{file_id}", due_at=now(UPLOAD_GRACE_SECONDS))
+            )
+        )
+        return file_id
+
+    def add(self, file_id: str, owner_id: str, artifact: NewArtifact) -> Row[Any]:
+        """Record an upload whose bytes are stored."""
+        return self.database.write(
+            lambda c: c.execute(
+                insert(Artifact)
+                .values(
+                    id=file_id,
+                    owner_id=owner_id,
+                    name=artifact.name,
+                    key=artifact.key,
+                    media_type=artifact.media_type,
+                    size=artifact.size,
+                    sha256=artifact.sha256,
+                    width=artifact.width,
+                    height=artifact.height,
+                    meta=dict(artifact.meta),
+                )
+                .returning(_ARTIFACTS)
+            ).one()
+        )
+
+    def abandon(self, file_id: str) -> None:
+        """An upload that failed: let the clean-up take its objects now."""
+        self.database.write(
+            lambda c: c.execute(insert(Cleanup).values(prefix=f"files/{file_id}", due_at=now()))
+        )
+
+    def get(self, file_id: str, owner_id: str | None = None) -> Row[Any]:
+        """One file; with `owner_id`, only if it is that owner's. Raises NotFound."""
+        query = select(_ARTIFACTS).where(Artifact.id == file_id)
+        if owner_id is not None:
+            query = query.where(Artifact.owner_id == owner_id)
+        row = self.database.read(lambda c: c.execute(query).one_or_none())
+        if row is None:
+            raise NotFound(f"There is no file {file_id}.")
+        return row
+
+    def get_many(self, file_ids: Sequence[str], owner_id: str) -> dict[str, Row[Any]]:
+        """Those of these files that are this owner's, by id."""
+        query = select(_ARTIFACTS).where(Artifact.id.in_(file_ids), Artifact.owner_id == owner_id)
+        return self.database.read(lambda c: {row.id: row for row in c.execute(query)})
+
+    def delete(self, file_id: str, owner_id: str | None) -> None:
+        """Delete a file's row and (by the sweeper) its object.
+
+        Raises NotFound, and InUse while a waiting or running job reads it.
+        """
+
+        def work(connection: Connection) -> None:
+            # FOR UPDATE first, then the check in a new statement: a job that is just being submitted with
+            # this file holds a key-share lock on the row, and is seen once we have ours.
+            query = select(Artifact.job_id, Artifact.key).where(Artifact.id == file_id).with_for_update()
+            if owner_id is not None:
+                query = query.where(Artifact.owner_id == owner_id)
+            row = connection.execute(query).one_or_none()
+            if row is None:
+                raise NotFound(f"There is no file {file_id}.")
+            if in_use(connection, [file_id]):
+                raise InUse
+            connection.execute(delete(Artifact).where(Artifact.id == file_id))
+            folder = row.key.rpartition("/")[0]
+            connection.execute(insert(Cleanup).values(prefix=folder, due_at=now()))
+
+        self.database.write(work)
+
+    # --- the clean-up, for the sweeper -----------------------------------------------------------
+
+    def due_cleanups(self, limit: int = 100) -> list[Row[Any]]:
+        """(id, prefix) of the folders to look through now."""
+        query = select(Cleanup.id, Cleanup.prefix).where(Cleanup.due_at <= now()).limit(limit)
+        return self.database.read(lambda c: list(c.execute(query)))
+
+    def unreferenced(self, keys: Sequence[str]) -> list[str]:
+        """Those of these keys that no artifact names."""
+        query = select(Artifact.key).where(Artifact.key.in_(keys))
+        kept = self.database.read(lambda c: set(c.execute(query).scalars()))
+        return [key for key in keys if key not in kept]
+
+    def cleaned(self, cleanup_id: int) -> None:
+        """This folder was looked through."""
+        self.database.write(lambda c: c.execute(delete(Cleanup).where(Cleanup.id == cleanup_id)))

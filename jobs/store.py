@@ -1,0 +1,566 @@
+"""JobStore: every SQL statement about jobs. One method is one transaction.
+
+A worker's writes are guarded by `id`, `state = 'running'` and the attempt number it was given at the claim.
+The attempt number only grows, so a worker that lost its lease matches no row and changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Row,
+    Update,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from jobs.clock import now
+from jobs.database import Database
+from jobs.errors import IdempotencyConflict, InUse, LeaseLost, NotFound, WrongState
+from jobs.ids import new_id
+from jobs.models import Artifact, Cleanup, Job, JobEvent, JobInput
+from jobs.states import FINAL, State
+
+#: Attempts that may end in a transient error or a lost worker before the job fails.
+MAX_FAILURES = 3
+#: A lost attempt's worker stops itself well within this time; then its objects are nobody's.
+ORPHAN_GRACE_SECONDS = 600.0
+#: How far `queue_position` counts; a job behind that many has no use for the exact number.
+MAX_POSITION = 1000
+
+JobRow = Row[Any]
+
+# Literals, not bound values: a partial index serves only a query whose predicate is known when it is planned.
+_QUEUED = Job.state == literal_column("'queued'")
+_RUNNING = Job.state == literal_column("'running'")
+_JOBS = Job.__table__
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A validated request, ready to be accepted."""
+
+    owner_id: str
+    engine: str
+    queue: str
+    params: Mapping[str, Any]
+    seed: int
+    #: Ids of the files its params name.
+    inputs: Sequence[str] = ()
+    priority: int = 0
+    request_id: str | None = None
+    idempotency_key: str | None = None
+    idempotency_hash: str | None = None
+    id: str = field(default_factory=lambda: new_id("job"))
+
+
+@dataclass(frozen=True)
+class NewArtifact:
+    """An output whose bytes are already stored under `key`."""
+
+    name: str
+    key: str
+    media_type: str
+    size: int
+    sha256: str
+    width: int | None = None
+    height: int | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What a heartbeat learns."""
+
+    cancel_requested: bool
+
+
+class JobStore:
+    """The life of jobs, in one database."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    # --- clients ---------------------------------------------------------------------------------
+
+    def submit(self, new: NewJob) -> tuple[JobRow, bool]:
+        """Accept a job: `(row, True)`, or `(the earlier row, False)` for a repeated idempotency key.
+
+        Raises IdempotencyConflict when the key came with another request before, NotFound when an input
+        was deleted meanwhile.
+        """
+        values = {
+            "id": new.id,
+            "owner_id": new.owner_id,
+            "engine": new.engine,
+            "queue": new.queue,
+            "state": State.QUEUED.value,
+            "priority": new.priority,
+            "params": dict(new.params),
+            "seed": new.seed,
+            "request_id": new.request_id,
+            "idempotency_key": new.idempotency_key,
+            "idempotency_hash": new.idempotency_hash,
+        }
+
+        def work(connection: Connection) -> tuple[JobRow, bool]:
+            dialect = sqlite if self.database.is_sqlite else postgresql
+            made = connection.execute(
+                dialect.insert(Job).values(values).on_conflict_do_nothing().returning(_JOBS)
+            ).one_or_none()
+            if made is None:
+                return self._earlier(connection, new), False
+            if new.inputs:
+                connection.execute(
+                    insert(JobInput),
+                    [{"job_id": new.id, "artifact_id": i} for i in dict.fromkeys(new.inputs)],
+                )
+            _record(connection, made)
+            return made, True
+
+        try:
+            return self.database.write(work)
+        except IntegrityError as error:
+            raise NotFound("A file of this job is no longer there.") from error
+
+    def _earlier(self, connection: Connection, new: NewJob) -> JobRow:
+        # Either our own row, whose commit was confirmed too late to be heard, or the key's first use.
+        row = connection.execute(
+            select(_JOBS).where(
+                (Job.id == new.id)
+                | and_(Job.owner_id == new.owner_id, Job.idempotency_key == new.idempotency_key)
+            )
+        ).first()
+        if row is None:
+            raise NotFound("The job with this Idempotency-Key was deleted while this request ran.")
+        if row.idempotency_hash != new.idempotency_hash:
+            raise IdempotencyConflict(job_id=row.id)
+        return row
+
+    def by_idempotency_key(self, owner_id: str, key: str) -> JobRow | None:
+        """The job this owner's key made, if any."""
+        return self.database.read(
+            lambda c: c.execute(
+                select(_JOBS).where(Job.owner_id == owner_id, Job.idempotency_key == key)
+            ).one_or_none()
+        )
+
+    def get(self, job_id: str, owner_id: str | None = None) -> JobRow:
+        """One job; with `owner_id`, only if it is that owner's. Raises NotFound."""
+        return self.database.read(lambda c: _get(c, job_id, owner_id))
+
+    def page(
+        self,
+        owner_id: str | None,
+        *,
+        states: Sequence[State] = (),
+        engine: str | None = None,
+        before: str | None = None,
+        limit: int = 50,
+    ) -> list[JobRow]:
+        """Newest first; `before` is the id of the last job of the page before."""
+        query = select(_JOBS).order_by(Job.id.desc()).limit(limit)
+        if owner_id is not None:
+            query = query.where(Job.owner_id == owner_id)
+        if states:
+            query = query.where(Job.state.in_([s.value for s in states]))
+        if engine is not None:
+            query = query.where(Job.engine == engine)
+        if before is not None:
+            query = query.where(Job.id < before)
+        return self.database.read(lambda c: list(c.execute(query)))
+
+    def position(self, job: JobRow) -> int:
+        """1 for the job its queue will hand out next; counted up to MAX_POSITION."""
+        ahead = (
+            select(literal_column("1"))
+            .select_from(Job)
+            .where(_QUEUED, Job.queue == job.queue)
+            .where((Job.priority > job.priority) | and_(Job.priority == job.priority, Job.id < job.id))
+            .limit(MAX_POSITION - 1)
+        )
+        counted = select(func.count()).select_from(ahead.subquery())
+        return self.database.read(lambda c: cast(int, c.execute(counted).scalar_one())) + 1
+
+    def artifacts(self, job_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
+        """The results of each of these jobs."""
+        found: dict[str, list[Row[Any]]] = {job_id: [] for job_id in job_ids}
+        query = select(Artifact.__table__).where(Artifact.job_id.in_(job_ids)).order_by(Artifact.id)
+        for row in self.database.read(lambda c: list(c.execute(query))):
+            found[row.job_id].append(row)
+        return found
+
+    def input_ids(self, job_id: str) -> list[str]:
+        """Ids of the uploaded files a job reads."""
+        query = select(JobInput.artifact_id).where(JobInput.job_id == job_id)
+        return self.database.read(lambda c: list(c.execute(query).scalars()))
+
+    def events(self, job_id: str, after: int = 0) -> list[Row[Any]]:
+        """The changes of state after version `after`, oldest first."""
+        query = (
+            select(JobEvent.__table__)
+            .where(JobEvent.job_id == job_id, JobEvent.version > after)
+            .order_by(JobEvent.version)
+        )
+        return self.database.read(lambda c: list(c.execute(query)))
+
+    def versions(self, job_ids: Sequence[str]) -> dict[str, int]:
+        """The version of each of these jobs that is still there: one statement for all watchers."""
+        query = select(Job.id, Job.version).where(Job.id.in_(job_ids))
+        return self.database.read(lambda c: {row.id: row.version for row in c.execute(query)})
+
+    def cancel(self, job_id: str, owner_id: str | None) -> JobRow:
+        """Stop a job: at once when it is queued, at its next progress report when it is running.
+
+        A final job stays as it is. A running job may still succeed if its success was on its way.
+        Raises NotFound.
+        """
+
+        def work(connection: Connection) -> JobRow:
+            _get(connection, job_id, owner_id)
+            row = _change(
+                connection,
+                update(Job)
+                .where(Job.id == job_id, _QUEUED)
+                .values(state=State.CANCELED.value, finished_at=now(), cancel_requested=True),
+            )
+            if row is None:
+                connection.execute(
+                    update(Job)
+                    .where(Job.id == job_id, _RUNNING, ~Job.cancel_requested)
+                    .values(cancel_requested=True, version=Job.version + 1)
+                )
+                return _get(connection, job_id, owner_id)
+            _tidy(connection, row)
+            return row
+
+        return self.database.write(work)
+
+    def delete(self, job_id: str, owner_id: str | None) -> None:
+        """Delete a job that is not running: its row, its results' rows, and (by the sweeper) its objects.
+
+        Raises NotFound, WrongState for a running job, InUse when a waiting job reads one of its results.
+        """
+
+        def work(connection: Connection) -> None:
+            # FOR UPDATE: no worker claims it, and nobody takes its results as inputs, between check and delete.
+            connection.execute(select(Artifact.id).where(Artifact.job_id == job_id).with_for_update())
+            row = _get(connection, job_id, owner_id, for_update=True)
+            if row.state == State.RUNNING:
+                raise WrongState("A running job cannot be deleted; cancel it first.")
+            if in_use(connection, select(Artifact.id).where(Artifact.job_id == job_id)):
+                raise InUse("A waiting or running job reads a result of this job.")
+            connection.execute(delete(Job).where(Job.id == job_id))
+            connection.execute(insert(Cleanup).values(prefix=f"jobs/{job_id}", due_at=now()))
+
+        self.database.write(work)
+
+    # --- workers ---------------------------------------------------------------------------------
+
+    def claim(
+        self, worker_id: str, queue: str, *, engines: Sequence[str], lease_seconds: float, limit: int = 1
+    ) -> list[JobRow]:
+        """Take the best waiting jobs of a queue: highest priority, then oldest. Starts attempt + 1."""
+        waiting = (
+            select(Job.id)
+            .where(_QUEUED, Job.queue == queue, Job.run_after <= now(), Job.engine.in_(engines))
+            .order_by(Job.priority.desc(), Job.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+            .cte("waiting")  # PostgreSQL evaluates a locking CTE once; a plain IN (... LIMIT) it may repeat
+        )
+        taking = (
+            update(Job)
+            .where(Job.id.in_(select(waiting.c.id)))
+            .values(
+                state=State.RUNNING.value,
+                attempt=Job.attempt + 1,
+                version=Job.version + 1,
+                lease_owner=worker_id,
+                lease_until=now(lease_seconds),
+                started_at=now(),
+                progress=0.0,
+                message="",
+                preview_key=None,
+            )
+            .returning(_JOBS)
+        )
+
+        def work(connection: Connection) -> list[JobRow]:
+            rows = list(connection.execute(taking))
+            for row in rows:
+                _record(connection, row)
+            return rows
+
+        return self.database.write(work)
+
+    def beat(
+        self,
+        job_id: str,
+        attempt: int,
+        *,
+        lease_seconds: float,
+        progress: float | None = None,
+        message: str | None = None,
+        preview_key: str | None = None,
+    ) -> Beat:
+        """Renew the lease and, when given, report progress. Raises LeaseLost."""
+        values: dict[str, Any] = {"lease_until": now(lease_seconds)}
+        if progress is not None:
+            values |= {"progress": progress, "version": Job.version + 1}
+        if message is not None:
+            values["message"] = message[:200]
+        if preview_key is not None:
+            values["preview_key"] = preview_key
+        renewing = update(Job).where(_owned(job_id, attempt)).values(values).returning(Job.cancel_requested)
+        found = self.database.write(lambda c: c.execute(renewing).scalar_one_or_none())
+        if found is None:
+            raise LeaseLost
+        return Beat(cancel_requested=found)
+
+    def cancel_requested(self, job_id: str, attempt: int) -> bool:
+        """Whether this attempt must stop. Raises LeaseLost."""
+        query = select(Job.cancel_requested).where(_owned(job_id, attempt))
+        found = self.database.read(lambda c: c.execute(query).scalar_one_or_none())
+        if found is None:
+            raise LeaseLost
+        return found
+
+    def save_checkpoint(self, job_id: str, attempt: int, key: str) -> None:
+        """Remember where the newest checkpoint is. Raises LeaseLost."""
+        saving = update(Job).where(_owned(job_id, attempt)).values(checkpoint_key=key)
+        done = self.database.write(lambda c: cast("CursorResult[Any]", c.execute(saving)).rowcount)
+        if not done:
+            raise LeaseLost
+
+    def succeed(
+        self, job_id: str, attempt: int, artifacts: Sequence[NewArtifact], *, device: str | None = None
+    ) -> JobRow:
+        """End the attempt with its results, whose bytes are stored already. Raises LeaseLost."""
+
+        def add(connection: Connection, row: JobRow) -> None:
+            if artifacts:
+                connection.execute(
+                    insert(Artifact),
+                    [
+                        {
+                            "id": new_id("art"),
+                            "owner_id": row.owner_id,
+                            "job_id": job_id,
+                            "name": a.name,
+                            "key": a.key,
+                            "media_type": a.media_type,
+                            "size": a.size,
+                            "sha256": a.sha256,
+                            "width": a.width,
+                            "height": a.height,
+                            "meta": dict(a.meta),
+                        }
+                        for a in artifacts
+                    ],
+                )
+
+        return self._end(
+            job_id, attempt, State.SUCCEEDED, then=add, device=device, progress=1.0, error_code=None,
+            error_detail=None, message="",
+        )  # fmt: skip
+
+    def fail(self, job_id: str, attempt: int, *, code: str, detail: str, device: str | None = None) -> JobRow:
+        """End the attempt and the job with an error. Raises LeaseLost."""
+        return self._end(
+            job_id, attempt, State.FAILED, reason=code, error_code=code, error_detail=detail, device=device
+        )
+
+    def end_canceled(self, job_id: str, attempt: int) -> JobRow:
+        """The worker has stopped: the job is canceled. Raises LeaseLost."""
+        return self._end(job_id, attempt, State.CANCELED)
+
+    def retry_later(
+        self, job_id: str, attempt: int, *, code: str, detail: str, delay_seconds: float
+    ) -> JobRow:
+        """A transient error: queued again after a delay, or failed when the attempts are used up.
+
+        Raises LeaseLost.
+        """
+        last = Job.failures + 1 >= MAX_FAILURES
+        return self._end(
+            job_id,
+            attempt,
+            case((last, State.FAILED.value), else_=State.QUEUED.value),
+            reason=code,
+            failures=Job.failures + 1,
+            error_code=code,
+            error_detail=detail,
+            run_after=now(delay_seconds),
+            finished_at=case((last, now()), else_=None),
+        )
+
+    def release(self, job_id: str, attempt: int) -> JobRow:
+        """A worker that shuts down gives the job back; this counts as no failure. Raises LeaseLost."""
+        return self._end(job_id, attempt, State.QUEUED, reason="released", run_after=now(), finished_at=None)
+
+    def _end(
+        self,
+        job_id: str,
+        attempt: int,
+        to: Any,
+        *,
+        reason: str | None = None,
+        then: Any = None,
+        **values: Any,
+    ) -> JobRow:
+        """Leave `running`, as the owner of this attempt."""
+        values = {"state": to, "finished_at": now(), "lease_owner": None, "lease_until": None} | values
+
+        def work(connection: Connection) -> JobRow:
+            row = _change(connection, update(Job).where(_owned(job_id, attempt)).values(values), reason)
+            if row is None:
+                # The statement may have been repeated after a commit whose answer was lost.
+                seen = connection.execute(select(_JOBS).where(Job.id == job_id)).one_or_none()
+                if seen is None or seen.attempt != attempt or seen.state != to:
+                    raise LeaseLost
+                return seen
+            if then is not None:
+                then(connection, row)
+            if row.state in FINAL:
+                _tidy(connection, row)
+            return row
+
+        return self.database.write(work)
+
+    # --- the sweeper -----------------------------------------------------------------------------
+
+    def expire_leases(self, *, worker_id: str | None = None, limit: int = 100) -> list[JobRow]:
+        """Take back jobs whose lease ran out (or, with `worker_id`, all that this dead worker held).
+
+        Each becomes canceled if that was asked for, failed (`worker_lost`) when its attempts are used up,
+        and queued otherwise. Returns the rows as they are now.
+        """
+        mine = Job.lease_until < now() if worker_id is None else Job.lease_owner == worker_id
+        lost = select(Job.id).where(_RUNNING, mine).limit(limit).with_for_update(skip_locked=True).cte("lost")
+        last = Job.failures + 1 >= MAX_FAILURES
+        stopped = Job.cancel_requested | last
+        taking = (
+            update(Job)
+            .where(Job.id.in_(select(lost.c.id)), _RUNNING)
+            .values(
+                state=case(
+                    (Job.cancel_requested, State.CANCELED.value),
+                    (last, State.FAILED.value),
+                    else_=State.QUEUED.value,
+                ),
+                version=Job.version + 1,
+                failures=Job.failures + 1,
+                lease_owner=None,
+                lease_until=None,
+                run_after=now(),
+                finished_at=case((stopped, now()), else_=None),
+                error_code=case((Job.cancel_requested, None), (last, "worker_lost"), else_=None),
+                error_detail=case(
+                    (Job.cancel_requested, None),
+                    (last, f"Its worker died or lost contact {MAX_FAILURES} times."),
+                    else_=None,
+                ),
+            )
+            .returning(_JOBS)
+        )
+
+        def work(connection: Connection) -> list[JobRow]:
+            rows = list(connection.execute(taking))
+            for row in rows:
+                _record(connection, row, "lease_lost" if row.state != State.FAILED else "worker_lost")
+                if row.state in FINAL:
+                    _tidy(connection, row)
+            return rows
+
+        return self.database.write(work)
+
+    def due_by_queue(self) -> dict[str, int]:
+        """How many jobs wait in each queue and may be claimed now."""
+        query = select(Job.queue, func.count()).where(_QUEUED, Job.run_after <= now()).group_by(Job.queue)
+        return dict(self.database.read(lambda c: [(row[0], row[1]) for row in c.execute(query)]))
+
+    def counts(self) -> list[tuple[str, str, str, int]]:
+        """(engine, queue, state, how many) over all jobs, for the metrics."""
+        query = select(Job.engine, Job.queue, Job.state, func.count()).group_by(
+            Job.engine, Job.queue, Job.state
+        )
+        return self.database.read(lambda c: [tuple(row) for row in c.execute(query)])
+
+    def oldest_queued(self) -> dict[str, datetime]:
+        """When the oldest waiting job of each queue was accepted."""
+        query = select(Job.queue, func.min(Job.created_at)).where(_QUEUED).group_by(Job.queue)
+        return dict(self.database.read(lambda c: [(row[0], row[1]) for row in c.execute(query)]))
+
+
+def request_hash(body: bytes) -> str:
+    """The fingerprint an Idempotency-Key is remembered with."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def in_use(connection: Connection, artifact_ids: Any) -> bool:
+    """Whether a waiting or running job reads one of these artifacts (ids, or a query for them)."""
+    reading = (
+        select(literal_column("1"))
+        .select_from(JobInput)
+        .join(Job, Job.id == JobInput.job_id)
+        .where(JobInput.artifact_id.in_(artifact_ids), _QUEUED | _RUNNING)
+        .limit(1)
+    )
+    return connection.execute(reading).first() is not None
+
+
+def _owned(job_id: str, attempt: int) -> Any:
+    """The guard of every worker's write."""
+    return and_(Job.id == job_id, _RUNNING, Job.attempt == attempt)
+
+
+def _get(connection: Connection, job_id: str, owner_id: str | None, *, for_update: bool = False) -> JobRow:
+    query = select(_JOBS).where(Job.id == job_id)
+    if owner_id is not None:
+        query = query.where(Job.owner_id == owner_id)
+    if for_update:
+        query = query.with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound("There is no such job.")
+    return row
+
+
+def _change(connection: Connection, statement: Update, reason: str | None = None) -> JobRow | None:
+    """Run a guarded change of state and record it; None when the guard matched no row."""
+    row = connection.execute(statement.values(version=Job.version + 1).returning(_JOBS)).one_or_none()
+    if row is not None:
+        _record(connection, row, reason)
+    return row
+
+
+def _record(connection: Connection, row: JobRow, reason: str | None = None) -> None:
+    connection.execute(
+        insert(JobEvent).values(
+            job_id=row.id, version=row.version, state=row.state, attempt=row.attempt, reason=reason
+        )
+    )
+
+
+def _tidy(connection: Connection, row: JobRow) -> None:
+    """After a job ended: what lost attempts, previews and checkpoints left behind is nobody's any more."""
+    if row.state == State.SUCCEEDED and row.attempt == 1 and not row.preview_key and not row.checkpoint_key:
+        return
+    if row.attempt:
+        connection.execute(insert(Cleanup).values(prefix=f"jobs/{row.id}", due_at=now(ORPHAN_GRACE_SECONDS)))

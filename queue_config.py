@@ -1,0 +1,153 @@
+"""The Celery app, the queues, the one task, and `wake`: a message says "there is work", never which.
+
+Owner of REDIS_URL. The settings follow from one decision (docs/adr/0002): the database row is the job, so a
+message may be lost or doubled without harm, and everything in Celery that tries to protect messages (late
+acknowledgement, visibility timeouts, result backends, retries, ETAs) is off because it would run jobs twice.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from typing import Any
+
+import structlog
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+#: Which machines may take a job. `gpu`: heavy engines, an accelerator if there is one; `cpu`: light ones.
+QUEUES = ("gpu", "cpu")
+
+#: The only task there is.
+WAKE_TASK = "atelier.wake"
+
+DEFAULT_URL = "redis://127.0.0.1:6379/0"
+
+_log = structlog.get_logger(__name__)
+
+
+def redis_url() -> str:
+    """REDIS_URL, or the usual local server. Any broker Celery speaks to may stand there."""
+    return os.environ.get("REDIS_URL", DEFAULT_URL)
+
+
+def _settings() -> dict[str, Any]:
+    return {
+        "broker_url": redis_url(),
+        "result_backend": None,
+        "task_ignore_result": True,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "enable_utc": True,
+        "task_default_queue": QUEUES[0],
+        "task_create_missing_queues": True,
+        "worker_send_task_events": False,
+        "task_send_sent_event": False,
+        # A doorbell is acknowledged when it is heard. Late acknowledgement on Redis runs a live job twice,
+        # in parallel, as soon as one connection drops.
+        "task_acks_late": False,
+        # A busy worker holds no doorbell that an idle one could hear.
+        "worker_prefetch_multiplier": 1,
+        "worker_disable_prefetch": True,
+        # The only pool whose parent can end a hung child, and CUDA does not survive fork.
+        "worker_pool": "prefork",
+        "worker_concurrency": 1,
+        "worker_pool_start_method": "spawn",
+        "worker_proc_alive_timeout": 180,
+        "worker_max_tasks_per_child": None,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "worker_soft_shutdown_timeout": 0,
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "task_time_limit": None,
+        "broker_connection_retry_on_startup": True,
+        # For ever: the default of 100 ends a worker after a long outage.
+        "broker_connection_max_retries": None,
+    }
+
+
+def worker_app() -> Celery:
+    """The app of a worker process: patient with a broker that is away, quick to notice a frozen one."""
+    app = Celery("atelier", include=["workers.tasks"])
+    app.conf.update(_settings())
+    if redis_url().startswith("redis"):
+        app.conf.broker_transport_options = {
+            "socket_timeout": 5,
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+            "health_check_interval": 10,
+            "visibility_timeout": 3600,
+            "unacked_restore_interval": 10,
+            "unacked_restore_throttle": 6,
+        }
+    return app
+
+
+def publisher_app() -> Celery:
+    """The app of the API and the sweeper: a publish to a dead or frozen broker gives up within a second."""
+    app = Celery("atelier")
+    app.conf.update(_settings())
+    app.conf.task_publish_retry = False
+    app.conf.broker_pool_limit = 8
+    if redis_url().startswith("redis"):
+        app.conf.broker_transport_options = {
+            "socket_timeout": 1,
+            "socket_connect_timeout": 1,
+            "socket_keepalive": True,
+            "max_retries": 0,
+        }
+    return app
+
+
+class Doorbell:
+    """Wakes workers. Best effort: the sweeper rings again for every job that nobody heard of."""
+
+    #: Rings kept while the broker is slow; with more waiting, every worker is awake anyway.
+    BACKLOG = 1000
+
+    def __init__(self, app: Celery | None = None) -> None:
+        self._app = app or publisher_app()
+        self._waiting: queue.Queue[str] = queue.Queue(self.BACKLOG)
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    def wake(self, queue_name: str) -> None:
+        """Ring once for this queue from a background thread: the caller never waits for the broker."""
+        try:
+            self._waiting.put_nowait(queue_name)
+        except queue.Full:
+            return
+        # Started at the first ring, not in the constructor: gunicorn forks after the app is built.
+        if self._thread is None or not self._thread.is_alive():
+            with self._starting:
+                if self._thread is None or not self._thread.is_alive():
+                    self._thread = threading.Thread(target=self._ring_all, name="doorbell", daemon=True)
+                    self._thread.start()
+
+    def ring(self, queue_name: str) -> None:
+        """Ring once, now. Raises kombu's OperationalError when the broker is away."""
+        self._app.send_task(WAKE_TASK, queue=queue_name, ignore_result=True)
+
+    def waiting(self, queue_name: str) -> int:
+        """How many rings nobody has heard yet. Raises kombu's OperationalError."""
+        with self._app.connection_for_write() as connection:
+            channel = connection.default_channel
+            try:
+                return int(channel.queue_declare(queue_name, passive=True).message_count)
+            except connection.channel_errors:  # nobody has declared this queue yet
+                return 0
+
+    def check(self) -> None:
+        """Raise kombu's OperationalError unless the broker answers."""
+        with self._app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, timeout=1, errback=None)
+            connection.default_channel  # noqa: B018  # opening it is the round trip
+
+    def _ring_all(self) -> None:
+        while True:
+            name = self._waiting.get()
+            try:
+                self.ring(name)
+            except (OperationalError, OSError) as error:
+                _log.warning("doorbell_failed", queue=name, error=str(error))
