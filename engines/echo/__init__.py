@@ -1,0 +1,1 @@
+"""A diagnostic engine: no torch, no files, a result that can be checked."""

@@ -1,0 +1,25 @@
+"""What the diagnostic engine takes."""
+
+from pydantic import Field
+
+from engines.base import EngineSpec, Params
+
+
+class EchoParams(Params):
+    """Sleep, report progress, give the text back."""
+
+    text: str = Field(default="hello", max_length=1000, description="Given back as the result.")
+    seconds: float = Field(default=0.0, ge=0, le=3600, description="How long to pretend to work, in seconds.")
+
+
+SPEC = EngineSpec(
+    name="echo",
+    title="Echo (diagnostic)",
+    description="Waits, then returns a small text. It proves that a queue, a worker and the storage work.",
+    params=EchoParams,
+    produces=("text/plain",),
+    example={"text": "hello", "seconds": 0.5},
+    queue="cpu",
+    time_limit=4000,
+    hidden=True,
+)
