@@ -1,0 +1,109 @@
+"""What `neural_style` accepts, for the API, the forms and the command line. No torch here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from engines.base import EngineSpec, ImageRef, Params
+
+MAX_STYLES = 4
+
+
+def _as_list(value: Any) -> Any:
+    """One style may be given without a list around it."""
+    return [value] if isinstance(value, str) else value
+
+
+StyleWeight = Annotated[float, Field(ge=0.0, le=1000.0)]
+
+
+class NeuralStyleParams(Params):
+    """One stylised picture."""
+
+    content: ImageRef = Field(description="The picture to repaint: its subject and composition are kept.")
+    style: Annotated[
+        list[ImageRef], BeforeValidator(_as_list, json_schema_input_type=list[ImageRef] | ImageRef)
+    ] = Field(
+        min_length=1,
+        max_length=MAX_STYLES,
+        description="One to four pictures whose strokes and colours are used.",
+    )
+    style_weights: list[StyleWeight] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_STYLES,
+        description="How much of each style, in the order of the styles; only the proportions count. "
+        "Left out: equal shares.",
+    )
+    method: Literal["auto", "patches", "gatys"] = Field(
+        default="patches",
+        description="patches: real strokes of the style pictures, needs no weights, seconds on a CPU. gatys: "
+        "matches VGG-19 feature statistics, needs the vgg19 weights and preferably a GPU. auto: gatys on a "
+        "GPU with its weights installed, patches otherwise.",
+    )
+    strength: float = Field(
+        default=0.5,
+        ge=0.0,
+        le=1.0,
+        description="0 keeps the content's detail, 1 paints most freely. Faces get painted over from 0.7 on.",
+    )
+    stroke: float = Field(
+        default=1.0,
+        ge=0.5,
+        le=2.0,
+        description="Size of the strokes: the style pictures are scaled by this. 2 takes about twice the time.",
+    )
+    preserve_color: Literal["none", "match", "luma"] = Field(
+        default="none",
+        description="none: the style's colours. match: strokes of a style recoloured like the content. "
+        "luma: the content's own hues, the style acts on light and dark alone.",
+    )
+    size: int = Field(
+        default=768,
+        ge=64,
+        le=2048,
+        description="Long side of the result in pixels. The content is scaled to it, up or down, "
+        "and keeps its aspect.",
+    )
+    quality: Literal["draft", "normal", "best"] = Field(
+        default="normal", description="More iterations: richer strokes, proportionally more time."
+    )
+    format: Literal["png", "jpeg"] = Field(
+        default="png", description="File type of the result. Both carry the seed and parameters as metadata."
+    )
+
+    @model_validator(mode="after")
+    def _weights_belong_to_styles(self) -> Self:
+        if self.style_weights is not None:
+            if len(self.style_weights) != len(self.style):
+                raise ValueError(
+                    f"style_weights has {len(self.style_weights)} entries for {len(self.style)} style(s)"
+                )
+            if sum(self.style_weights) <= 0.0:
+                raise ValueError("style_weights must not all be zero")
+        return self
+
+    def shares(self) -> list[float]:
+        """The styles' weights, summing to 1."""
+        given = self.style_weights or [1.0] * len(self.style)
+        return [weight / sum(given) for weight in given]
+
+
+def weights_for(params: NeuralStyleParams) -> tuple[str, ...]:
+    """Gatys needs VGG-19. `auto` needs nothing: it falls back to patches."""
+    return ("vgg19",) if params.method == "gatys" else ()
+
+
+SPEC = EngineSpec(
+    name="neural_style",
+    title="Neural style",
+    description="Repaints a photo with the strokes and colours of one or more pictures.",
+    params=NeuralStyleParams,
+    produces=("image/png", "image/jpeg"),
+    example={"content": "art_photo", "style": ["art_painting"], "strength": 0.5, "size": 768, "seed": 7},
+    queue="gpu",
+    time_limit=7200.0,
+    weights_for=weights_for,
+)

@@ -1,0 +1,59 @@
+"""Which device an engine computes on, its name for the record, and what "out of memory" looks like there.
+
+Owns the environment variable ATELIER_DEVICE: "auto" (the default), "cpu", "cuda", "cuda:1", "mps".
+"""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+_OUT_OF_MEMORY_PHRASES = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "cuda_error_out_of_memory",
+    "cublas_status_alloc_failed",
+)
+
+
+def choose_device(name: str | None = None) -> torch.device:
+    """`name`, else ATELIER_DEVICE, else CUDA where there is a usable one, else the CPU.
+
+    Raises ValueError for a name torch does not know and RuntimeError for a device that is not there.
+    """
+    wanted = name or os.environ.get("ATELIER_DEVICE", "").strip() or "auto"
+    if wanted == "auto":
+        # Not MPS by itself: several operations our engines use differ there, and it is untested.
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+    except RuntimeError as error:
+        raise ValueError(f"ATELIER_DEVICE: unknown device {wanted!r}") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError(f"ATELIER_DEVICE is {wanted!r}, but this torch sees no CUDA device")
+    return device
+
+
+def device_label(device: torch.device) -> str:
+    """For a job's record: "cpu", "cuda: NVIDIA H200"."""
+    if device.type == "cuda":
+        return f"cuda: {torch.cuda.get_device_name(device)}"
+    return device.type
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether this exception says that memory ran out, on a GPU or in the machine."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    # The CPU allocator and the math libraries report it as a plain RuntimeError.
+    return isinstance(error, RuntimeError) and any(
+        phrase in str(error).lower() for phrase in _OUT_OF_MEMORY_PHRASES
+    )
+
+
+def release_memory(device: torch.device) -> None:
+    """Give cached blocks back, so that a smaller second try starts from a clean device."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
