@@ -141,7 +141,7 @@ class EngineSpec:
     #: A job that runs longer than this many seconds is ended as `timeout`.
     time_limit: float = 3600.0
     #: Names (`engines.weights`) of the files these params need; empty when there is nothing to fetch.
-    weights_for: Callable[[Any], tuple[str, ...]] = field(default=lambda params: ())
+    weights_for: Callable[[Any], tuple[str, ...]] = field(default=lambda _params: ())
     #: A diagnostic engine: works like any other, but forms and galleries do not offer it.
     hidden: bool = False
 

@@ -21,7 +21,7 @@ class Engine:
         """Sleep what is left of `params.seconds`, then give the text back."""
         done = float(context.restore() or 0)
         while done < params.seconds:
-            context.progress(done / params.seconds, "sleeping", state=lambda: str(done).encode())
+            context.progress(done / params.seconds, "sleeping", state=str(done).encode)
             time.sleep(min(STEP_SECONDS, params.seconds - done))
             done += STEP_SECONDS
         yield Output("echo.txt", "text/plain", f"{params.text}\n".encode(), meta={"seed": params.seed})

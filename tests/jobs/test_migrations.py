@@ -1,0 +1,50 @@
+"""Every migration goes up and down, on both databases, and ends at what the models say."""
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect
+
+from jobs.database import Database
+from jobs.errors import Unavailable
+from jobs.models import Base
+
+
+def test_up_down_up(database_url):
+    database = Database(database_url)
+    assert database.revision() is None
+    with pytest.raises(Unavailable, match="atelier migrate"):
+        database.check()
+
+    database.migrate()
+    database.check()
+    assert database.revision() == database.head()
+    assert set(Base.metadata.tables) <= set(inspect(database.engine).get_table_names())
+
+    database.migrate("base")
+    assert set(inspect(database.engine).get_table_names()) <= {"alembic_version"}
+
+    database.migrate()
+    assert database.revision() == database.head()
+    database.close()
+
+
+@pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")
+def test_the_migrations_make_what_the_models_say(database):
+    def difference(connection):
+        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        return compare_metadata(context, Base.metadata)
+
+    with database.engine.connect() as connection:
+        found = difference(connection)
+        # Alembic cannot compare the index on an expression; that it exists is asserted by name.
+        found = [d for d in found if "ix_jobs_queued" not in str(d)]
+        indexes = {index["name"] for index in inspect(connection).get_indexes("jobs")}
+    assert found == []
+    if not database.is_sqlite:  # SQLite does not reflect an index on an expression
+        assert "ix_jobs_queued" in indexes
+
+
+def test_migrating_twice_is_migrating_once(database):
+    database.migrate()
+    assert database.revision() == database.head()

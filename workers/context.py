@@ -1,0 +1,146 @@
+"""What a running engine sees of the house (`engines.base.Context`), backed by the store and the storage."""
+
+from __future__ import annotations
+
+import io
+import math
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from engines.base import BadInput, Interrupted, Transient
+from jobs.errors import LeaseLost, NotFound, Unavailable
+from jobs.files import FileStore
+from jobs.store import JobRow, JobStore
+from storage.base import Storage, StorageUnavailable
+from storage.images import ImageRefused, inspect_image
+from workers import settings
+from workers.fetch import FetchFailed, FetchRefused, fetch
+from workers.lease import Lease, Stop
+
+_log = structlog.get_logger(__name__)
+
+#: A picture behind a URL may be as large as an upload, and take this long.
+FETCH_BYTES = 64 * 2**20
+FETCH_SECONDS = 60.0
+
+
+class JobContext:
+    """One attempt's context. Used from the engine's thread only."""
+
+    def __init__(
+        self,
+        job: JobRow,
+        lease: Lease,
+        *,
+        store: JobStore,
+        files: FileStore,
+        storage: Storage,
+        scratch: Path,
+    ) -> None:
+        self._job = job
+        self._lease = lease
+        self._store = store
+        self._files = files
+        self._storage = storage
+        self._scratch = scratch
+        self._inputs: dict[str, Path] = {}
+        self._preview_key: str | None = None
+        self._preview_due = 0.0
+        self._checkpoint_due = time.monotonic() + settings.CHECKPOINT_SECONDS
+
+    @property
+    def scratch(self) -> Path:
+        """An empty folder of this attempt's own."""
+        return self._scratch
+
+    def key(self, name: str) -> str:
+        """Where this attempt stores an object of that name."""
+        return f"jobs/{self._job.id}/{self._job.attempt}/{name}"
+
+    def input(self, ref: str) -> Path:
+        """The local file behind a file field of the params. Raises BadInput, Transient."""
+        if ref not in self._inputs:
+            path = self._scratch / f"input-{len(self._inputs)}"
+            if ref.startswith("art_"):
+                self._download(ref, path)
+            else:
+                self._fetch(ref, path)
+            self._inputs[ref] = path
+        return self._inputs[ref]
+
+    def _download(self, file_id: str, path: Path) -> None:
+        try:
+            row = self._files.get(file_id, self._job.owner_id)
+            with self._storage.open(row.key) as source, path.open("wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+        except (NotFound, FileNotFoundError) as error:
+            raise BadInput(f"The file {file_id} is no longer there.") from error
+        except (Unavailable, StorageUnavailable) as error:
+            raise Transient("An input file could not be read.") from error
+
+    def _fetch(self, url: str, path: Path) -> None:
+        try:
+            fetch(url, path, max_bytes=FETCH_BYTES, timeout=FETCH_SECONDS)
+            inspect_image(path)
+        except (FetchRefused, ImageRefused) as error:
+            raise BadInput(f"The picture behind the URL cannot be used: {error}") from error
+        except FetchFailed as error:
+            raise Transient(f"The picture behind the URL could not be fetched: {error}") from error
+
+    def progress(
+        self,
+        fraction: float,
+        message: str = "",
+        *,
+        preview: Callable[[], bytes] | None = None,
+        state: Callable[[], bytes] | None = None,
+    ) -> None:
+        """See `engines.base.Context.progress`."""
+        stop = self._lease.stop
+        if stop is not None:
+            if stop is Stop.RELEASED and state is not None:
+                self._save_checkpoint(state)
+            raise Interrupted(stop.value)
+        now = time.monotonic()
+        if preview is not None and now >= self._preview_due:
+            self._store_preview(preview)
+            self._preview_due = time.monotonic() + settings.PREVIEW_SECONDS
+        if state is not None and now >= self._checkpoint_due:
+            self._save_checkpoint(state)
+            self._checkpoint_due = time.monotonic() + settings.CHECKPOINT_SECONDS
+        if math.isfinite(fraction):
+            self._lease.report(min(max(fraction, 0.0), 1.0), message, self._preview_key)
+
+    def restore(self) -> bytes | None:
+        """The newest checkpoint of an earlier attempt, if any. Raises Transient."""
+        if self._job.checkpoint_key is None:
+            return None
+        try:
+            with self._storage.open(self._job.checkpoint_key) as stream:
+                return stream.read()
+        except FileNotFoundError:
+            return None
+        except StorageUnavailable as error:
+            raise Transient("The checkpoint could not be read.") from error
+
+    def _store_preview(self, preview: Callable[[], bytes]) -> None:
+        key = self.key("preview.jpg")
+        try:
+            self._storage.put(key, io.BytesIO(preview()), media_type="image/jpeg")
+            self._preview_key = key
+        except StorageUnavailable as error:
+            _log.warning("preview_not_stored", error=str(error))  # the job matters, not its preview
+
+    def _save_checkpoint(self, state: Callable[[], bytes]) -> None:
+        key = self.key("checkpoint")
+        try:
+            self._storage.put(key, io.BytesIO(state()))
+            self._store.save_checkpoint(self._job.id, self._job.attempt, key)
+        except (StorageUnavailable, Unavailable) as error:
+            _log.warning("checkpoint_not_stored", error=str(error))  # a later attempt repeats more work
+        except LeaseLost as error:
+            raise Interrupted(Stop.LOST.value) from error

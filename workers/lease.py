@@ -1,0 +1,142 @@
+"""The lease of one running attempt: renewed from a thread, and the place where a job learns it must stop."""
+
+from __future__ import annotations
+
+import enum
+import os
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from jobs.errors import LeaseLost, Unavailable
+from jobs.store import JobStore
+from workers import settings
+
+_log = structlog.get_logger(__name__)
+
+
+class Stop(enum.Enum):
+    """Why an attempt must stop."""
+
+    CANCELED = "canceled"
+    #: The worker shuts down: save a checkpoint and give the job back.
+    RELEASED = "released"
+    #: Another attempt owns the job, or nobody knows.
+    LOST = "lost"
+    TIMED_OUT = "timed_out"
+
+
+class Lease:
+    """Keeps one attempt's lease alive while it is entered.
+
+    `report` leaves the newest progress for the thread to write; `stop` says whether and why to stop. When
+    the engine ignores that for HARD_STOP_SECONDS, the thread ends the job in the database and then the
+    process: a hung CUDA call cannot be interrupted in any other way.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        job_id: str,
+        attempt: int,
+        *,
+        draining: threading.Event,
+        time_limit: float,
+        end_process: Callable[[int], None] = os._exit,
+    ) -> None:
+        self._store = store
+        self._job_id = job_id
+        self._attempt = attempt
+        self._draining = draining
+        self._deadline = time.monotonic() + time_limit
+        self._end_process = end_process
+        self._left = threading.Event()
+        self._stop: Stop | None = None
+        self._stop_since = 0.0
+        self._report: tuple[float, str, str | None] | None = None
+        self._renewed = time.monotonic()
+        self._reported = 0.0
+        self._thread = threading.Thread(target=self._keep, name=f"lease-{job_id}", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._left.set()
+        self._thread.join()
+
+    @property
+    def stop(self) -> Stop | None:
+        """Why to stop now; None to go on."""
+        if self._stop is None and self._draining.is_set():
+            return Stop.RELEASED
+        return self._stop
+
+    def report(self, progress: float, message: str, preview_key: str | None) -> None:
+        """Leave the newest progress for the thread to write."""
+        self._report = (progress, message, preview_key)
+
+    def _keep(self) -> None:
+        while not self._left.wait(settings.POLL_SECONDS):
+            try:
+                self._tick()
+            except LeaseLost:
+                self._set(Stop.LOST)
+            except Unavailable:
+                if time.monotonic() - self._renewed > settings.GIVE_UP_SECONDS:
+                    self._set(Stop.LOST)
+            if time.monotonic() > self._deadline:
+                self._set(Stop.TIMED_OUT)
+            if self._stop and time.monotonic() - self._stop_since > settings.HARD_STOP_SECONDS:
+                self._end_hard(self._stop)
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        report = self._report
+        if report and now - self._reported >= settings.PROGRESS_SECONDS:
+            progress, message, preview_key = report
+            beat = self._store.beat(
+                self._job_id,
+                self._attempt,
+                lease_seconds=settings.LEASE_SECONDS,
+                progress=progress,
+                message=message,
+                preview_key=preview_key,
+            )
+            if self._report is report:
+                self._report = None
+            self._reported = self._renewed = time.monotonic()
+            canceled = beat.cancel_requested
+        elif now - self._renewed >= settings.RENEW_SECONDS:
+            canceled = self._store.beat(
+                self._job_id, self._attempt, lease_seconds=settings.LEASE_SECONDS
+            ).cancel_requested
+            self._renewed = time.monotonic()
+        else:
+            canceled = self._store.cancel_requested(self._job_id, self._attempt)
+        if canceled:
+            self._set(Stop.CANCELED)
+
+    def _set(self, stop: Stop) -> None:
+        if self._stop is None:
+            self._stop, self._stop_since = stop, time.monotonic()
+
+    def _end_hard(self, stop: Stop) -> None:
+        _log.error("engine_ignored_stop", stop=stop.value, seconds=settings.HARD_STOP_SECONDS)
+        try:
+            if stop is Stop.CANCELED:
+                self._store.end_canceled(self._job_id, self._attempt)
+            elif stop is Stop.TIMED_OUT:
+                self._store.fail(
+                    self._job_id, self._attempt, code="timeout", detail="The job ran for too long."
+                )
+        except (LeaseLost, Unavailable) as error:
+            _log.warning("hard_stop_not_recorded", error=str(error))  # its lease runs out instead
+        self._end_process(70)

@@ -1,0 +1,56 @@
+"""The timing of leases, and what a worker process is told by its environment.
+
+Owner of ATELIER_QUEUES (default: all) and ATELIER_WORKER_ID (default: a new one; the parent process sets it
+so that its pool child and its successors report under one name).
+"""
+
+from __future__ import annotations
+
+import os
+
+from queue_config import QUEUES
+
+#: A worker that is killed loses its job after this time; with the sweep it runs elsewhere a little later.
+LEASE_SECONDS = 12.0
+RENEW_SECONDS = 3.0
+#: How often a running job looks for a cancel request; with the engine's own pause between two progress
+#: calls this keeps a cancel under two seconds.
+POLL_SECONDS = 0.5
+#: Progress is written at most this often.
+PROGRESS_SECONDS = 1.0
+PREVIEW_SECONDS = 2.0
+CHECKPOINT_SECONDS = 10.0
+#: Cut off from the database alone for this long, a worker assumes its job runs elsewhere by now and stops.
+#: Until then it goes on: after a database restart it renews its lease and nothing is lost. Either way its
+#: writes are fenced.
+GIVE_UP_SECONDS = 60.0
+#: An engine that has not stopped this long after it was told to is ended with its process.
+HARD_STOP_SECONDS = 30.0
+#: A parent that is told to shut down waits this long for its child to give the job back.
+DRAIN_SECONDS = 15.0
+#: How long a worker tries to store an output or a final state while the storage or the database is away.
+WRITE_PATIENCE_SECONDS = 120.0
+#: How often a worker reports that it lives.
+REPORT_SECONDS = 5.0
+#: How often the sweeper looks.
+SWEEP_SECONDS = 2.0
+#: Back-off of transient errors: base * 2^failures, with jitter, at most the cap.
+RETRY_BASE_SECONDS = 2.0
+RETRY_CAP_SECONDS = 300.0
+
+
+def queues() -> tuple[str, ...]:
+    """The queues this worker serves."""
+    named = os.environ.get("ATELIER_QUEUES", "")
+    return tuple(part.strip() for part in named.split(",") if part.strip()) or QUEUES
+
+
+def worker_id() -> str | None:
+    """The id this process's parent gave it, if it has one."""
+    return os.environ.get("ATELIER_WORKER_ID")
+
+
+def hand_down(worker_id: str, queues: tuple[str, ...]) -> None:
+    """Tell the processes this one starts who they are."""
+    os.environ["ATELIER_WORKER_ID"] = worker_id
+    os.environ["ATELIER_QUEUES"] = ",".join(queues)

@@ -1,0 +1,193 @@
+"""The Celery side of a worker: one task, and the signals that tie the pool's child to a Runner.
+
+The parent process hears doorbells and watches its one child; the child runs jobs. The child is started by
+`spawn`, so it imports this module afresh and shares nothing with its parent.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from types import FrameType
+from typing import Any
+
+import structlog
+from billiard.exceptions import WorkerLostError
+from celery import shared_task
+from celery.signals import (
+    setup_logging,
+    task_failure,
+    worker_init,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_shutdown,
+    worker_shutting_down,
+)
+
+import engines
+from engines.weights import WEIGHTS, present
+from jobs.database import Database
+from jobs.errors import Unavailable
+from jobs.fleet import FleetStore
+from jobs.ids import new_id
+from jobs.logs import configure_logging
+from jobs.store import JobStore
+from queue_config import WAKE_TASK, worker_app
+from storage import open_storage
+from workers import settings
+from workers.runner import Runner
+
+_log = structlog.get_logger(__name__)
+
+app = worker_app()
+
+
+class _Child:
+    """The pool child's one runner, and the thread that reports that it lives."""
+
+    def __init__(self) -> None:
+        self.worker_id = settings.worker_id() or new_id("wrk")
+        database = Database(pool_size=2)
+        self.runner = Runner(database, open_storage(), worker_id=self.worker_id, queues=settings.queues())
+        self._fleet = FleetStore(database)
+        self._ended = threading.Event()
+        self._reporter = threading.Thread(target=self._report, name="report", daemon=True)
+        self._reporter.start()
+
+    def _report(self) -> None:
+        while True:
+            try:
+                self._fleet.report(
+                    self.worker_id,
+                    hostname=socket.gethostname(),
+                    pid=os.getpid(),
+                    queues=settings.queues(),
+                    engines=engines.names(),
+                    weights=[name for name in WEIGHTS if present(name)],
+                    device=self.runner.device,
+                    job_id=self.runner.job_id,
+                )
+            except Unavailable as error:
+                _log.warning("report_failed", error=error.detail)
+            if self._ended.wait(settings.REPORT_SECONDS):
+                return
+
+    def drain(self, _signal: int, _frame: FrameType | None) -> None:
+        """Give the running job back and claim no more."""
+        self.runner.draining.set()
+
+    def end(self) -> None:
+        """Say good-bye to the fleet."""
+        self._ended.set()
+        self._reporter.join(timeout=2)
+        try:
+            self._fleet.leave(self.worker_id)
+        except Unavailable:
+            _log.info("left_silently")  # the row ages out by itself
+
+
+class _Parent:
+    """What the parent must know to end its child and free its job."""
+
+    def __init__(self, worker: Any) -> None:
+        self._worker = worker
+
+    def children(self) -> list[int]:
+        """Process ids of the pool's children."""
+        pool = getattr(self._worker.pool, "_pool", None)
+        return [process.pid for process in getattr(pool, "_pool", ()) if process.pid]
+
+    def drain(self) -> None:
+        """Ask the child to give its job back; end it if it has not after DRAIN_SECONDS."""
+        for pid in self.children():
+            _signal(pid, signal.SIGUSR2)
+        threading.Thread(target=self._end_late, name="drain", daemon=True).start()
+
+    def _end_late(self) -> None:
+        time.sleep(settings.DRAIN_SECONDS)
+        for pid in self.children():
+            _log.error("child_killed", pid=pid, seconds=settings.DRAIN_SECONDS)
+            _signal(pid, signal.SIGKILL)
+        free_leases()
+
+
+_child: _Child | None = None
+_parent: _Parent | None = None
+
+
+@shared_task(name=WAKE_TASK, ignore_result=True)
+def wake() -> None:
+    """There is work: run what waits. Which job is decided by the database, not by the message."""
+    global _child
+    if _child is None:  # a pool without child processes (solo, threads)
+        _child = _Child()
+    _child.runner.work()
+
+
+def free_leases() -> None:
+    """This worker's child is dead: let another worker take its job now instead of after the lease."""
+    worker_id = settings.worker_id()
+    if worker_id is None:
+        return
+    database = Database(pool_size=1)
+    try:
+        for job in JobStore(database).expire_leases(worker_id=worker_id):
+            _log.warning("lease_freed", job_id=job.id, attempt=job.attempt, state=job.state)
+    except Unavailable as error:
+        _log.warning("lease_not_freed", error=error.detail)  # it runs out by itself
+    finally:
+        database.close()
+
+
+@setup_logging.connect(weak=False)
+def _on_setup_logging(**_: Any) -> None:
+    configure_logging("worker")
+
+
+@worker_init.connect(weak=False)
+def _on_parent_start(sender: Any, **_: Any) -> None:
+    global _parent
+    _parent = _Parent(sender)
+
+
+@worker_process_init.connect(weak=False)
+def _on_child_start(**_: Any) -> None:
+    global _child
+    configure_logging("worker")
+    _child = _Child()
+    # SIGUSR2 from the parent; SIGTERM from a supervisor that signals the whole group.
+    signal.signal(signal.SIGUSR2, _child.drain)
+    signal.signal(signal.SIGTERM, _child.drain)
+
+
+@worker_process_shutdown.connect(weak=False)
+def _on_child_end(**_: Any) -> None:
+    if _child is not None:
+        _child.end()
+
+
+@worker_shutting_down.connect(weak=False)
+def _on_shutting_down(**_: Any) -> None:
+    if _parent is not None:
+        _parent.drain()
+
+
+@task_failure.connect(weak=False)
+def _on_task_failure(exception: BaseException | None = None, **_: Any) -> None:
+    if isinstance(exception, WorkerLostError):
+        free_leases()
+
+
+@worker_shutdown.connect(weak=False)
+def _on_parent_end(**_: Any) -> None:
+    _log.info("worker_ended")
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        _log.info("child_already_gone", pid=pid)
