@@ -1,0 +1,221 @@
+"""The image door: everything that claims to be an image passes `inspect_image` before anything else reads it.
+
+Uploads and `data:` URIs pass it in the API, fetched URLs in the workers.
+
+    ImageRefused (a ValueError)
+    ├── UnsupportedImageType    not an image, or of a type the house does not take
+    ├── AnimatedImage           more than one frame or page
+    ├── ImageTooLarge           too many pixels
+    └── BrokenImage             truncated, corrupt, or built to exhaust its reader
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import struct
+import tempfile
+import threading
+import warnings
+import zlib
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, ClassVar, cast
+
+from PIL import Image
+
+from storage.image_headers import (
+    ORIENTATION,
+    Header,
+    HeaderError,
+    exif_orientation,
+    read_header,
+    tiff_directory,
+)
+from storage.image_types import FORMATS, SNIFF_SIZE, name_of, sniff
+
+# Pillow warns about the metadata of files, which are not ours to mend. Said once, at import: the list of
+# filters belongs to the process, and changing it during a call would race with other threads.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+_TAKEN = "Send a PNG, JPEG, WebP, GIF, BMP or TIFF."
+
+#: Decoding a PNG at the pixel limit takes 256 MB for a moment; a few threads of uploads must not add up.
+_decoding = threading.BoundedSemaphore(2)
+
+#: Everything seen or imaginable from a decoder fed with hostile bytes. An error of the disk is not told
+#: apart here: the bytes were all read once before, by the header's reader or into the spool.
+_DECODER_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    Warning,
+    struct.error,
+    zlib.error,
+)
+
+
+class ImageRefused(ValueError):
+    """The file cannot be used as an image. The message is a sentence for the person who sent it."""
+
+    code: ClassVar[str]
+
+
+class UnsupportedImageType(ImageRefused):
+    """Not an image, or of a type that the house does not take."""
+
+    code = "unsupported_image_type"
+
+
+class AnimatedImage(ImageRefused):
+    """An animation, or several pages."""
+
+    code = "animated_image"
+
+
+class ImageTooLarge(ImageRefused):
+    """More pixels than allowed."""
+
+    code = "image_too_large"
+
+
+class BrokenImage(ImageRefused):
+    """Truncated, corrupt, or contradicting its own header."""
+
+    code = "broken_image"
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """What passed the door."""
+
+    media_type: str  # of the bytes, whatever the sender called them
+    width: int  # pixels, upright: the EXIF orientation is applied
+    height: int
+    mode: str  # Pillow's: "RGB", "RGBA", "P", "L", "I;16", "CMYK", ...
+
+
+def inspect_image(
+    source: BinaryIO | Path | str, *, max_pixels: int = 64_000_000, max_side: int = 20_000
+) -> ImageInfo:
+    """Say what image the stream or file `source` holds, after decoding it once.
+
+    A stream that can seek is read from its beginning and left there; any other is read to its end.
+    Raises ImageRefused, and OSError when the source cannot be read.
+    """
+    with ExitStack() as stack:
+        if isinstance(source, str | Path):
+            file: BinaryIO = stack.enter_context(Path(source).open("rb"))
+        elif source.seekable():
+            file = source
+            stack.callback(file.seek, 0)
+        else:
+            # On disk: requests run at once, and their files together need not fit into memory.
+            file = cast(BinaryIO, stack.enter_context(tempfile.TemporaryFile()))
+            shutil.copyfileobj(source, file, 1024 * 1024)
+        file.seek(0)
+        head = file.read(SNIFF_SIZE)
+        media_type = sniff(head)
+        if media_type is None:
+            raise UnsupportedImageType(_not_ours(head))
+        try:
+            header = read_header(media_type, file)
+            if media_type == "image/tiff":
+                _refuse_raw(file)
+            if header.animated:
+                raise AnimatedImage("This is an animation or has several pages. Send one still picture.")
+            _check_size(header.width, header.height, max_pixels, max_side)
+            return _decode(file, media_type, header, max_pixels, max_side)
+        except HeaderError as error:
+            raise BrokenImage(f"This image cannot be used: {error}. Save it again as PNG.") from error
+
+
+def _decode(file: BinaryIO, media_type: str, header: Header, max_pixels: int, max_side: int) -> ImageInfo:
+    """Decode everything once: nothing less finds a picture that stops halfway.
+
+    A JPEG is decoded at an eighth of its size, which reads all of its data and needs a 64th of the memory.
+    """
+    try:
+        file.seek(0)
+        with _decoding, Image.open(file, formats=list(FORMATS)) as image:
+            # Pillow may read the header differently than we did; its view is the one that costs memory.
+            _check_size(image.width, image.height, max_pixels, max_side)
+            width, height, mode = image.width, image.height, image.mode
+            if (width, height) != (header.width, header.height):
+                raise HeaderError("it contradicts itself about its size")
+            image.draft(None, (1, 1))
+            image.load()
+            orientation = _orientation(image, file if media_type == "image/tiff" else None)
+    except (ImageRefused, HeaderError):
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
+        raise ImageTooLarge("This image is too large. Send a smaller one.") from error
+    except _DECODER_ERRORS as error:
+        raise BrokenImage(
+            "This image is damaged or incomplete. Open it in an image program, save it again and send that."
+        ) from error
+    if orientation >= 5:  # 5 to 8 lie on their side
+        width, height = height, width
+    return ImageInfo(media_type, width, height, mode)
+
+
+def _orientation(image: Image.Image, tiff: BinaryIO | None) -> int:
+    """The EXIF (else XMP) orientation, where Pillow's exif_transpose will look for it. Raises HeaderError.
+
+    It also makes sure that exif_transpose can read the EXIF block without harm.
+    """
+    found = None
+    info = image.info
+    if tiff is not None:
+        found = tiff_directory(tiff)[0].get(ORIENTATION)
+    if "Raw profile type exif" in info:  # how ImageMagick writes EXIF into a PNG: text, in hexadecimal
+        lines = str(info["Raw profile type exif"]).split("\n")[3:]
+        found = exif_orientation(bytes.fromhex("".join(lines)))
+    if isinstance(info.get("exif"), bytes):
+        found = exif_orientation(info["exif"])
+    if found is None:
+        xmp = info.get("XML:com.adobe.xmp") or info.get("xmp") or b""
+        text = xmp if isinstance(xmp, bytes) else str(xmp).encode("utf-8", "replace")
+        match = re.search(rb'tiff:Orientation(?:="|>)([0-9])', text)
+        found = int(match[1]) if match else None
+    return found if found is not None and 1 <= found <= 8 else 1
+
+
+def _check_size(width: int, height: int, max_pixels: int, max_side: int) -> None:
+    if width < 1 or height < 1:
+        raise BrokenImage("This image says that it has no pixels. Save it again and send that.")
+    if max(width, height) > max_side:
+        raise ImageTooLarge(
+            f"This image is {width} x {height} pixels; a side may have {max_side:,}. Send a smaller one."
+        )
+    if width * height > max_pixels:
+        raise ImageTooLarge(
+            f"This image has {width * height / 1e6:.0f} megapixels; {max_pixels / 1e6:g} are allowed. "
+            "Send a smaller one."
+        )
+
+
+def _refuse_raw(file: BinaryIO) -> None:
+    """Most cameras' RAW files are TIFFs with a thumbnail first, which is not what their sender means."""
+    tags = tiff_directory(file)[0]
+    if 50706 in tags or tags.get(259) in (32767, 34713) or tags.get(262) == 32803:
+        raise UnsupportedImageType(f"This is a camera's RAW file. Export it as JPEG or PNG. {_TAKEN}")
+
+
+def _not_ours(head: bytes) -> str:
+    name = name_of(head)
+    if name == "empty":
+        return f"This file is empty. {_TAKEN}"
+    if name == "a web page":
+        return f"This is a web page, not an image. Use the address of the picture itself. {_TAKEN}"
+    if name is None:
+        return f"This is not an image of a type that we know. {_TAKEN}"
+    return f"This is {name}, which cannot be used as an image here. {_TAKEN}"
