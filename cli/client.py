@@ -1,0 +1,215 @@
+"""The API over HTTP, as the commands use it: requests that explain themselves, events that survive a cut."""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from cli.errors import CommandError, NoServer, Refused
+
+Json = dict[str, Any]
+
+FINAL = frozenset({"succeeded", "failed", "canceled"})
+
+#: The server sends a comment at least this often; more silence is a dead connection.
+SILENCE_SECONDS = 45.0
+#: How long a server may be away in the middle of a job before the command gives up waiting (not the job).
+PATIENCE_SECONDS = 120.0
+#: Event streams that broke without a single event before the client polls instead.
+BROKEN_STREAMS = 3
+POLL_SECONDS = 1.0
+
+
+class Client:
+    """One server and one key."""
+
+    def __init__(self, url: str, key: str | None, *, transport: httpx.BaseTransport | None = None) -> None:
+        self.url = url
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx.Client(
+            base_url=url,
+            headers=headers,
+            transport=transport,
+            timeout=httpx.Timeout(60.0, connect=5.0),
+            follow_redirects=True,
+            # A laptop's proxy cannot reach the laptop.
+            trust_env=urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"),
+        )
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._http.close()
+
+    def request(self, method: str, path: str, **options: Any) -> Json:
+        """The JSON answer. Raises NoServer or Refused."""
+        try:
+            response = self._http.request(method, path, **options)
+        except httpx.TransportError as error:
+            raise NoServer(self.url, _reason(error)) from error
+        return _checked(response)
+
+    def engines(self) -> list[Json]:
+        """All the engines it offers."""
+        found: list[Json] = self.request("GET", "/v1/engines")["engines"]
+        return found
+
+    def engine(self, name: str) -> Json:
+        """One engine, with the schema of its parameters."""
+        return self.request("GET", f"/v1/engines/{name}")
+
+    def submit(self, engine: str, params: Json) -> Json:
+        """Hand in a job."""
+        return self.request("POST", "/v1/jobs", json={"engine": engine, "params": params})
+
+    def job(self, job_id: str) -> Json:
+        """One job."""
+        return self.request("GET", f"/v1/jobs/{job_id}")
+
+    def jobs(self, **query: str | int | None) -> Json:
+        """A page of jobs, newest first."""
+        return self.request("GET", "/v1/jobs", params={k: v for k, v in query.items() if v is not None})
+
+    def cancel(self, job_id: str) -> Json:
+        """Ask for a job to be stopped."""
+        return self.request("POST", f"/v1/jobs/{job_id}/cancel")
+
+    def delete(self, job_id: str) -> None:
+        """Delete a finished job and its results."""
+        self.request("DELETE", f"/v1/jobs/{job_id}")
+
+    def upload(self, path: Path) -> str:
+        """Upload a file and return its id."""
+        media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        try:
+            with path.open("rb") as stream:
+                answer = self.request("POST", "/v1/files", files={"file": (path.name, stream, media_type)})
+        except OSError as error:
+            raise CommandError(f"{path} cannot be read: {error.strerror}") from error
+        return str(answer["id"])
+
+    def download(self, url: str, target: Path) -> None:
+        """Fetch a signed URL into `target`, which appears in one step."""
+        where = urljoin(self.url + "/", url)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, incoming = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as out, self._plain(where).stream("GET", where) as answer:
+                if answer.status_code != 200:
+                    answer.read()
+                    _checked(answer)
+                for chunk in answer.iter_bytes():
+                    out.write(chunk)
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(incoming, 0o666 & ~umask)  # mkstemp's 0600 is for secrets; this is a picture
+            os.replace(incoming, target)
+        except httpx.TransportError as error:
+            raise NoServer(self.url, _reason(error)) from error
+        except OSError as error:
+            raise CommandError(f"{target} cannot be written: {error.strerror or error}") from error
+        finally:
+            Path(incoming).unlink(missing_ok=True)
+
+    def _plain(self, url: str) -> httpx.Client:
+        """The client for this URL: the key goes to our own server only, never to an object store."""
+        if urlsplit(url).netloc == urlsplit(self.url).netloc:
+            return self._http
+        return httpx.Client(timeout=self._http.timeout, follow_redirects=True)
+
+    def watch(self, job_id: str) -> Iterator[Json]:
+        """Every change of a job until it is final: the data of its events.
+
+        Reads the event stream and takes it up where it broke; when it breaks again and again without a
+        word (a proxy that buffers, say) the job is polled. Raises NoServer after PATIENCE_SECONDS of silence.
+        """
+        last, broken, away_since = 0, 0, 0.0
+        while True:
+            before = last
+            try:
+                if broken >= BROKEN_STREAMS:
+                    events: Iterator[Json] = iter([_as_event(self.job(job_id))])
+                else:
+                    events = self._stream(job_id, last)
+                for event in events:
+                    away_since = 0.0
+                    if event["version"] > last:
+                        last = event["version"]
+                        yield event
+                    if event["state"] in FINAL:
+                        return
+                reason = "the event stream ended early"
+            except httpx.TransportError as error:
+                reason = _reason(error)
+            except NoServer as error:
+                reason = error.message
+            except Refused as error:
+                if error.status not in (429, 500, 502, 503, 504):
+                    raise
+                reason = error.message
+            if broken < BROKEN_STREAMS:
+                broken = 0 if last > before else broken + 1
+            now = time.monotonic()
+            away_since = away_since or now
+            if now - away_since > PATIENCE_SECONDS:
+                raise NoServer(self.url, reason)
+            time.sleep(POLL_SECONDS)
+
+    def _stream(self, job_id: str, last: int) -> Iterator[Json]:
+        headers = {"Accept": "text/event-stream"}
+        if last:
+            headers["Last-Event-ID"] = str(last)
+        timeout = httpx.Timeout(SILENCE_SECONDS, connect=5.0)
+        with self._http.stream(
+            "GET", f"/v1/jobs/{job_id}/events", headers=headers, timeout=timeout
+        ) as answer:
+            if answer.status_code != 200:
+                answer.read()
+                _checked(answer)
+            for data in event_data(answer.iter_lines()):
+                yield json.loads(data)
+
+
+def event_data(lines: Iterator[str]) -> Iterator[str]:
+    """The `data` of each server-sent event in these lines (WHATWG HTML, 9.2.6)."""
+    data: list[str] = []
+    for line in lines:
+        if line.startswith("data:"):
+            data.append(line[5:].removeprefix(" "))
+        elif not line and data:
+            yield "\n".join(data)
+            data = []
+
+
+def _as_event(job: Json) -> Json:
+    known = ("version", "state", "attempt", "progress", "message", "preview_url")
+    return {"job_id": job["id"], **{name: job[name] for name in known}}
+
+
+def _checked(response: httpx.Response) -> Json:
+    try:
+        answer = response.json() if response.content else {}
+    except ValueError:
+        answer = None
+    if response.is_success and isinstance(answer, dict):
+        return answer
+    if not isinstance(answer, dict):
+        answer = {"detail": f"{response.url} answered {response.status_code}, which is not Atelier's API."}
+    raise Refused(response.status_code, answer)
+
+
+def _reason(error: httpx.TransportError) -> str:
+    """What httpx reports, in words for people."""
+    if isinstance(error, httpx.ConnectTimeout | httpx.ReadTimeout):
+        return "it does not answer in time"
+    return str(error) or type(error).__name__

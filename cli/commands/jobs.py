@@ -1,0 +1,137 @@
+"""`atelier jobs`, `cancel`, `retry`, `delete`: what was asked for, and what became of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from cli import context, show
+from cli.client import Json
+from cli.commands.run import finish, follow, stop
+
+STATES = ("queued", "running", "succeeded", "failed", "canceled")
+
+
+@click.command()
+@click.argument("job_id", required=False)
+@click.option("--state", type=click.Choice(STATES), help="Only these.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100), help="How many.")
+@click.option("--json", "as_json", is_flag=True, help="As the API gives it.")
+@click.option("--watch", is_flag=True, help="With an id: follow it until it is final.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="With an id: fetch its results into this folder or file.",
+)
+@click.pass_context
+def jobs(
+    ctx: click.Context,
+    job_id: str | None,
+    state: str | None,
+    limit: int,
+    as_json: bool,
+    watch: bool,
+    output: Path | None,
+) -> None:
+    """List jobs, newest first, or show one."""
+    with context.client(ctx) as client:
+        if job_id is None:
+            if watch or output:
+                raise click.UsageError("--watch and --output need the id of a job.")
+            page = client.jobs(state=state, limit=limit)
+            _list(page, as_json)
+            return
+        job = follow(client, job_id) if watch else client.job(job_id)
+        if output is not None:
+            finish(client, job, output, as_json)
+        elif as_json:
+            click.echo(json.dumps(job))
+        else:
+            _describe(job)
+
+
+@click.command()
+@click.argument("job_id")
+@click.pass_context
+def cancel(ctx: click.Context, job_id: str) -> None:
+    """Stop a job that waits or runs."""
+    with context.client(ctx) as client:
+        job = client.cancel(job_id)
+    click.echo(f"job {job_id}: {'being canceled' if job['state'] == 'running' else job['state']}")
+
+
+@click.command()
+@click.argument("job_id")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("out"), show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the new job as JSON.")
+@click.option("--detach", is_flag=True, help="Do not wait for it.")
+@click.pass_context
+def retry(ctx: click.Context, job_id: str, output: Path, as_json: bool, detach: bool) -> None:
+    """Submit a job again, with the same parameters and the same seed, as a new job."""
+    with context.client(ctx) as client:
+        old = client.job(job_id)
+        job = client.submit(old["engine"], {**old["params"], "seed": old["seed"]})
+        if detach:
+            click.echo(json.dumps(job) if as_json else job["id"])
+            return
+        try:
+            job = follow(client, job["id"])
+        except KeyboardInterrupt:
+            stop(client, job["id"])
+        finish(client, job, output, as_json)
+
+
+@click.command()
+@click.argument("job_ids", nargs=-1, required=True)
+@click.pass_context
+def delete(ctx: click.Context, job_ids: tuple[str, ...]) -> None:
+    """Delete finished jobs and their results from the server."""
+    with context.client(ctx) as client:
+        for job_id in job_ids:
+            client.delete(job_id)
+            click.echo(f"job {job_id}: deleted")
+
+
+def _list(page: Json, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(page))
+        return
+    table = show.table("JOB", "ENGINE", "STATE", "DONE", "RAN", "CREATED")
+    for job in page["jobs"]:
+        table.add_row(
+            job["id"],
+            job["engine"],
+            job["state"],
+            f"{job['progress']:.0%}",
+            show.seconds(job["timings"]["run"]),
+            job["created_at"][:19].replace("T", " "),
+        )
+    Console().print(table)
+    if page.get("next_cursor"):
+        click.echo("There are more: --limit.", err=True)
+
+
+def _describe(job: Json) -> None:
+    console = Console(highlight=False)
+    console.print(f"[bold]{job['id']}[/]  {escape(job['engine'])}  {job['state']}  {job['progress']:.0%}")
+    if job["message"]:
+        console.print(escape(job["message"]))
+    if job.get("queue_position") is not None:
+        console.print(f"position {job['queue_position']} in queue {escape(job['queue'])}")
+    timings = job["timings"]
+    console.print(f"queued {show.seconds(timings['queued'])}, ran {show.seconds(timings['run'])}", end="")
+    console.print(
+        f", attempt {job['attempt']}, seed {job['seed']}, {escape(job.get('device') or 'no device yet')}"
+    )
+    for artifact in job["artifacts"]:
+        line = (
+            f"  {artifact['id']}  {artifact['name']}  {artifact['media_type']}  {show.size(artifact['size'])}"
+        )
+        console.print(line, markup=False, soft_wrap=True)
+    if job.get("error"):
+        console.print(f"[red]{escape(job['error']['detail'])}[/] ({escape(job['error']['code'])})")

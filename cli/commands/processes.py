@@ -1,0 +1,55 @@
+"""`atelier migrate`, `api`, `worker`, `sweep`: the parts of the house, one by one."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from cli import context, settings
+
+
+def _become(ctx: click.Context, *arguments: str) -> None:
+    """Replace this process, so that signals and exit codes are the part's own."""
+    environment = settings.environment(context.folder(ctx))
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, *arguments], environment)
+
+
+@click.command()
+@click.option(
+    "--revision", default="head", show_default=True, help="A revision, `head`, or `base` for no tables."
+)
+@click.pass_context
+def migrate(ctx: click.Context, revision: str) -> None:
+    """Bring the database's tables up to date."""
+    with context.database(ctx) as database:
+        before = database.revision()
+        database.migrate(revision)
+        after = database.revision()
+    click.echo(
+        f"database: {before or 'empty'} -> {after or 'empty'}" if before != after else f"database: {after}"
+    )
+
+
+@click.command()
+@click.pass_context
+def api(ctx: click.Context) -> None:
+    """Run the API alone (gunicorn; see ATELIER_BIND)."""
+    _become(ctx, "-m", "gunicorn", "-c", "python:api.gunicorn")
+
+
+@click.command()
+@click.option("--queues", default="gpu,cpu", show_default=True, help="Queues it serves.")
+@click.pass_context
+def worker(ctx: click.Context, queues: str) -> None:
+    """Run one worker."""
+    _become(ctx, "-m", "workers", "--queues", queues)
+
+
+@click.command()
+@click.pass_context
+def sweep(ctx: click.Context) -> None:
+    """Run the sweeper: lost leases, missed wake-ups, expired files."""
+    _become(ctx, "-m", "workers.sweep")

@@ -1,0 +1,171 @@
+"""`atelier run ENGINE`: the options are the engine's own, as the server describes them."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli import context, options, show
+from cli.client import FINAL, Client, Json
+from cli.errors import CommandError, NoServer, Refused
+
+#: How long an interrupted command waits to see its job canceled.
+CANCEL_SECONDS = 10.0
+#: The shell's code for a command ended by Ctrl-C.
+INTERRUPTED = 130
+
+
+class EngineGroup(click.Group):
+    """A group whose commands are the server's engines."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The engines, hidden ones left out."""
+        try:
+            with context.client(ctx) as client:
+                return [engine["name"] for engine in client.engines()]
+        except (NoServer, Refused):
+            return []
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of one engine. Raises NoServer or Refused."""
+        with context.client(ctx) as client:
+            try:
+                return engine_command(client.engine(cmd_name))
+            except Refused as error:
+                if error.code != "engine_not_found":
+                    raise
+                known = ", ".join(engine["name"] for engine in client.engines())
+                raise CommandError(f"there is no engine {cmd_name!r}; there are: {known}") from error
+
+
+@click.group(cls=EngineGroup, no_args_is_help=True, subcommand_metavar="ENGINE [OPTIONS]...")
+def run() -> None:
+    """Make something: submit a job, follow it, fetch the result.
+
+    The options are the engine's parameters: see `atelier engines` and `atelier run ENGINE --help`. The
+    engines below are those of the server that runs; without one, start it with `atelier up`.
+    """
+
+
+def engine_command(view: Json) -> click.Command:
+    """The command of one engine, drawn from its JSON Schema."""
+    common: list[click.Parameter] = [
+        click.Option(
+            ["-o", "--output", "_output"],
+            type=click.Path(path_type=Path),
+            default=Path("out"),
+            show_default=True,
+            help="A folder for the results, or the file's name.",
+        ),
+        click.Option(["--json", "_as_json"], is_flag=True, help="Print the job as JSON, with its files."),
+        click.Option(["--detach", "_detach"], is_flag=True, help="Submit, print the job's id, do not wait."),
+    ]
+    return click.Command(
+        view["name"],
+        callback=lambda **given: _run(view, given),
+        params=[*options.options(view["params_schema"]), *common],
+        help=f"{view['title']}\n\n{view['description']}",
+        short_help=view["title"],
+    )
+
+
+def _run(view: Json, given: dict[str, Any]) -> None:
+    output, as_json, detach = given.pop("_output"), given.pop("_as_json"), given.pop("_detach")
+    with context.client(click.get_current_context()) as client:
+        params = upload_files(client, view, options.values(given))
+        job = client.submit(view["name"], params)
+        if detach:
+            click.echo(json.dumps(job) if as_json else job["id"])
+            return
+        try:
+            job = follow(client, job["id"])
+        except KeyboardInterrupt:
+            stop(client, job["id"])
+        finish(client, job, output, as_json)
+
+
+def upload_files(client: Client, view: Json, params: dict[str, Any]) -> dict[str, Any]:
+    """The params with every local path replaced by the id of the uploaded file."""
+    ids: dict[str, str] = {}
+
+    def reference(value: str) -> str:
+        if options.is_reference(value):
+            return value
+        if value not in ids:
+            ids[value] = client.upload(Path(value))
+        return ids[value]
+
+    made = dict(params)
+    for name in view["files"]:
+        if isinstance(value := made.get(name), list):
+            made[name] = [reference(one) for one in value]
+        elif value is not None:
+            made[name] = reference(value)
+    return made
+
+
+def follow(client: Client, job_id: str) -> Json:
+    """Show a job's progress until it is final, and return it."""
+    console = show.errors()
+    console.print(f"job {job_id}", markup=False)
+    with show.progress(console) as step:
+        for event in client.watch(job_id):
+            step(event)
+    return client.job(job_id)
+
+
+def stop(client: Client, job_id: str) -> None:
+    """After Ctrl-C: ask the server to cancel, wait a little to see it, and leave."""
+    click.echo("\ncanceling ...", err=True)
+    try:
+        state = client.cancel(job_id)["state"]
+        deadline = time.monotonic() + CANCEL_SECONDS
+        while state not in FINAL and time.monotonic() < deadline:
+            time.sleep(0.2)
+            state = client.job(job_id)["state"]
+        click.echo(f"job {job_id}: {state if state in FINAL else 'will be canceled'}", err=True)
+    except (NoServer, Refused) as error:
+        click.echo(f"job {job_id} could not be canceled: {error.message}", err=True)
+    sys.exit(INTERRUPTED)
+
+
+def finish(client: Client, job: Json, output: Path, as_json: bool) -> None:
+    """Fetch the results of a final job and say where they are. Exits with 1 unless it succeeded."""
+    files = fetch(client, job, output) if job["state"] == "succeeded" else []
+    if as_json:
+        click.echo(json.dumps({**job, "files": [str(file) for file in files]}))
+    else:
+        for file in files:
+            click.echo(str(file))
+        timings = job["timings"]
+        took = f"queued {show.seconds(timings['queued'])}, ran {show.seconds(timings['run'])}"
+        device = f" on {job['device']}" if job.get("device") else ""
+        click.echo(f"{job['state']}: {took}{device}, seed {job['seed']}", err=True)
+    if job["state"] != "succeeded":
+        failure = job.get("error") or {"code": job["state"], "detail": "The job was canceled."}
+        raise CommandError(f"{failure['detail']} ({failure['code']})")
+
+
+def fetch(client: Client, job: Json, output: Path) -> list[Path]:
+    """Download every result of a job."""
+    targets = targets_of(job, output)
+    for artifact, target in zip(job["artifacts"], targets, strict=True):
+        client.download(artifact["url"], target)
+    return targets
+
+
+def targets_of(job: Json, output: Path) -> list[Path]:
+    """Where the results go: `<folder>/<job>-<name>`, or the file the user named (more than one: numbered)."""
+    names = [Path(artifact["name"]).name or "result" for artifact in job["artifacts"]]
+    if output.is_dir() or not output.suffix:
+        return [output / f"{job['id']}-{name}" for name in names]
+    if len(names) <= 1:
+        return [output] * len(names)
+    return [
+        output.with_name(f"{output.stem}-{number}{Path(name).suffix}") for number, name in enumerate(names, 1)
+    ]

@@ -1,0 +1,77 @@
+"""`atelier up`: everything on this machine, from nothing, in one process tree."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import click
+
+from cli import context, settings
+from cli.embedded import AlreadyRunning, Embedded, Plan, Stopped
+from cli.errors import CommandError
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0: any free one."
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help=f"Where to keep everything. [default: ATELIER_DATA_DIR, else {settings.DEFAULT_DATA_DIR}]",
+)
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(0, 64), help="Worker processes.")
+@click.option("--queues", default="gpu,cpu", show_default=True, help="Queues the workers serve.")
+@click.pass_context
+def up(ctx: click.Context, host: str, port: int, data_dir: Path | None, workers: int, queues: str) -> None:
+    """Start the whole studio here: Redis, database, API, worker and sweeper.
+
+    Everything lives in one data folder and ends with Ctrl-C. Starting it twice is harmless. What you set
+    in the environment is used as it is: DATABASE_URL, REDIS_URL, STORAGE_URL and the rest.
+    """
+    folder = settings.data_dir(data_dir) if data_dir else context.folder(ctx)
+    embedded = Embedded(
+        Plan(folder, host, port, workers, queues), say=lambda text: click.echo(text, err=True)
+    )
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: embedded.ask_to_stop())
+    try:
+        click.echo("Starting ...", err=True)
+        embedded.start()
+        _announce(folder, embedded.url)
+        embedded.run()
+    except AlreadyRunning as found:
+        _say_where(folder, found.state)
+    except Stopped:
+        pass
+    finally:
+        click.echo("Stopping ...", err=True) if embedded.url else None
+        embedded.stop()
+
+
+def _announce(folder: Path, url: str) -> None:
+    key = settings.key_file(folder)
+    click.echo(
+        f"Atelier is ready at {url}\n"
+        f"  key      {key}\n"
+        f"  logs     {folder / 'logs'}\n"
+        f"  API      {url}/docs\n"
+        "Try, in another terminal:\n"
+        f'  curl -H "Authorization: Bearer $(cat {key})" {url}/v1/engines\n'
+        '  atelier run echo --text "hello"\n'
+        "Ctrl-C stops it."
+    )
+
+
+def _say_where(folder: Path, state: settings.Running | None) -> None:
+    if state is None:
+        raise CommandError(
+            f"another process holds {folder / 'lock'} but does not say where it listens; "
+            f"look at {folder / 'logs'}"
+        )
+    click.echo(
+        f"Atelier runs already for this data folder ({folder}), as process {state.pid}.\n"
+        f"It listens at {state.url}; the key is in {settings.key_file(folder)}."
+    )

@@ -1,0 +1,147 @@
+"""A JSON Schema of parameters -> command line options, and their values -> the params of a job."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+Schema = dict[str, Any]
+
+#: Option names every engine command has of its own.
+RESERVED = frozenset({"output", "json", "detach", "help"})
+
+
+class FileType(click.ParamType[str]):
+    """A path, a URL, a file id (`art_...`) or a `data:` URI; a path has to exist."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check a path; leave the other forms to the server."""
+        if is_reference(str(value)):
+            return str(value)
+        path = click.Path(exists=True, dir_okay=False, readable=True)
+        return str(path.convert(value, param, ctx))
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002  click's signature
+        """As the help shows it."""
+        return "PATH|URL"
+
+
+class JsonType(click.ParamType[Any]):
+    """A value no simpler option can hold: JSON text."""
+
+    name = "json"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse it."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            self.fail(f"not JSON: {error}", param, ctx)
+
+
+def is_reference(value: str) -> bool:
+    """Whether a file value is something the server understands, and not a path here."""
+    return value.startswith(("http://", "https://", "data:", "art_"))
+
+
+def options(schema: Schema) -> list[click.Option]:
+    """One option for each property, required ones first."""
+    required = set(schema.get("required", ()))
+    properties: dict[str, Schema] = schema.get("properties", {})
+    names = sorted(properties, key=lambda name: name not in required)  # stable: else in the schema's order
+    return [_option(name, _simple(properties[name], schema), name in required) for name in names]
+
+
+def values(given: dict[str, Any]) -> dict[str, Any]:
+    """The params to send: what was given, and nothing else, so that defaults stay the server's."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in given.items()
+        if value is not None and value != ()
+    }
+
+
+def _option(name: str, field: Schema, required: bool) -> click.Option:
+    flag = name.replace("_", "-")
+    if flag in RESERVED:
+        flag = f"param-{flag}"
+    kind = field.get("type")
+    repeated = kind == "array" and _is_scalar(field.get("items", {}))
+    default = field.get("default")
+    help_text = str(field.get("description", "")).strip()
+    notes = [_default_note(default)] if default is not None else []
+    if repeated:
+        notes += _length_notes(field)
+    if notes:
+        help_text += f"  [{'; '.join(notes)}]"
+    declarations = [f"--{flag}/--no-{flag}" if kind == "boolean" else f"--{flag}", name]
+    if "_" in name and kind != "boolean":
+        declarations.insert(1, f"--{name}")  # as the API spells it
+    return click.Option(
+        declarations,
+        type=click.BOOL if kind == "boolean" else _type(field["items"] if repeated else field),
+        required=required,
+        multiple=repeated,
+        default=None,
+        help=help_text,
+    )
+
+
+def _type(field: Schema) -> click.ParamType[Any]:
+    if "x-artifact" in field:
+        return FileType()
+    if "enum" in field or "const" in field:
+        return click.Choice([str(choice) for choice in field.get("enum", [field.get("const")])])
+    kind = field.get("type")
+    if kind in ("integer", "number"):
+        low, high = field.get("minimum"), field.get("maximum")
+        low_open, high_open = field.get("exclusiveMinimum"), field.get("exclusiveMaximum")
+        bounds: dict[str, Any] = {
+            "min": low if low is not None else low_open,
+            "max": high if high is not None else high_open,
+            "min_open": low is None and low_open is not None,
+            "max_open": high is None and high_open is not None,
+        }
+        return click.IntRange(**bounds) if kind == "integer" else click.FloatRange(**bounds)
+    return click.STRING if kind == "string" else JsonType()
+
+
+def _simple(field: Schema, root: Schema) -> Schema:
+    """The field with references resolved and `X | null` reduced to X."""
+    outer = {key: value for key, value in field.items() if key not in ("$ref", "anyOf", "allOf")}
+    inner: Schema = {}
+    if "$ref" in field:
+        target: Any = root
+        for part in str(field["$ref"]).removeprefix("#/").split("/"):
+            target = target[part]
+        inner = _simple(target, root)
+    for several in ("anyOf", "allOf"):
+        choices = [choice for choice in field.get(several, []) if choice.get("type") != "null"]
+        if len(choices) == 1:
+            inner = _simple(choices[0], root)
+    merged = {**inner, **outer}
+    if "items" in merged:
+        merged["items"] = _simple(merged["items"], root)
+    return merged
+
+
+def _is_scalar(field: Schema) -> bool:
+    return "enum" in field or field.get("type") in ("string", "integer", "number", "boolean")
+
+
+def _default_note(default: Any) -> str:
+    shown = default if isinstance(default, str) else json.dumps(default)
+    return f"default: {shown}" if shown != "" else "default: empty"
+
+
+def _length_notes(field: Schema) -> list[str]:
+    low, high = field.get("minItems"), field.get("maxItems")
+    if low is not None and high is not None:
+        return [f"repeat for several, {low} to {high}" if low != high else f"give it {low} times"]
+    return [f"repeat for several, at most {high}"] if high is not None else ["repeat for several"]

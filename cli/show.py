@@ -1,0 +1,88 @@
+"""How commands speak: a live bar on a terminal, plain lines elsewhere, everything but results on stderr."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+#: Without a terminal, a line at least this far apart, unless the state changes.
+PLAIN_SECONDS = 5.0
+
+Show = Callable[[dict[str, Any]], None]
+
+
+def errors() -> Console:
+    """Where progress and remarks go."""
+    return Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def progress(console: Console) -> Iterator[Show]:
+    """Shows a job's events one by one."""
+    if console.is_terminal:
+        columns = (
+            TextColumn("[bold]{task.fields[state]:<9}"),
+            BarColumn(bar_width=36),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TextColumn("[dim]{task.description}"),
+        )
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task("", total=1.0, state="queued")
+
+            def show(event: dict[str, Any]) -> None:
+                done = 1.0 if event["state"] == "succeeded" else event["progress"]
+                bar.update(task, completed=done, state=event["state"], description=escape(event["message"]))
+
+            yield show
+    else:
+        yield _plain(console)
+
+
+def _plain(console: Console) -> Show:
+    last: dict[str, Any] = {"state": None, "at": 0.0}
+
+    def show(event: dict[str, Any]) -> None:
+        now = time.monotonic()
+        if event["state"] == last["state"] and now - last["at"] < PLAIN_SECONDS:
+            return
+        last.update(state=event["state"], at=now)
+        line = f"{event['state']:<9} {event['progress']:4.0%}  {event['message']}".rstrip()
+        console.print(line, markup=False, soft_wrap=True)
+
+    return show
+
+
+def table(*headings: str) -> Table:
+    """An unframed table."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        made.add_column(heading, overflow="fold")
+    return made
+
+
+def seconds(value: float | None) -> str:
+    """`0.4 s`, `12 s`, `3 min 20 s`."""
+    if value is None:
+        return "-"
+    if value < 10:
+        return f"{value:.1f} s"
+    if value < 120:
+        return f"{value:.0f} s"
+    return f"{int(value // 60)} min {int(value % 60)} s"
+
+
+def size(count: float) -> str:
+    """Bytes for people."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024 or unit == "GiB":
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    raise AssertionError("unreachable")
