@@ -1,4 +1,4 @@
-"""Pictures in and out for every engine: any picture that passed the door -> upright RGB; encoding with metadata.
+"""Pictures in and out for every engine: any picture -> upright RGB, and RGB -> a file with metadata.
 
 Pillow and numpy only, so that a light process may use it as well.
 """
@@ -73,10 +73,7 @@ def _flatten(image: Image.Image) -> Image.Image:
 def _scale_to_eight_bits(image: Image.Image) -> Image.Image:
     """16-bit, 32-bit and float greys: Pillow's own conversion would clip them at 255."""
     values = np.nan_to_num(np.asarray(image, dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    if image.mode == "F":
-        top = max(float(values.max(initial=0.0)), 1.0)
-    else:
-        top = 65535.0
+    top = max(float(values.max(initial=0.0)), 1.0) if image.mode == "F" else 65535.0
     return Image.fromarray(np.clip(values / top * 255.0 + 0.5, 0.0, 255.0).astype(np.uint8))
 
 

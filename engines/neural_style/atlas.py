@@ -111,7 +111,7 @@ class Atlas:
         return positions.new_tensor(self.strides)[self.style_of(positions).long()]
 
     def usage(self, positions: Tensor, shares: list[float]) -> Tensor:
-        """How often each style pixel is used, 1 = its fair share, smoothed by a 5x5 box: (P,), 0 elsewhere."""
+        """How often each style pixel is used, 1 = its fair share, as a 5x5 box mean: (P,), 0 elsewhere."""
         counts = torch.bincount(positions, minlength=self.length).float()
         used = torch.zeros_like(counts)
         for index, ((height, width), share) in enumerate(zip(self.sizes, shares, strict=True)):

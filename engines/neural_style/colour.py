@@ -35,7 +35,8 @@ def with_chroma_of(result: Tensor, content: Tensor) -> Tensor:
     chroma = content - luma(content)  # (3, H, W)
     room = torch.where(chroma > 0, (1 - light) / chroma.clamp(min=1e-6), light / (-chroma).clamp(min=1e-6))
     scale = room.amin(0, keepdim=True).clamp(0, 1)
-    return (light + scale * chroma).clamp(0, 1)
+    combined: Tensor = light + scale * chroma
+    return combined.clamp(0, 1)
 
 
 def monge_kantorovich(image: Tensor, target: Tensor) -> Tensor:
@@ -60,7 +61,8 @@ def _covariance(pixels: Tensor) -> Tensor:
 
 def _matrix_power(matrix: Tensor, power: float) -> Tensor:
     values, vectors = torch.linalg.eigh(matrix)
-    return vectors @ torch.diag(values.clamp(min=1e-12) ** power) @ vectors.T
+    powered: Tensor = vectors @ torch.diag(values.clamp(min=1e-12) ** power) @ vectors.T
+    return powered
 
 
 def sample_pixels(images: list[Tensor], shares: list[float], generator: torch.Generator) -> Tensor:
@@ -100,7 +102,7 @@ class ColourMap:
     def apply(self, image: Tensor) -> Tensor:
         """(3, H, W) -> (3, H, W), clamped to 0..1."""
         pixels = image.flatten(1).T.contiguous()  # (N, 3)
-        moved = torch.cat([self._move(chunk) for chunk in pixels.split(_CHUNK)])
+        moved = torch.cat([self._move(chunk) for chunk in torch.split(pixels, _CHUNK)])
         return moved.T.reshape(image.shape).clamp(0, 1)
 
     def _move(self, pixels: Tensor) -> Tensor:

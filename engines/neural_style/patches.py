@@ -12,6 +12,7 @@ The prices bring strokes into flat skies and realise the styles' shares. See REA
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,27 +58,27 @@ class Recipe:
     @property
     def guidance(self) -> float:
         """lambda: how much the content's colours and edges count."""
-        return 2.0 * 0.005**self.strength
+        return 2.0 * math.pow(0.005, self.strength)
 
     @property
     def edge_guidance(self) -> float:
         """kappa: how much more they count on edges."""
-        return 3.0 * (20.0 / 3.0) ** self.strength
+        return 3.0 * math.pow(20.0 / 3.0, self.strength)
 
     @property
     def gradient_guidance(self) -> float:
         """gamma: weight of gradients against colours in the guide."""
-        return 2.0 * 3.0**self.strength
+        return 2.0 * math.pow(3.0, self.strength)
 
     @property
     def price_step(self) -> float:
         """eta."""
-        return 0.02 * 5.0**self.strength
+        return 0.02 * math.pow(5.0, self.strength)
 
     @property
     def highest_price(self) -> float:
         """pmax."""
-        return 0.3 * 10.0**self.strength
+        return 0.3 * math.pow(10.0, self.strength)
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ class _Run:
             if state is None or state.level < index:
                 state = self._enter(level, coarser, state)
             state = self._iterate(level, state)
-        assert state is not None and level is not None
+        assert state is not None
         # The last level is at full size, so the atlas of that level is the styles themselves.
         return sharpen(state.image, self.styles, self.shares)
 
@@ -328,7 +329,7 @@ def vote(level: _Level, positions: Tensor, tick: Tick) -> Tensor:
 
 
 def sharpen(image: Tensor, styles: list[Tensor], shares: list[float]) -> Tensor:
-    """Undo the blur of averaging: give two detail bands the styles' contrast, at most 1.6 times. (3, H, W)."""
+    """Undo the blur of averaging: give two detail bands the styles' contrast, at most 1.6 times as much."""
     fine, middle, rest = _bands(image)
     wanted = torch.zeros(2, device=image.device)
     for style, share in zip(styles, shares, strict=True):

@@ -1,4 +1,4 @@
-"""Picture arithmetic shared by both methods: pyramid sizes, resizing, blurring, padding. (C, H, W) float32."""
+"""Picture arithmetic shared by both methods: sizes, resizing, blurring, padding. (C, H, W) float32."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ class Search:
 
 
 def _row_minimum(products: Tensor) -> tuple[Tensor, Tensor]:
-    """Minimum of every row and its column. Several times faster than `min(1)`, whose index search is scalar."""
+    """Minimum of every row and its column. Several times faster than `min(1)`, a scalar loop."""
     blocks = products.view(products.shape[0], -1, BLOCK)  # (T, M/64, 64)
     score, block = blocks.amin(2).min(1)
     chosen = blocks[torch.arange(blocks.shape[0], device=products.device), block]  # (T, 64)

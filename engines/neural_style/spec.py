@@ -53,7 +53,7 @@ class NeuralStyleParams(Params):
         default=1.0,
         ge=0.5,
         le=2.0,
-        description="Size of the strokes: the style pictures are scaled by this. 2 takes about twice the time.",
+        description="Size of the strokes: the style pictures are scaled by this. 2 takes twice the time.",
     )
     preserve_color: Literal["none", "match", "luma"] = Field(
         default="none",
