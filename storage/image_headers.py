@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 _MAX_SEGMENTS = 10_000  # of a JPEG or WebP; real ones have a few dozen
 _MAX_CHUNKS = 100_000  # of a PNG; 100 MB in the common 8 KiB chunks is 12,800
-_MAX_BLOCKS = 500_000  # of a GIF; 120 MB in the usual 255 byte blocks
+_MAX_BLOCKS = 200_000  # of a GIF; 50 MB in the usual 255 byte blocks
 _MAX_SCANS = 100  # of a progressive JPEG, each a pass over the whole picture; encoders write about 10
 _MAX_METADATA = 4 * 1024 * 1024  # bytes of EXIF or GIF comments, which Pillow appends piece by piece
 _MAX_JUNK = 64 * 1024  # bytes between JPEG segments, which Pillow skips one by one

@@ -141,6 +141,7 @@ def inspect_image(
 def _decode(file: BinaryIO, media_type: str, header: Header, max_pixels: int, max_side: int) -> ImageInfo:
     """Decode everything once: nothing less finds a picture that stops halfway.
 
+    Only a JPEG that ends early but in good order passes: libjpeg fills the rest with grey and tells nobody.
     A JPEG is decoded at an eighth of its size, which reads all of its data and needs a 64th of the memory.
     """
     try:
@@ -148,8 +149,9 @@ def _decode(file: BinaryIO, media_type: str, header: Header, max_pixels: int, ma
         with _decoding, Image.open(file, formats=list(FORMATS)) as image:
             # Pillow may read the header differently than we did; its view is the one that costs memory.
             _check_size(image.width, image.height, max_pixels, max_side)
-            width, height, mode = image.width, image.height, image.mode
-            if (width, height) != (header.width, header.height):
+            width, height, mode = header.width, header.height, image.mode
+            # Sorted, for Pillow turns a TIFF upright by itself.
+            if sorted(image.size) != sorted((width, height)):
                 raise HeaderError("it contradicts itself about its size")
             image.draft(None, (1, 1))
             image.load()

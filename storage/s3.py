@@ -19,10 +19,10 @@ from itertools import islice
 from typing import Any, BinaryIO, Self, cast
 from urllib.parse import parse_qsl, quote, urlsplit
 
-import boto3  # type: ignore[import-untyped]  # boto3 ships no types; the client is Any in this module only
-from boto3.s3.transfer import TransferConfig  # type: ignore[import-untyped]  # as above
-from botocore.config import Config  # type: ignore[import-untyped]  # as above
-from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # as above
+import boto3
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from storage.base import (

@@ -143,7 +143,9 @@ def _check_url(url: str, allow_http: bool, allow_private: bool) -> httpcore.URL:
             ipaddress.IPv4Address(host)
         except ValueError as error:
             raise FetchRefused("This URL has an address in an unusual spelling.") from error
-    port = parts.port or {"https": 443, "http": 80}[parts.scheme]
+    port = {"https": 443, "http": 80}[parts.scheme] if parts.port is None else parts.port
+    if not 0 < port < 65536:
+        raise FetchRefused("This URL has no valid port.")
     if port < 1024 and port not in (80, 443) and not allow_private:
         raise FetchRefused("This URL names a port that is not a web server's.")  # mail, SSH, ...
     return httpcore.URL(scheme=parts.raw_scheme, host=parts.raw_host, port=port, target=parts.raw_path)
@@ -172,8 +174,6 @@ def _request(
             _check_answer(response.status, fields, max_bytes)
             _save(response.iter_stream(), temporary, max_bytes)
     except httpcore.ConnectError as error:
-        if isinstance(error.__cause__, ssl.SSLCertVerificationError):
-            raise FetchRefused("The server's certificate is not valid for this URL.") from error
         raise FetchFailed("The server could not be reached.") from error
     except httpcore.TimeoutException as error:
         raise FetchFailed("The server took too long.") from error
@@ -300,7 +300,13 @@ class _Stream(httpcore.NetworkStream):
         timeout: float | None = None,  # noqa: ARG002  as above
     ) -> httpcore.NetworkStream:
         left = _left(self._deadline, httpcore.ConnectTimeout)
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, left), self._deadline)
+        try:
+            return _Stream(self._stream.start_tls(ssl_context, server_hostname, left), self._deadline)
+        except httpcore.ConnectError as error:
+            # Told apart here: the pool above drops the cause.
+            if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+                raise FetchRefused("The server's certificate is not valid for this URL.") from error
+            raise
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)

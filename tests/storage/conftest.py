@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -12,6 +13,8 @@ from moto.server import ThreadedMotoServer
 
 from storage import open_storage
 from storage.base import Storage
+
+BUCKET = "atelier-test"
 
 
 @pytest.fixture(scope="session")
@@ -31,13 +34,26 @@ def aws_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_PROFILE", raising=False)
 
 
-@pytest.fixture
-def s3_url(s3_endpoint: str, aws_credentials: None) -> str:  # noqa: ARG001  pytest's way to order fixtures
-    bucket = f"test-{uuid.uuid4().hex}"
-    client = boto3.session.Session().client("s3", endpoint_url=s3_endpoint, region_name="us-east-1")
-    client.create_bucket(Bucket=bucket)
+@pytest.fixture(scope="session")
+def s3_client(s3_endpoint: str) -> Iterator[Any]:
+    """A client that looks at the bucket past our code."""
+    client = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test").client(
+        "s3", endpoint_url=s3_endpoint, region_name="us-east-1"
+    )
+    client.create_bucket(Bucket=BUCKET)
+    yield client
     client.close()
-    return f"s3://{bucket}/some/prefix?endpoint={s3_endpoint}&region=us-east-1"
+
+
+@pytest.fixture
+def s3_prefix() -> str:
+    """A prefix of the test's own, as the tests share a bucket."""
+    return f"{uuid.uuid4().hex}/prefix"
+
+
+@pytest.fixture
+def s3_url(s3_endpoint: str, s3_client: Any, s3_prefix: str, aws_credentials: None) -> str:  # noqa: ARG001  pytest's way to order fixtures
+    return f"s3://{BUCKET}/{s3_prefix}?endpoint={s3_endpoint}&region=us-east-1"
 
 
 @pytest.fixture(params=["file", "s3", "memory"])
