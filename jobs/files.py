@@ -82,6 +82,18 @@ class FileStore:
         query = select(_ARTIFACTS).where(Artifact.id.in_(file_ids), Artifact.owner_id == owner_id)
         return self.database.read(lambda c: {row.id: row for row in c.execute(query)})
 
+    def page(self, owner_id: str, *, before: str | None = None, limit: int = 50) -> list[Row[Any]]:
+        """Newest first; `before` is the id of the last file of the page before."""
+        query = (
+            select(_ARTIFACTS)
+            .where(Artifact.owner_id == owner_id)
+            .order_by(Artifact.id.desc())
+            .limit(limit)
+        )
+        if before is not None:
+            query = query.where(Artifact.id < before)
+        return self.database.read(lambda c: list(c.execute(query)))
+
     def delete(self, file_id: str, owner_id: str | None) -> None:
         """Delete a file's row and (by the sweeper) its object.
 

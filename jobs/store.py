@@ -188,14 +188,14 @@ class JobStore:
     def position(self, job: JobRow) -> int:
         """1 for the job its queue will hand out next; counted up to MAX_POSITION."""
         ahead = (
-            select(literal_column("1"))
+            select(Job.id)
             .select_from(Job)
             .where(_QUEUED, Job.queue == job.queue)
             .where((Job.priority > job.priority) | and_(Job.priority == job.priority, Job.id < job.id))
             .limit(MAX_POSITION - 1)
         )
         counted = select(func.count()).select_from(ahead.subquery())
-        return self.database.read(lambda c: cast(int, c.execute(counted).scalar_one())) + 1
+        return self.database.read(lambda c: c.execute(counted).scalar_one()) + 1
 
     def artifacts(self, job_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
         """The results of each of these jobs."""
@@ -254,11 +254,11 @@ class JobStore:
     def delete(self, job_id: str, owner_id: str | None) -> None:
         """Delete a job that is not running: its row, its results' rows, and (by the sweeper) its objects.
 
-        Raises NotFound, WrongState for a running job, InUse when a waiting job reads one of its results.
+        Raises NotFound, WrongState for a running job, InUse while a waiting job reads one of its results.
         """
 
         def work(connection: Connection) -> None:
-            # FOR UPDATE: no worker claims it, and nobody takes its results as inputs, between check and delete.
+            # FOR UPDATE: between check and delete no worker claims it and nobody takes its results as inputs.
             connection.execute(select(Artifact.id).where(Artifact.job_id == job_id).with_for_update())
             row = _get(connection, job_id, owner_id, for_update=True)
             if row.state == State.RUNNING:
@@ -500,7 +500,24 @@ class JobStore:
         query = select(Job.engine, Job.queue, Job.state, func.count()).group_by(
             Job.engine, Job.queue, Job.state
         )
-        return self.database.read(lambda c: [tuple(row) for row in c.execute(query)])
+        return self.database.read(
+            lambda c: [(engine, queue, state, count) for engine, queue, state, count in c.execute(query)]
+        )
+
+    def run_seconds(self) -> list[tuple[str, str, int, float]]:
+        """(engine, state, how many, seconds of last attempts) over finished jobs, for the metrics."""
+        if self.database.is_sqlite:
+            seconds = (func.julianday(Job.finished_at) - func.julianday(Job.started_at)) * 86400.0
+        else:
+            seconds = func.extract("epoch", Job.finished_at - Job.started_at)
+        query = (
+            select(Job.engine, Job.state, func.count(), func.sum(seconds))
+            .where(Job.finished_at.is_not(None), Job.started_at.is_not(None))
+            .group_by(Job.engine, Job.state)
+        )
+        return self.database.read(
+            lambda c: [(row[0], row[1], row[2], float(row[3])) for row in c.execute(query)]
+        )
 
     def oldest_queued(self) -> dict[str, datetime]:
         """When the oldest waiting job of each queue was accepted."""
@@ -516,7 +533,7 @@ def request_hash(body: bytes) -> str:
 def in_use(connection: Connection, artifact_ids: Any) -> bool:
     """Whether a waiting or running job reads one of these artifacts (ids, or a query for them)."""
     reading = (
-        select(literal_column("1"))
+        select(Job.id)
         .select_from(JobInput)
         .join(Job, Job.id == JobInput.job_id)
         .where(JobInput.artifact_id.in_(artifact_ids), _QUEUED | _RUNNING)

@@ -1,0 +1,36 @@
+"""Bearer keys (RFC 6750): who is asking, and whether they may."""
+
+from __future__ import annotations
+
+from flask import g, request
+
+from api.keyring import Caller
+from api.services import services
+from jobs.errors import Forbidden, Unauthorized
+
+
+def require_key() -> Caller:
+    """The caller of this request, counted against their rate. Raises Unauthorized and RateLimited."""
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    found = services().keyring.find(key.strip()) if scheme.lower() == "bearer" and key else None
+    if found is None:
+        raise Unauthorized
+    g.caller = found
+    services().limiter.hit(found.key_id, found.rate_per_minute)
+    # werkzeug counts the body as it is read and answers 413, with or without a Content-Length.
+    request.max_content_length = found.max_upload_bytes or services().settings.max_upload_bytes
+    return found
+
+
+def require_admin() -> Caller:
+    """As require_key, for an admin key only. Raises Forbidden too."""
+    found = require_key()
+    if not found.admin:
+        raise Forbidden("This needs an admin key.")
+    return found
+
+
+def caller() -> Caller:
+    """Who passed `require_key` in this request."""
+    found: Caller = g.caller
+    return found

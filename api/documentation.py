@@ -1,0 +1,76 @@
+"""/openapi.json and /docs. The page and its script come from this server: they work without a network."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+from flask import Blueprint, Response, current_app, request
+from markupsafe import Markup
+
+from api.openapi import build
+
+routes = Blueprint("documentation", __name__)
+
+#: Scalar's own defaults would load fonts, a proxy and an assistant from its makers.
+_SCALAR: dict[str, Any] = {
+    "url": "/openapi.json",
+    "withDefaultFonts": False,
+    "hideClientButton": True,
+    "telemetry": False,
+    "showDeveloperTools": "never",
+    "agent": {"disabled": True},
+    "mcp": {"disabled": True},
+    "proxyUrl": "",
+}
+
+_PAGE = Markup("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>Atelier API</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+</head>
+<body>
+<script id="api-reference" data-configuration="{}"></script>
+<script src="/docs/scalar.js"></script>
+</body>
+</html>
+""")
+
+#: The browser holds the page to it, whatever the script would like to load.
+_POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+
+
+@routes.get("/openapi.json")
+def get_openapi() -> Response:
+    """The description of this API, OpenAPI 3.1."""
+    cached = current_app.extensions.setdefault("atelier_openapi", {})
+    if "json" not in cached:
+        cached["json"] = json.dumps(build(current_app))
+    return Response(cached["json"], content_type="application/json")
+
+
+@routes.get("/docs")
+def get_docs() -> Response:
+    """The description, to read and to try."""
+    response = Response(_PAGE.format(json.dumps(_SCALAR)), content_type="text/html; charset=utf-8")
+    response.headers["Content-Security-Policy"] = _POLICY
+    return response
+
+
+@routes.get("/docs/scalar.js")
+def get_script() -> Response:
+    """Scalar's script, as the wheel flask-openapi3-scalar carries it."""
+    source = files("flask_openapi3_scalar").joinpath("templates/scalar/js/scalar.standalone.js")
+    response = Response(source.read_bytes(), content_type="text/javascript; charset=utf-8")
+    response.headers["Cache-Control"] = "public, max-age=86400"
+    response.add_etag()
+    response.make_conditional(request)
+    return response

@@ -1,0 +1,153 @@
+"""What a client sent, in any of the shapes the API takes, as plain values."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, BinaryIO, TypeVar, cast
+
+from flask import request
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
+from werkzeug.exceptions import UnsupportedMediaType
+
+import engines
+from api.problems import field_errors
+from jobs.errors import EngineNotFound, Invalid
+from jobs.schemas import JobRequest
+
+M = TypeVar("M", bound=BaseModel)
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+MAX_WAIT = 60.0
+
+
+@dataclass
+class Submission:
+    """One `POST /v1/jobs`. An upload is (params field, file name, stream)."""
+
+    engine: str
+    params: dict[str, Any]
+    uploads: list[tuple[str, str, BinaryIO]] = field(default_factory=list)
+
+
+def query(model: type[M]) -> M:
+    """The query string as a model; a field that is a list takes a repeated parameter. Raises Invalid."""
+    values: dict[str, Any] = {}
+    for name, info in model.model_fields.items():
+        if name in request.args:
+            given = request.args.getlist(name)
+            values[name] = given if "list" in str(info.annotation) else given[-1]
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise Invalid("The query string does not fit.", errors=field_errors(error)) from error
+
+
+def body(model: type[M]) -> M:
+    """The JSON body as a model. Raises UnsupportedMediaType and pydantic's ValidationError."""
+    if not request.is_json:
+        raise UnsupportedMediaType("Send application/json.")
+    return model.model_validate_json(request.get_data(), strict=True)
+
+
+def submission() -> Submission:
+    """The body of `POST /v1/jobs`, JSON or multipart."""
+    if request.mimetype != "multipart/form-data":
+        made = body(JobRequest)
+        return Submission(made.engine, made.params)
+    fields = {_bare(name): values for name, values in request.form.lists()}
+    engine = (fields.pop("engine", None) or [""])[-1]
+    if engine not in engines.names():
+        raise EngineNotFound
+    params = _object(fields.pop("params", ["{}"])[-1])
+    for name, values in fields.items():
+        found = _typed(engine, name, values)
+        if found is not None:
+            params[name] = found
+    uploads = [
+        (_bare(name), sent.filename or "", cast(BinaryIO, sent.stream))
+        for name, files in request.files.lists()
+        for sent in files
+        # A browser sends an empty part for a file field that was left empty.
+        if sent.filename or sent.stream.read(1)
+    ]
+    return Submission(engine, params, uploads)
+
+
+def idempotency_key() -> str | None:
+    """The Idempotency-Key header, if any. Raises Invalid."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise Invalid("Idempotency-Key is 1 to 255 visible ASCII characters.", code="bad_idempotency_key")
+    return key
+
+
+def wait_seconds() -> float:
+    """The `wait` parameter in seconds, 0 when left out. Raises Invalid."""
+    text = request.args.get("wait")
+    if text is None:
+        return 0.0
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", text) or not 0 < float(text) <= MAX_WAIT:
+        raise Invalid(f"`wait` is a number of seconds above 0, at most {MAX_WAIT:g}.", code="bad_wait")
+    return float(text)
+
+
+def _bare(name: str) -> str:
+    """`style[]` is how some clients write a repeated `style`."""
+    return name.removesuffix("[]")
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = from_json(text)
+    except ValueError as error:
+        raise Invalid("The form field `params` is not JSON.", code="invalid_json") from error
+    if not isinstance(found, dict):
+        raise Invalid("The form field `params` is not a JSON object.")
+    return found
+
+
+def _typed(engine: str, name: str, values: list[str]) -> Any:
+    """A form's text as the type the engine's schema asks for; None when there is nothing to say."""
+    types, is_file = _types(engine).get(name, (frozenset(), False))
+    if is_file:
+        given = [v for v in values if v]
+        return (given if "array" in types else given[-1]) if given else None
+    if "array" in types and len(values) > 1:
+        return [_parsed(v) for v in values]
+    text = values[-1]
+    if types <= {"string", "null"}:
+        return text
+    return _parsed(text) if text != "" else None
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return from_json(text)
+    except ValueError:
+        return text  # the engine's model says what is wrong with it
+
+
+@cache
+def _types(engine: str) -> dict[str, tuple[frozenset[str], bool]]:
+    """Of each params field: the JSON types it takes, and whether it is a file."""
+    spec = engines.spec(engine)
+    schema = spec.params.model_json_schema()
+    found = {}
+    for name, part in schema["properties"].items():
+        found[name] = (frozenset(_named_types(part)), name in spec.file_params)
+    return found
+
+
+def _named_types(part: dict[str, Any]) -> set[str]:
+    if "$ref" in part:
+        return {"object"}
+    if "enum" in part or "const" in part:
+        choices = part.get("enum", [part.get("const")])
+        return {"string" if isinstance(choice, str) else "other" for choice in choices}
+    named = {part["type"]} if isinstance(part.get("type"), str) else set()
+    for branch in (*part.get("anyOf", ()), *part.get("oneOf", ())):
+        named |= _named_types(branch)
+    return named

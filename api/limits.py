@@ -1,0 +1,88 @@
+"""Requests a minute for each key: counted in Redis for all processes, in memory while Redis is away.
+
+Redis is a convenience here, never a dependency: a Redis that is down or frozen costs one request
+`_TIMEOUT` seconds every `_RETRY_SECONDS`, and no request fails for it.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+
+import structlog
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage, RedisStorage
+from limits.strategies import RateLimiter as Strategy
+from limits.strategies import SlidingWindowCounterRateLimiter
+from redis.exceptions import RedisError
+
+from jobs.errors import RateLimited
+
+_TIMEOUT = 0.25
+_RETRY_SECONDS = 5.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Limiter:
+    """A sliding minute for each key. Nothing connects before the first request."""
+
+    def __init__(self, default_per_minute: int, url: str) -> None:
+        self._default = default_per_minute
+        self._url = url if url.startswith(("redis://", "rediss://", "unix://")) else None
+        self._lock = threading.Lock()
+        self._shared: Strategy | None = None
+        self._local: Strategy | None = None
+        self._retry_at = 0.0
+
+    def hit(self, key_id: str, per_minute: int | None) -> None:
+        """Count one request. Raises RateLimited with the seconds to wait."""
+        allowed = self._default if per_minute is None else per_minute
+        if allowed <= 0:
+            return
+        limit = RateLimitItemPerMinute(allowed)
+        if self._url is not None and self._may_try():
+            try:
+                self._count(self._redis(self._url), limit, key_id)
+                self._retry_at = 0.0
+                return
+            except RedisError as error:
+                self._retry_at = time.monotonic() + _RETRY_SECONDS
+                _log.warning("rate_limiter_local", error=type(error).__name__)
+        self._count(self._memory(), limit, key_id)
+
+    def _may_try(self) -> bool:
+        if self._retry_at == 0.0:
+            return True
+        with self._lock:
+            now = time.monotonic()
+            if now < self._retry_at:
+                return False
+            self._retry_at = now + _RETRY_SECONDS  # the others stay local while this one tries
+            return True
+
+    def _count(self, strategy: Strategy, limit: RateLimitItemPerMinute, key_id: str) -> None:
+        if strategy.hit(limit, key_id):
+            return
+        wait = max(1, math.ceil(strategy.get_window_stats(limit, key_id).reset_time - time.time()))
+        raise RateLimited(f"This key may send {limit.amount} requests a minute.", retry_after=wait)
+
+    def _redis(self, url: str) -> Strategy:
+        with self._lock:
+            if self._shared is None:
+                storage = RedisStorage(
+                    url,
+                    key_prefix="atelier:rate",
+                    socket_timeout=_TIMEOUT,
+                    socket_connect_timeout=_TIMEOUT,
+                    retry=None,  # type: ignore[arg-type]  # passed on to redis-py: no second try
+                )
+                self._shared = SlidingWindowCounterRateLimiter(storage)
+            return self._shared
+
+    def _memory(self) -> Strategy:
+        with self._lock:
+            if self._local is None:
+                self._local = SlidingWindowCounterRateLimiter(MemoryStorage())
+            return self._local

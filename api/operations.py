@@ -1,0 +1,68 @@
+"""What each route says of itself: who may call it, what it takes, what it answers. `api.openapi` reads it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel
+from werkzeug.routing import BaseConverter, Map
+
+V = TypeVar("V", bound=Callable[..., Any])
+
+#: `signed`: a key, or a signature in the query.
+Access = Literal["none", "key", "admin", "signed"]
+
+#: A model is JSON; a string is a media type.
+Answer = type[BaseModel] | str | None
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path."""
+
+    summary: str
+    tag: str
+    answers: Mapping[int, Answer]
+    access: Access = "key"
+    #: Statuses of the problem documents it may answer, besides those that every route may.
+    problems: tuple[int, ...] = ()
+    query: type[BaseModel] | None = None
+    #: Request headers: name -> JSON Schema with a description.
+    headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    #: Media type -> a model, or the name of a schema that `api.openapi` makes from the engines.
+    bodies: Mapping[str, type[BaseModel] | str] = field(default_factory=dict)
+    #: Response headers of the successful answers: name -> description.
+    answer_headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def operation(summary: str, tag: str, answers: Mapping[int, Answer], **more: Any) -> Callable[[V], V]:
+    """Attach an Operation to a view."""
+
+    def attach(view: V) -> V:
+        view.operation = Operation(summary, tag, answers, **more)  # type: ignore[attr-defined]  # read back by operation_of
+        return view
+
+    return attach
+
+
+def operation_of(view: Any) -> Operation | None:
+    """The Operation of a view; None for what is no part of the described API."""
+    return getattr(view, "operation", None)
+
+
+@cache
+def path_template(rule: str) -> str:
+    """A route's rule as OpenAPI and the logs write it: `/v1/jobs/{job_id}`."""
+    return re.sub(r"<(?:[^:>]+:)?([^>]+)>", r"{\1}", rule)
+
+
+class IdConverter(BaseConverter):
+    """`<id("job"):job_id>`: an id of ours. Anything else is a 404 that costs no statement."""
+
+    def __init__(self, url_map: Map, prefix: str) -> None:
+        super().__init__(url_map)
+        self.regex = f"{prefix}_[0-9a-f]{{32}}"

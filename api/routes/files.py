@@ -1,0 +1,121 @@
+"""/v1/files: uploads, and the bytes of everything stored."""
+
+from __future__ import annotations
+
+from typing import BinaryIO, cast
+
+from flask import Blueprint, Response, request
+from pydantic import BaseModel, Field
+from werkzeug.exceptions import UnsupportedMediaType
+
+from api.auth import caller, require_key
+from api.content import serve
+from api.forms import query
+from api.operations import operation
+from api.services import services
+from api.uploads import bad_file, inspect, sha256_of, store_image
+from api.views import artifact_view, respond
+from jobs.schemas import ArtifactView, Wire
+
+routes = Blueprint("files", __name__)
+
+
+class FileQuery(BaseModel):
+    """Which page of files."""
+
+    cursor: str | None = Field(
+        default=None, pattern=r"^art_[0-9a-f]{32}$", description="`next_cursor` of the page before."
+    )
+    limit: int = Field(default=50, ge=1, le=100)
+
+
+class FilePage(Wire):
+    """Newest first."""
+
+    files: list[ArtifactView]
+    next_cursor: str | None = Field(default=None, description="Pass as `cursor` for the next page.")
+
+
+class ContentQuery(BaseModel):
+    """How to read a file."""
+
+    expires: str | None = Field(default=None, pattern=r"^[0-9]{1,12}$", description="Part of a signed URL.")
+    signature: str | None = Field(default=None, max_length=100, description="Part of a signed URL.")
+    download: str | None = Field(default=None, max_length=10, description="Present: save it, do not show it.")
+
+
+@routes.post("/files")
+@operation(
+    "Upload an image",
+    "files",
+    {201: ArtifactView},
+    bodies={"multipart/form-data": "FileUpload"},
+    problems=(400, 413, 415, 422),
+    answer_headers={"Location": "The file's URL."},
+)
+def post_file() -> Response:
+    """Its bytes decide what it is; the name and type that were sent do not."""
+    if request.mimetype != "multipart/form-data":
+        raise UnsupportedMediaType("Send multipart/form-data with the image as `file`.")
+    # By now the whole body was received, into a temporary file where it is large: a client that hangs up
+    # leaves nothing behind.
+    sent = request.files.get("file") or request.files.get("content")
+    if sent is None:
+        raise bad_file("file", "There is no file field `file` in this form.", "missing")
+    stream = cast(BinaryIO, sent.stream)
+    info = inspect(stream)
+    row = store_image(caller().user_id, stream, sent.filename or "", info, sha256_of(stream))
+    return respond(artifact_view(row), 201, Location=f"/v1/files/{row.id}")
+
+
+@routes.get("/files")
+@operation("Your files", "files", {200: FilePage}, query=FileQuery, problems=(400,))
+def list_files() -> Response:
+    """Uploads and results, newest first."""
+    wanted = query(FileQuery)
+    rows = services().files.page(caller().user_id, before=wanted.cursor, limit=wanted.limit + 1)
+    shown = rows[: wanted.limit]
+    more = shown[-1].id if len(rows) > wanted.limit else None
+    return respond(FilePage(files=[artifact_view(row) for row in shown], next_cursor=more))
+
+
+@routes.get('/files/<id("art"):file_id>')
+@operation("One file", "files", {200: ArtifactView}, problems=(404,))
+def get_file(file_id: str) -> Response:
+    """What is known of it, with a fresh signed URL."""
+    return respond(artifact_view(services().files.get(file_id, caller().user_id)))
+
+
+@routes.get('/files/<id("art"):file_id>/content')
+@operation(
+    "A file's bytes",
+    "files",
+    {200: "*/*", 206: "*/*", 304: None},
+    access="signed",
+    query=ContentQuery,
+    problems=(400, 401, 403, 404, 410, 416),
+    headers={
+        "Range": {"type": "string", "description": "One range of bytes.", "pattern": "^bytes=[0-9]+-[0-9]*$"}
+    },
+    answer_headers={"ETag": "The file's SHA-256, in quotes."},
+)
+def get_content(file_id: str) -> Response:
+    """With a signature in the query nobody looks at the Authorization header, nor is there a redirect.
+
+    Some clients send their key to every URL, and follow no redirect.
+    """
+    wanted = query(ContentQuery)
+    owner = None
+    if wanted.signature is not None:
+        services().signer.check(f"/v1/files/{file_id}/content", wanted.expires or "0", wanted.signature)
+    else:
+        owner = require_key().user_id
+    return serve(services().storage, services().files.get(file_id, owner), request)
+
+
+@routes.delete('/files/<id("art"):file_id>')
+@operation("Delete a file", "files", {204: None}, problems=(404, 409))
+def delete_file(file_id: str) -> Response:
+    """Refused while a waiting or running job reads it."""
+    services().files.delete(file_id, caller().user_id)
+    return Response(status=204)

@@ -1,0 +1,208 @@
+"""/v1/jobs: the requests themselves."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from flask import Blueprint, Response, request
+from pydantic import BaseModel, Field
+
+from api import events
+from api.auth import caller, require_key
+from api.forms import idempotency_key, query, submission, wait_seconds
+from api.operations import operation
+from api.routes.files import ContentQuery
+from api.services import services
+from api.submit import retry, submit
+from api.views import job_view, respond, whole_job
+from jobs.errors import Gone, Invalid, NotFound
+from jobs.schemas import JobPage, JobView
+from jobs.states import State
+from jobs.store import JobRow
+
+routes = Blueprint("jobs", __name__)
+
+_IDEMPOTENCY = {
+    "Idempotency-Key": {
+        "type": "string",
+        "pattern": "^[!-~]{1,255}$",
+        "description": "The same key with the same request gives the same job, however often it is sent.",
+    }
+}
+_ACCEPTED = {"Location": "The job's URL.", "Idempotency-Replayed": "`true`: the job was there already."}
+
+
+class WaitQuery(BaseModel):
+    """How long to hold the answer back."""
+
+    wait: Annotated[
+        float | None,
+        Field(
+            default=None,
+            gt=0,
+            le=60,
+            multiple_of=0.001,
+            description="Seconds to wait for the job to end before answering, at most 60.",
+        ),
+    ]
+
+
+class JobQuery(BaseModel):
+    """Which page of jobs."""
+
+    state: list[State] = Field(default=[], description="Only jobs in these states.", max_length=5)
+    engine: str | None = Field(default=None, pattern=r"^[a-z0-9_]{1,64}$", description="Only of this engine.")
+    cursor: str | None = Field(
+        default=None, pattern=r"^job_[0-9a-f]{32}$", description="`next_cursor` of the page before."
+    )
+    limit: int = Field(default=50, ge=1, le=100)
+
+
+@routes.post("/jobs")
+@operation(
+    "Submit a job",
+    "jobs",
+    {202: JobView},
+    query=WaitQuery,
+    headers=_IDEMPOTENCY,
+    bodies={"application/json": "JobSubmission", "multipart/form-data": "JobForm"},
+    problems=(400, 404, 409, 413, 415, 422),
+    answer_headers=_ACCEPTED,
+)
+def post_job() -> Response:
+    """202 means that the job is on disk and will be made, whatever is restarted meanwhile."""
+    wait, key = wait_seconds(), idempotency_key()
+    sent = submission()
+    row, made = submit(caller().user_id, sent.engine, sent.params, uploads=sent.uploads, idempotency_key=key)
+    return _accepted(row, made, wait)
+
+
+@routes.get("/jobs")
+@operation("Your jobs", "jobs", {200: JobPage}, query=JobQuery, problems=(400,))
+def list_jobs() -> Response:
+    """Newest first. `queue_position` is told by GET /v1/jobs/{job_id} only."""
+    wanted = query(JobQuery)
+    jobs = services().jobs
+    rows = jobs.page(
+        caller().user_id,
+        states=wanted.state,
+        engine=wanted.engine,
+        before=wanted.cursor,
+        limit=wanted.limit + 1,
+    )
+    shown = rows[: wanted.limit]
+    made = jobs.artifacts([row.id for row in shown if row.state == State.SUCCEEDED])
+    more = shown[-1].id if len(rows) > wanted.limit else None
+    return respond(JobPage(jobs=[job_view(row, made.get(row.id, ())) for row in shown], next_cursor=more))
+
+
+@routes.get('/jobs/<id("job"):job_id>')
+@operation("One job", "jobs", {200: JobView}, query=WaitQuery, problems=(400, 404))
+def get_job(job_id: str) -> Response:
+    """With `wait`: as it is when it ends, or after that many seconds."""
+    wait = wait_seconds()
+    row = services().jobs.get(job_id, caller().user_id)
+    return respond(whole_job(_waited(row, wait)))
+
+
+@routes.post('/jobs/<id("job"):job_id>/cancel')
+@operation("Cancel a job", "jobs", {200: JobView, 202: JobView}, problems=(404,))
+def cancel_job(job_id: str) -> Response:
+    """200: it has ended, now or before. 202: its worker will stop it at its next report."""
+    row = services().jobs.cancel(job_id, caller().user_id)
+    return respond(whole_job(row), 202 if row.state == State.RUNNING else 200)
+
+
+@routes.post('/jobs/<id("job"):job_id>/retry')
+@operation(
+    "Try again",
+    "jobs",
+    {202: JobView},
+    query=WaitQuery,
+    headers=_IDEMPOTENCY,
+    problems=(400, 404, 409, 422),
+    answer_headers=_ACCEPTED,
+)
+def retry_job(job_id: str) -> Response:
+    """A new job with the parameters, seed and files of one that failed or was canceled."""
+    wait = wait_seconds()
+    row, made = retry(caller().user_id, job_id, idempotency_key=idempotency_key())
+    return _accepted(row, made, wait)
+
+
+@routes.delete('/jobs/<id("job"):job_id>')
+@operation("Delete a job", "jobs", {204: None}, problems=(404, 409))
+def delete_job(job_id: str) -> Response:
+    """With its results. Refused while it runs, and while another job reads a result of it."""
+    services().jobs.delete(job_id, caller().user_id)
+    return Response(status=204)
+
+
+@routes.get('/jobs/<id("job"):job_id>/events')
+@operation(
+    "A job's events",
+    "jobs",
+    {200: "text/event-stream"},
+    headers={
+        "Last-Event-ID": {
+            "type": "string",
+            "pattern": "^[0-9]{1,9}$",
+            "description": "Only what came after this event.",
+        }
+    },
+    problems=(400, 404),
+)
+def get_events(job_id: str) -> Response:
+    """Server-sent events `state`, `progress` and `done`; `id` is the job's version, `data` a JobEventView.
+
+    Begins with the changes of state so far (after `Last-Event-ID`) and ends with `done`.
+    """
+    after = request.headers.get("Last-Event-ID") or "0"
+    if not (after.isascii() and after.isdigit() and len(after) < 10):
+        raise Invalid("Last-Event-ID is the id of an event of this job.")
+    services().jobs.get(job_id, caller().user_id)
+    return events.stream(services(), job_id, int(after), events.hang_up_detector(request))
+
+
+@routes.get('/jobs/<id("job"):job_id>/preview')
+@operation(
+    "The work in progress",
+    "jobs",
+    {200: "image/jpeg"},
+    access="signed",
+    query=ContentQuery,
+    problems=(400, 401, 403, 404, 410),
+)
+def get_preview(job_id: str) -> Response:
+    """The newest preview, a small JPEG."""
+    wanted = query(ContentQuery)
+    owner = None
+    if wanted.signature is not None:
+        services().signer.check(f"/v1/jobs/{job_id}/preview", wanted.expires or "0", wanted.signature)
+    else:
+        owner = require_key().user_id
+    row = services().jobs.get(job_id, owner)
+    if row.preview_key is None:
+        raise NotFound("This job has no preview.")
+    try:
+        with services().storage.open(row.preview_key) as picture:
+            data = picture.read()
+    except FileNotFoundError as error:
+        raise Gone from error
+    response = Response(data, content_type="image/jpeg")
+    response.headers["Cache-Control"] = "private, max-age=60"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _waited(row: JobRow, wait: float) -> JobRow:
+    if not wait:
+        return row
+    return events.wait_until_final(services(), row, wait, events.hang_up_detector(request))
+
+
+def _accepted(row: JobRow, made: bool, wait: float) -> Response:
+    response = respond(whole_job(_waited(row, wait)), 202, Location=f"/v1/jobs/{row.id}")
+    if not made:
+        response.headers["Idempotency-Replayed"] = "true"
+    return response

@@ -1,0 +1,125 @@
+"""/v1/me and /v1/keys: who a key belongs to, and the keys themselves."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, Response
+from pydantic import Field
+from sqlalchemy import Row
+
+from api.auth import caller
+from api.forms import body
+from api.operations import operation
+from api.services import services
+from api.views import respond
+from jobs.schemas import Wire
+
+routes = Blueprint("keys", __name__)
+
+#: No control characters: PostgreSQL refuses U+0000, and these names appear in terminals.
+_NAME = r"^[^\x00-\x1f\x7f]*$"
+
+
+class KeyRequest(Wire):
+    """A key to be made."""
+
+    user: str = Field(min_length=1, max_length=100, pattern=_NAME, description="Its owner; made if new.")
+    name: str = Field(default="", max_length=100, pattern=_NAME, description="What it is for.")
+    admin: bool = False
+    rate_per_minute: int | None = Field(
+        default=None, ge=1, lt=2**31, description="Left out: the server's default."
+    )
+    max_upload_bytes: int | None = Field(
+        default=None, ge=1, lt=2**63, description="Bytes of one request. Left out: the server's default."
+    )
+
+
+class KeyView(Wire):
+    """A key, without its secret."""
+
+    id: str
+    user: str
+    user_id: str
+    name: str
+    prefix: str = Field(description="Its first characters.")
+    admin: bool
+    rate_per_minute: int | None
+    max_upload_bytes: int | None
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class NewKeyView(KeyView):
+    """A key that was just made."""
+
+    key: str = Field(description="The bearer key itself. It is shown here and never again.")
+
+
+class KeyList(Wire):
+    """Newest first."""
+
+    keys: list[KeyView]
+
+
+@routes.get("/me")
+@operation("The key of this request", "keys", {200: KeyView})
+def get_me() -> Response:
+    """Whose it is and what it may."""
+    row = next(k for k in services().accounts.keys(caller().user_id) if k.id == caller().key_id)
+    return respond(KeyView(**_values(row, row.user_name)))
+
+
+@routes.post("/keys")
+@operation(
+    "Make a key",
+    "keys",
+    {201: NewKeyView},
+    access="admin",
+    bodies={"application/json": KeyRequest},
+    problems=(400, 413, 415, 422),
+)
+def post_key() -> Response:
+    """The only time the key is shown."""
+    wanted = body(KeyRequest)
+    key, row = services().accounts.create_key(
+        wanted.user,
+        name=wanted.name,
+        admin=wanted.admin,
+        rate_per_minute=wanted.rate_per_minute,
+        max_upload_bytes=wanted.max_upload_bytes,
+    )
+    return respond(NewKeyView(key=key, **_values(row, wanted.user)), 201)
+
+
+@routes.get("/keys")
+@operation("All keys", "keys", {200: KeyList}, access="admin")
+def list_keys() -> Response:
+    """Revoked ones too."""
+    rows = services().accounts.keys()
+    return respond(KeyList(keys=[KeyView(**_values(row, row.user_name)) for row in rows]))
+
+
+@routes.delete('/keys/<id("key"):key_id>')
+@operation("Revoke a key", "keys", {204: None}, access="admin", problems=(404,))
+def delete_key(key_id: str) -> Response:
+    """It works nowhere any more within a few seconds; its owner's jobs and files stay."""
+    services().accounts.revoke(key_id)
+    services().keyring.forget()
+    return Response(status=204)
+
+
+def _values(row: Row[Any], user: str) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "user": user,
+        "user_id": row.user_id,
+        "name": row.name,
+        "prefix": row.prefix,
+        "admin": row.admin,
+        "rate_per_minute": row.rate_per_minute,
+        "max_upload_bytes": row.max_upload_bytes,
+        "created_at": row.created_at,
+        "revoked_at": row.revoked_at,
+    }

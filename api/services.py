@@ -1,0 +1,64 @@
+"""What a request may use: one set for each app, and so for each process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import current_app
+
+from api.keyring import Keyring
+from api.limits import Limiter
+from api.settings import Settings
+from api.signing import Signer
+from api.watching import Slots, Watcher
+from jobs.accounts import AccountStore
+from jobs.files import FileStore
+from jobs.fleet import FleetStore
+from jobs.store import JobStore
+from queue_config import Doorbell, redis_url
+from storage.base import Storage
+
+_EXTENSION = "atelier"
+
+
+@dataclass(frozen=True)
+class Services:
+    """The stores and helpers of one app."""
+
+    settings: Settings
+    jobs: JobStore
+    files: FileStore
+    accounts: AccountStore
+    fleet: FleetStore
+    storage: Storage
+    doorbell: Doorbell
+    keyring: Keyring
+    limiter: Limiter
+    signer: Signer
+    watcher: Watcher
+    slots: Slots
+
+    @classmethod
+    def build(cls, store: JobStore, storage: Storage, doorbell: Doorbell, settings: Settings) -> Services:
+        """Everything around these four. Connects to nothing."""
+        accounts = AccountStore(store.database)
+        return cls(
+            settings=settings,
+            jobs=store,
+            files=FileStore(store.database),
+            accounts=accounts,
+            fleet=FleetStore(store.database),
+            storage=storage,
+            doorbell=doorbell,
+            keyring=Keyring(accounts),
+            limiter=Limiter(settings.rate_per_minute, redis_url()),
+            signer=Signer(lambda: accounts.shared_secret("content")),
+            watcher=Watcher(store.versions),
+            slots=Slots(settings.streams),
+        )
+
+
+def services() -> Services:
+    """Those of the app that serves this request."""
+    found: Services = current_app.extensions[_EXTENSION]
+    return found

@@ -1,0 +1,172 @@
+"""A request becomes a job: validated, its files stored, its row committed, its queue woken."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO
+
+from pydantic import ValidationError
+
+import engines
+from api.inputs import Inputs
+from api.problems import field_errors
+from api.services import services
+from api.tracing import request_id
+from engines import weights
+from engines.base import EngineSpec, Params
+from jobs.errors import EngineNotFound, IdempotencyConflict, InvalidParams, WeightsMissing, WrongState
+from jobs.states import State
+from jobs.store import JobRow, NewJob, request_hash
+
+#: A drawn seed fits everywhere, JavaScript's numbers and torch's generators included.
+_SEEDS = 2**32
+
+
+def submit(
+    owner_id: str,
+    engine: str,
+    params: dict[str, Any],
+    *,
+    uploads: Sequence[tuple[str, str, BinaryIO]] = (),
+    idempotency_key: str | None = None,
+) -> tuple[JobRow, bool]:
+    """Accept a job: `(its row, True)`, or `(the earlier row, False)` for a repeated idempotency key.
+
+    `uploads` are (field, file name, stream that can seek). Raises EngineNotFound, InvalidParams, BadFile,
+    WeightsMissing, IdempotencyConflict, Unavailable and StorageUnavailable; then there is no job.
+    """
+    spec = find_engine(engine)
+    inputs = Inputs(owner_id, spec)
+    params = inputs.take(params, uploads)
+    fingerprint = None
+    if idempotency_key is not None:
+        fingerprint = _fingerprint(engine, inputs.fingerprint(params))
+        earlier = _earlier(owner_id, idempotency_key, fingerprint)
+        if earlier is not None:
+            return earlier, False
+    checked = validate(spec, params)
+    require_weights(spec, checked)
+    plain = checked.model_dump(mode="json")
+    inputs.check(plain)
+    if plain["seed"] is None:
+        plain["seed"] = secrets.randbelow(_SEEDS)
+    made = False
+    try:
+        plain = inputs.keep(plain)
+        row, made = _accept(
+            spec, owner_id, plain, inputs.ids(plain), key=idempotency_key, fingerprint=fingerprint
+        )
+    finally:
+        # Whatever went wrong, and when another request with this key was faster.
+        if not made:
+            inputs.undo()
+    return row, made
+
+
+def retry(owner_id: str, job_id: str, *, idempotency_key: str | None = None) -> tuple[JobRow, bool]:
+    """A new job with the params, seed and files of one that failed or was canceled.
+
+    Raises NotFound, WrongState, and what `submit` raises.
+    """
+    fingerprint = None
+    if idempotency_key is not None:
+        fingerprint = _fingerprint("retry", {"job": job_id})
+        earlier = _earlier(owner_id, idempotency_key, fingerprint)
+        if earlier is not None:
+            return earlier, False
+    old = services().jobs.get(job_id, owner_id)
+    if old.state not in (State.FAILED, State.CANCELED):
+        raise WrongState(f"Only a failed or canceled job can be tried again; this one is {old.state}.")
+    spec = find_engine(old.engine)
+    # The engine may have changed since; its weights may have gone.
+    checked = validate(spec, old.params)
+    require_weights(spec, checked)
+    inputs = services().jobs.input_ids(job_id)
+    return _accept(
+        spec, owner_id, checked.model_dump(mode="json"), inputs, key=idempotency_key, fingerprint=fingerprint
+    )
+
+
+def find_engine(name: str) -> EngineSpec:
+    """Raises EngineNotFound."""
+    try:
+        return engines.spec(name)
+    except KeyError:
+        raise EngineNotFound from None
+
+
+def validate(spec: EngineSpec, params: Mapping[str, Any]) -> Params:
+    """The engine's own model of these params. Raises InvalidParams."""
+    if _has_nul(params):
+        raise InvalidParams("Text must not contain the character U+0000.")
+    try:
+        # By way of JSON, so that strictness has JSON's types: 1 for a float is right, "1" is not.
+        return spec.params.model_validate_json(json.dumps(params), strict=True)
+    except ValidationError as error:
+        raise InvalidParams(errors=field_errors(error, below="params")) from error
+    except (ValueError, RecursionError) as error:  # an integer of thousands of digits; nesting without end
+        raise InvalidParams("A value is too large or nested too deeply.") from error
+
+
+def require_weights(spec: EngineSpec, params: Params) -> None:
+    """Raises WeightsMissing unless this machine or a live worker has what these params need."""
+    missing = [name for name in spec.weights_for(params) if not weights.present(name)]
+    if missing:
+        reported = {name for worker in services().fleet.alive() for name in worker.weights}
+        missing = [name for name in missing if name not in reported]
+    if missing:
+        pull = "; ".join(f"`atelier weights pull {name}`" for name in missing)
+        raise WeightsMissing(
+            f"No worker has the weights {', '.join(missing)}. Run {pull} where the workers run, "
+            "or choose a method that needs none.",
+            weights=missing,
+        )
+
+
+def _accept(
+    spec: EngineSpec,
+    owner_id: str,
+    params: dict[str, Any],
+    inputs: Sequence[str],
+    *,
+    key: str | None,
+    fingerprint: str | None,
+) -> tuple[JobRow, bool]:
+    new = NewJob(
+        owner_id=owner_id,
+        engine=spec.name,
+        queue=spec.queue,
+        params=params,
+        seed=params["seed"],
+        inputs=inputs,
+        request_id=request_id(),
+        idempotency_key=key,
+        idempotency_hash=fingerprint,
+    )
+    row, made = services().jobs.submit(new)
+    if made:
+        # After the commit, and never waited for: a queue that hears nothing is woken by the sweeper.
+        services().doorbell.wake(spec.queue)
+    return row, made
+
+
+def _earlier(owner_id: str, key: str, fingerprint: str) -> JobRow | None:
+    row = services().jobs.by_idempotency_key(owner_id, key)
+    if row is not None and row.idempotency_hash != fingerprint:
+        raise IdempotencyConflict(job_id=row.id)
+    return row
+
+
+def _fingerprint(what: str, body: Mapping[str, Any]) -> str:
+    return request_hash(json.dumps([what, body], sort_keys=True).encode())
+
+
+def _has_nul(value: Any) -> bool:
+    """PostgreSQL stores no U+0000 in text or JSON."""
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, Mapping):
+        return any(_has_nul(k) or _has_nul(v) for k, v in value.items())
+    return isinstance(value, list) and any(_has_nul(v) for v in value)

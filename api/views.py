@@ -1,0 +1,139 @@
+"""Rows as wire models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, get_args
+
+from flask import Response
+from pydantic import BaseModel, ValidationError
+from sqlalchemy import Row
+
+import engines
+from api.services import services
+from engines import weights
+from engines.base import EngineSpec
+from jobs.schemas import ArtifactView, EngineView, Failure, JobView, Timings
+from jobs.states import FINAL, State
+from jobs.store import JobRow
+
+
+def respond(model: BaseModel, status: int = 200, **headers: str) -> Response:
+    """A model as a JSON response; `headers` are written with underscores."""
+    response = Response(model.model_dump_json(), status=status, content_type="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    for name, value in headers.items():
+        response.headers[name.replace("_", "-")] = value
+    return response
+
+
+def content_url(file_id: str) -> str:
+    """A URL that reads a file without a key."""
+    found = services()
+    return found.settings.public_url + found.signer.sign(f"/v1/files/{file_id}/content")
+
+
+def preview_url(row: JobRow) -> str | None:
+    """A URL of the newest preview; `v` changes with it, so that no cache shows an older one."""
+    if row.preview_key is None or row.state in FINAL:
+        return None
+    found = services()
+    return found.settings.public_url + found.signer.sign(f"/v1/jobs/{row.id}/preview", v=str(row.version))
+
+
+def artifact_view(row: Row[Any]) -> ArtifactView:
+    """One file."""
+    return ArtifactView(
+        id=row.id,
+        name=row.name,
+        media_type=row.media_type,
+        size=row.size,
+        sha256=row.sha256,
+        width=row.width,
+        height=row.height,
+        job_id=row.job_id,
+        meta=row.meta,
+        created_at=row.created_at,
+        url=content_url(row.id),
+    )
+
+
+def job_view(row: JobRow, artifacts: Sequence[Row[Any]] = (), position: int | None = None) -> JobView:
+    """One job, from rows that were read already."""
+    return JobView(
+        id=row.id,
+        engine=row.engine,
+        state=State(row.state),
+        queue=row.queue,
+        progress=row.progress,
+        message=row.message,
+        preview_url=preview_url(row),
+        queue_position=position,
+        attempt=row.attempt,
+        cancel_requested=row.cancel_requested,
+        params=row.params,
+        seed=row.seed,
+        device=row.device,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        timings=_timings(row),
+        artifacts=[artifact_view(a) for a in artifacts],
+        error=Failure(code=row.error_code, detail=row.error_detail or "") if row.error_code else None,
+        version=row.version,
+    )
+
+
+def whole_job(row: JobRow) -> JobView:
+    """One job with its results, or with its place in the queue: at most one more statement."""
+    jobs = services().jobs
+    if row.state == State.QUEUED:
+        return job_view(row, position=jobs.position(row))
+    if row.state == State.SUCCEEDED:
+        return job_view(row, jobs.artifacts([row.id])[row.id])
+    return job_view(row)
+
+
+def _timings(row: JobRow) -> Timings:
+    now = datetime.now(UTC)
+    began = row.started_at or row.finished_at or now
+    run = None
+    # A job that waits for its next attempt has no record of when the last one ended.
+    if row.started_at is not None and row.state != State.QUEUED:
+        run = max(0.0, ((row.finished_at or now) - row.started_at).total_seconds())
+    return Timings(queued=max(0.0, (began - row.created_at).total_seconds()), run=run)
+
+
+def engine_view(spec: EngineSpec) -> EngineView:
+    """One engine, with what it needs that may not be installed."""
+    names = _optional_weights(spec.name)
+    reported = {name for worker in services().fleet.alive() for name in worker.weights} if names else set()
+    return EngineView(
+        name=spec.name,
+        title=spec.title,
+        description=spec.description,
+        queue=spec.queue,
+        params_schema=spec.params.model_json_schema(),
+        files={f.name: {"accept": list(f.accept), "multiple": f.multiple} for f in spec.file_params.values()},
+        produces=list(spec.produces),
+        example=dict(spec.example),
+        needs_weights={name: name in reported or weights.present(name) for name in names},
+    )
+
+
+@cache
+def _optional_weights(name: str) -> tuple[str, ...]:
+    """The weights an engine may ask for: what `weights_for` says of its example and of every choice in it."""
+    spec = engines.spec(name)
+    tries: list[dict[str, Any]] = [dict(spec.example)]
+    for field, info in spec.params.model_fields.items():
+        tries += [dict(spec.example) | {field: choice} for choice in get_args(info.annotation)]
+    found: dict[str, None] = {}
+    for params in tries:
+        try:
+            found |= dict.fromkeys(spec.weights_for(spec.params.model_validate(params)))
+        except ValidationError:
+            continue  # not a choice but a type argument, or one that contradicts the example
+    return tuple(found)
