@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -39,7 +41,7 @@ def redis_broker() -> Iterator[RedisServer]:
         missing(error)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path) -> Iterator[str]:
     """An empty database of each kind."""
     if request.param == "sqlite":
@@ -51,19 +53,46 @@ def database_url(request: pytest.FixtureRequest, tmp_path) -> Iterator[str]:
     server.drop(name)
 
 
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """A migrated database of each kind."""
-    made = Database(database_url)
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory) -> Path:
+    """A migrated SQLite file to copy: migrating anew for each test is most of a test's time."""
+    path = tmp_path_factory.mktemp("template") / "atelier.db"
+    made = Database(f"sqlite:///{path}")
     made.migrate()
-    yield made
     made.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: PostgresServer) -> str:
+    """The name of a migrated database to copy."""
+    name = f"template_{os.getpid()}"
+    made = Database(postgres.create(name))
+    made.migrate()
+    made.close()
+    return name
 
 
 @pytest.fixture
-def sqlite_database(tmp_path) -> Iterator[Database]:
+def sqlite_database(tmp_path, migrated_sqlite: Path) -> Iterator[Database]:
     """A migrated SQLite database, for tests that are not about SQL."""
-    made = Database(f"sqlite:///{tmp_path}/atelier.db")
-    made.migrate()
+    made = Database(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'atelier.db')}")
     yield made
     made.close()
+
+
+@pytest.fixture
+def postgres_database(postgres: PostgresServer, migrated_postgres: str) -> Iterator[Database]:
+    """A migrated PostgreSQL database."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    made = Database(postgres.create(name, template=migrated_postgres))
+    yield made
+    made.close()
+    postgres.drop(name)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """A migrated database of each kind."""
+    found: Database = request.getfixturevalue(f"{request.param}_database")
+    return found

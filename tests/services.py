@@ -192,10 +192,10 @@ class PostgresServer:
             self._process.wait(timeout=30)
             self._process = None
 
-    def create(self, database: str) -> str:
-        """Make an empty database and return its URL."""
+    def create(self, database: str, *, template: str = "template1") -> str:
+        """Make a database, empty or a copy of another, and return its URL."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{database}"')  # type: ignore[arg-type]  # our own names
+            connection.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')  # type: ignore[arg-type]  # our own names
         return self.url(database)
 
     def drop(self, database: str) -> None:

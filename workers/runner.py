@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, Protocol, TypeVar
 
 import structlog
 from PIL import Image
@@ -30,6 +30,17 @@ from workers.lease import Lease, Stop
 
 T = TypeVar("T")
 
+
+class Catalogue(Protocol):
+    """Where engines come from: the module `engines`, or a test's own."""
+
+    def names(self) -> tuple[str, ...]: ...
+
+    def spec(self, name: str) -> EngineSpec: ...
+
+    def load(self, name: str) -> Engine: ...
+
+
 _log = structlog.get_logger(__name__)
 
 
@@ -43,14 +54,14 @@ class Runner:
         *,
         worker_id: str,
         queues: Sequence[str],
-        names: Sequence[str] | None = None,
+        catalogue: Catalogue = engines,
     ) -> None:
         self._store = JobStore(database)
         self._files = FileStore(database)
         self._storage = storage
         self._worker_id = worker_id
         self._queues = tuple(queues)
-        self._names = tuple(names) if names is not None else engines.names()
+        self._catalogue = catalogue
         self._engines: dict[str, Engine] = {}
         #: Set when the process is to end: claim nothing more, give back what runs.
         self.draining = threading.Event()
@@ -76,7 +87,7 @@ class Runner:
     def _claim(self, queue: str) -> list[JobRow]:
         try:
             return self._store.claim(
-                self._worker_id, queue, engines=self._names, lease_seconds=settings.LEASE_SECONDS
+                self._worker_id, queue, engines=self._catalogue.names(), lease_seconds=settings.LEASE_SECONDS
             )
         except Unavailable as error:
             _log.warning("claim_failed", error=error.detail)  # the sweeper rings again
@@ -84,7 +95,7 @@ class Runner:
 
     def run(self, job: JobRow) -> None:
         """Carry one claimed job to the end of this attempt."""
-        spec = engines.spec(job.engine)
+        spec = self._catalogue.spec(job.engine)
         self.job_id = job.id
         with (
             structlog.contextvars.bound_contextvars(
@@ -144,7 +155,7 @@ class Runner:
     def _engine(self, name: str) -> Engine:
         if name not in self._engines:
             began = time.monotonic()
-            self._engines[name] = engines.load(name)
+            self._engines[name] = self._catalogue.load(name)
             _log.info("engine_loaded", seconds=round(time.monotonic() - began, 3))
         engine = self._engines[name]
         self.device = engine.device
@@ -232,7 +243,7 @@ def patiently(
         pause = min(pause * 2, 5.0)
 
 
-def _open(output: Output) -> BinaryIO:
+def _open(output: Output) -> io.BytesIO | io.BufferedReader:
     return io.BytesIO(output.data) if isinstance(output.data, bytes) else output.data.open("rb")
 
 

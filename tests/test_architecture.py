@@ -1,0 +1,146 @@
+"""The import table of the house holds, and the light processes stay light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+OURS = ("api", "bot", "cli", "engines", "jobs", "queue_config", "storage", "web", "workers")
+
+#: Who may import what of ours. A folder may always import itself.
+ALLOWED = {
+    "jobs": set(),
+    "storage": set(),
+    "queue_config": set(),
+    "engines": set(),
+    "api": {"jobs", "engines", "storage", "queue_config"},
+    "workers": {"jobs", "engines", "storage", "queue_config"},
+    # The command line starts everything, so it may know everything but the workers' insides.
+    "cli": {"api", "jobs", "engines", "storage", "queue_config"},
+}
+#: Of the engines, the light side: what the API and the command line may import.
+LIGHT = {"engines", "engines.base", "engines.weights"}
+HEAVY = {"torch", "torchvision", "safetensors", "numpy"}
+
+
+def sources(folder: str) -> list[Path]:
+    path = ROOT / folder
+    return [ROOT / f"{folder}.py"] if not path.is_dir() else sorted(path.rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    """Every module a file imports, at its top or inside a function."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module or "")
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def top(module: str) -> str:
+    return module.partition(".")[0]
+
+
+@pytest.mark.parametrize("folder", ALLOWED)
+def test_the_import_table_holds(folder):
+    for path in sources(folder):
+        used = {top(module) for module in imports(path)} & set(OURS) - {folder}
+        assert used <= ALLOWED[folder], f"{path.relative_to(ROOT)} imports {used - ALLOWED[folder]}"
+
+
+@pytest.mark.parametrize("folder", ["api", "cli"])
+def test_the_light_side_never_imports_an_engine_s_heavy_half(folder):
+    for path in sources(folder):
+        for module in imports(path):
+            heavy = module.startswith("engines.") and module.split(".")[:2][-1] not in ("base", "weights")
+            names = module in {"engines.names", "engines.spec", "engines.load"}
+            assert not heavy or names, f"{path.relative_to(ROOT)} imports {module}"
+            assert module != "engines.load", f"{path.relative_to(ROOT)} loads an engine"
+
+
+@pytest.mark.parametrize("folder", ["api", "workers", "jobs", "storage", "cli", "queue_config"])
+def test_torch_stays_behind_the_one_door(folder):
+    for path in sources(folder):
+        assert not {top(m) for m in imports(path)} & HEAVY, f"{path.relative_to(ROOT)} imports torch or numpy"
+
+
+def test_a_spec_is_light_and_knows_only_the_contract():
+    for path in (ROOT / "engines").glob("*/spec.py"):
+        for module in imports(path):
+            assert top(module) not in HEAVY, f"{path.parent.name}/spec.py imports {module}"
+            if top(module) == "engines":
+                assert module.startswith("engines.base"), f"{path.parent.name}/spec.py imports {module}"
+
+
+def test_an_engine_imports_no_other_engine():
+    kinds = {path.parent.name for path in (ROOT / "engines").glob("*/spec.py")}
+    for kind in kinds:
+        for path in (ROOT / "engines" / kind).rglob("*.py"):
+            others = {m.split(".")[1] for m in imports(path) if m.startswith("engines.")} & kinds - {kind}
+            assert not others, f"engines/{kind} imports {others}"
+
+
+def test_there_is_no_import_cycle_between_our_modules():
+    graph: dict[str, set[str]] = {}
+    for folder in ALLOWED:
+        for path in sources(folder):
+            relative = path.relative_to(ROOT).with_suffix("")
+            name = ".".join(relative.parts).removesuffix(".__init__")
+            graph[name] = {module for module in imports(path) if top(module) in OURS}
+    for name, used in graph.items():
+        known = {module for module in used if module in graph and module != name}
+        # `from api import views` needs api.views; that it also names the package says nothing.
+        graph[name] = {m for m in known if not any(other.startswith(f"{m}.") for other in known)}
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, "cycle: " + " -> ".join([*path[path.index(name) :], name])
+        if name not in done:
+            for used in graph[name]:
+                visit(used, (*path, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+def test_the_api_and_every_spec_load_without_torch(tmp_path):
+    """In a fresh process, with everything the API imports and every engine's spec."""
+    program = """
+import sys
+import api.wsgi, engines
+for name in engines.names():
+    engines.spec(name).params.model_json_schema()
+heavy = {"torch", "torchvision", "numpy"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    subprocess.run(
+        [sys.executable, "-c", program],
+        check=True,
+        cwd=ROOT,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "DATABASE_URL": f"sqlite:///{tmp_path}/a.db",
+            "STORAGE_URL": "memory://",
+            "HOME": str(tmp_path),
+        },
+    )
+
+
+def test_lazy_imports_are_two():
+    """`engines` and `storage` import by name; nobody else does."""
+    users = set()
+    for folder in ALLOWED:
+        for path in sources(folder):
+            if "importlib" in imports(path):
+                users.add(str(path.relative_to(ROOT)))
+    assert users <= {"engines/__init__.py", "storage/__init__.py"}

@@ -1,0 +1,89 @@
+"""A runner with engines of the test's own, on a real database and a real store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from pydantic import Field
+
+from engines.base import EngineSpec, ImageRef, Output, Params
+from jobs.database import Database
+from jobs.store import JobRow, JobStore, NewJob
+from storage.base import Storage
+from storage.local import LocalStorage
+from tests.jobs.conftest import owner
+from workers.runner import Runner
+
+
+class TestParams(Params):
+    """One number, one optional picture."""
+
+    n: float = Field(default=0, description="A number.")
+    picture: ImageRef | None = Field(default=None, description="A picture.")
+
+
+class ScriptedEngine:
+    """Runs the generator function the test gives it, and counts how often it was set up."""
+
+    device = "test device"
+
+    def __init__(self, script) -> None:
+        self._script = script
+        self.setups = 0
+
+    def setup(self) -> None:
+        self.setups += 1
+
+    def run(self, params, context) -> Iterator[Output]:
+        return self._script(params, context)
+
+
+class Bench:
+    """One owner, one engine, one runner."""
+
+    def __init__(self, database: Database, storage: Storage, script, **spec) -> None:
+        self.store = JobStore(database)
+        self.storage = storage
+        self.owner_id = owner(database)
+        self.engine = ScriptedEngine(script)
+        self._spec = EngineSpec(
+            name="scripted", title="", description="", params=TestParams, produces=("text/plain",), example={},
+            queue="cpu", **spec,
+        )  # fmt: skip
+        self.runner = Runner(database, storage, worker_id="wrk_1", queues=["cpu"], catalogue=self)
+
+    def names(self):
+        return ("scripted",)
+
+    def spec(self, _name):
+        return self._spec
+
+    def load(self, _name):
+        self.engine.setup()
+        return self.engine
+
+    def submit(self, inputs=(), **params) -> str:
+        row, _ = self.store.submit(
+            NewJob(
+                owner_id=self.owner_id, engine="scripted", queue="cpu", params=params, seed=7, inputs=inputs
+            )
+        )
+        return str(row.id)
+
+    def run(self, inputs=(), **params) -> JobRow:
+        """Submit one job and work until the queue is empty; the job as it is then."""
+        job_id = self.submit(inputs, **params)
+        self.runner.work()
+        return self.store.get(job_id)
+
+
+@pytest.fixture
+def storage(tmp_path) -> Storage:
+    return LocalStorage(tmp_path / "objects")
+
+
+@pytest.fixture
+def bench(sqlite_database: Database, storage: Storage) -> Callable[..., Bench]:
+    """Builds a Bench around a script; further arguments go to the EngineSpec."""
+    return lambda script, **spec: Bench(sqlite_database, storage, script, **spec)

@@ -1,0 +1,187 @@
+"""The real thing: worker and sweeper processes, a real Redis, both databases, and signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from jobs.database import Database
+from jobs.fleet import FleetStore
+from jobs.store import JobStore, NewJob
+from queue_config import Doorbell, publisher_app
+from tests.jobs.conftest import owner
+from tests.services import redis_server
+from workers import settings
+
+
+class House:
+    """A worker fleet of one's own."""
+
+    def __init__(self, database: Database, tmp_path, redis, monkeypatch) -> None:
+        self.store = JobStore(database)
+        self.fleet = FleetStore(database)
+        self.redis = redis
+        self._owner = owner(database)
+        self._log = (tmp_path / "processes.log").open("wb")
+        self._environment = os.environ | {
+            "DATABASE_URL": database.url.render_as_string(hide_password=False),
+            "REDIS_URL": redis.url,
+            "STORAGE_URL": f"file://{tmp_path}/objects",
+        }
+        monkeypatch.setenv("REDIS_URL", redis.url)
+        self.doorbell = Doorbell(publisher_app())
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self, module: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module], env=self._environment, stdout=self._log, stderr=self._log
+        )
+        self.processes.append(process)
+        return process
+
+    def submit(self, seconds: float, *, ring: bool = True) -> str:
+        row, _ = self.store.submit(
+            NewJob(
+                owner_id=self._owner, engine="echo", queue="cpu", seed=1,
+                params={"seconds": seconds, "text": "x"},
+            )
+        )  # fmt: skip
+        if ring:
+            self.doorbell.wake("cpu")
+        return str(row.id)
+
+    def until(self, job_id: str, *states: str, seconds: float = 40.0):
+        give_up = time.monotonic() + seconds
+        while (row := self.store.get(job_id)).state not in states:
+            assert time.monotonic() < give_up, f"still {row.state} after {seconds} s"
+            time.sleep(0.05)
+        return row
+
+    def child(self) -> int:
+        """The pid of the process that runs jobs."""
+        give_up = time.monotonic() + 20
+        while not (alive := self.fleet.alive()):
+            assert time.monotonic() < give_up
+            time.sleep(0.1)
+        return int(alive[-1].pid)
+
+    def kill_all(self, process: subprocess.Popen[bytes]) -> None:
+        """SIGKILL a worker with its child, as a machine that loses power."""
+        tree = psutil.Process(process.pid)
+        for each in [*tree.children(recursive=True), tree]:
+            each.kill()
+        process.wait()
+
+    def close(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(timeout=25)
+            except subprocess.TimeoutExpired:
+                self.kill_all(process)
+        self._log.close()
+
+
+@pytest.fixture
+def house(database, tmp_path, monkeypatch):
+    with redis_server() as redis:
+        made = House(database, tmp_path, redis, monkeypatch)
+        yield made
+        made.close()
+
+
+def states(house, job_id):
+    return [event.state for event in house.store.events(job_id)]
+
+
+def test_a_killed_worker_s_job_is_finished_by_another_once(house):
+    worker = house.start("workers")
+    house.start("workers.sweep")
+    job_id = house.submit(2)
+    house.until(job_id, "running")
+    house.kill_all(worker)
+    killed = time.monotonic()
+    house.start("workers")
+
+    row = house.until(job_id, "succeeded")
+
+    assert time.monotonic() - killed < settings.LEASE_SECONDS + 10
+    assert row.attempt == 2
+    assert len(house.store.artifacts([job_id])[job_id]) == 1
+    assert states(house, job_id) == ["queued", "running", "queued", "running", "succeeded"]
+
+
+def test_a_killed_child_s_job_is_freed_at_once_and_a_poison_job_ends(house):
+    house.start("workers")
+    house.start("workers.sweep")
+    job_id = house.submit(30)
+    began = time.monotonic()
+    for attempt in (1, 2, 3):
+        give_up = time.monotonic() + 20
+        while (row := house.store.get(job_id)).state != "running" or row.attempt != attempt:
+            assert time.monotonic() < give_up, f"attempt {attempt}: {row.state}"
+            time.sleep(0.05)
+        before = house.child()
+        os.kill(before, signal.SIGKILL)
+        while attempt < 3 and house.child() == before:
+            time.sleep(0.1)
+    row = house.until(job_id, "failed")
+    assert (row.error_code, row.attempt) == ("worker_lost", 3)
+    assert time.monotonic() - began < 3 * settings.LEASE_SECONDS
+    assert house.until(house.submit(0), "succeeded").attempt == 1, "the worker lives"
+
+
+def test_sigterm_gives_the_job_back_at_once_with_its_checkpoint(house):
+    worker = house.start("workers")
+    job_id = house.submit(3)
+    house.until(job_id, "running")
+    time.sleep(1.5)
+    worker.send_signal(signal.SIGTERM)
+    told = time.monotonic()
+    house.until(job_id, "queued")
+    assert time.monotonic() - told < 3
+    assert worker.wait(timeout=20) == 0
+
+    house.start("workers")
+    house.start("workers.sweep")  # nobody rings for a job that was given back but the sweeper
+    row = house.until(job_id, "succeeded")
+    assert (row.attempt, row.failures) == (2, 0)
+    assert (row.finished_at - row.started_at).total_seconds() < 2.5, "resumed, not repeated"
+
+
+def test_a_lost_broker_delays_and_loses_nothing(house):
+    house.start("workers")
+    house.start("workers.sweep")
+    first = house.submit(2)
+    house.until(first, "running")
+    house.redis.stop()
+    second = house.submit(0)
+    house.until(first, "succeeded")
+    house.redis.start()
+    house.until(second, "succeeded")
+    assert states(house, second) == ["queued", "running", "succeeded"]
+
+
+def test_a_frozen_worker_that_wakes_after_its_lease_changes_nothing(house):
+    house.start("workers")
+    house.start("workers.sweep")
+    job_id = house.submit(2)
+    house.until(job_id, "running")
+    zombie = house.child()
+    os.kill(zombie, signal.SIGSTOP)
+    house.start("workers")
+    house.until(job_id, "queued", seconds=settings.LEASE_SECONDS + 10)
+    row = house.until(job_id, "succeeded")
+    os.kill(zombie, signal.SIGCONT)
+    time.sleep(3)
+    assert house.store.get(job_id) == row
+    assert row.attempt == 2
+    assert len(house.store.artifacts([job_id])[job_id]) == 1
