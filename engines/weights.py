@@ -70,11 +70,8 @@ def weight(name: str) -> Weight:
 
 
 def weights_dir() -> Path:
-    """The folder of weight files: ATELIER_WEIGHTS_DIR, else `weights` in the data folder."""
-    if own := os.environ.get("ATELIER_WEIGHTS_DIR"):
-        return Path(own).expanduser()
-    data = os.environ.get("ATELIER_DATA_DIR") or "~/.local/share/atelier"
-    return Path(data).expanduser() / "weights"
+    """The folder of weight files: ATELIER_WEIGHTS_DIR, else one in the user's data folder."""
+    return Path(os.environ.get("ATELIER_WEIGHTS_DIR") or "~/.local/share/atelier/weights").expanduser()
 
 
 def path(name: str) -> Path:

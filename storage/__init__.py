@@ -1,10 +1,10 @@
 """Where bytes live: `open_storage()` gives the store that STORAGE_URL names.
 
-    file:///var/lib/atelier/objects    a local folder (the default: <data dir>/objects)
+    file:///var/lib/atelier/objects    a local folder (the default: one in the user's data folder)
     s3://bucket/prefix?endpoint=http://minio:9000&region=us-east-1    any S3; credentials as boto3 finds them
     memory://                          this process only (tests); every call gives a new, empty one
 
-This module owns STORAGE_URL. The data folder is ATELIER_DATA_DIR, else ~/.local/share/atelier.
+This module owns STORAGE_URL.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ from urllib.parse import unquote, urlsplit
 from storage.base import Storage
 
 
-def _default_url() -> str:
-    folder = os.environ.get("ATELIER_DATA_DIR") or "~/.local/share/atelier"
-    return (Path(folder).expanduser().absolute() / "objects").as_uri()
+DEFAULT_FOLDER = "~/.local/share/atelier/objects"
 
 
 def open_storage(url: str | None = None) -> Storage:
@@ -28,7 +26,7 @@ def open_storage(url: str | None = None) -> Storage:
     """
     # The implementations are imported here so that a process pays for the one it uses (boto3 takes
     # a second and 40 MB): one of the two lazy imports of the tree.
-    url = url or os.environ.get("STORAGE_URL") or _default_url()
+    url = url or os.environ.get("STORAGE_URL") or Path(DEFAULT_FOLDER).expanduser().as_uri()
     parts = urlsplit(url)
     if parts.scheme == "file":
         absolute = url.startswith(("file:///", "file://localhost/")) and len(parts.path) > 1

@@ -24,4 +24,5 @@ class Engine:
             context.progress(done / params.seconds, "sleeping", state=str(done).encode)
             time.sleep(min(STEP_SECONDS, params.seconds - done))
             done += STEP_SECONDS
-        yield Output("echo.txt", "text/plain", f"{params.text}\n".encode(), meta={"seed": params.seed})
+        if params.text:
+            yield Output("echo.txt", "text/plain", f"{params.text}\n".encode(), meta={"seed": params.seed})

@@ -8,7 +8,11 @@ from engines.base import EngineSpec, Params
 class EchoParams(Params):
     """Sleep, report progress, give the text back."""
 
-    text: str = Field(default="hello", max_length=1000, description="Given back as the result.")
+    text: str = Field(
+        default="hello",
+        max_length=1000,
+        description="Given back as the result; empty: there is no result file, which makes the job a no-op.",
+    )
     seconds: float = Field(default=0.0, ge=0, le=3600, description="How long to pretend to work, in seconds.")
 
 

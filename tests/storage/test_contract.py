@@ -371,9 +371,9 @@ def test_a_url_of_no_store_is_refused(url: str) -> None:
 
 def test_the_environment_names_the_default_store(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STORAGE_URL", raising=False)
-    monkeypatch.setenv("ATELIER_DATA_DIR", str(tmp_path / "with space"))
+    monkeypatch.setenv("HOME", str(tmp_path / "with space"))
     put(open_storage(), "a")
-    assert (tmp_path / "with space" / "objects" / "a").read_bytes() == b"x"
+    assert (tmp_path / "with space/.local/share/atelier/objects/a").read_bytes() == b"x"
 
     monkeypatch.setenv("STORAGE_URL", (tmp_path / "elsewhere").as_uri())
     put(open_storage(), "a")
