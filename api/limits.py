@@ -1,6 +1,7 @@
 """Requests a minute for each key: counted in Redis for all processes, in memory while Redis is away.
 
-Redis is a convenience here, never a dependency: a Redis that is down or frozen costs one request
+A process takes a second's worth of requests at a time, so a busy key costs a round trip a second and not one
+each. Redis is a convenience here, never a dependency: a Redis that is down or frozen costs one request
 `_TIMEOUT` seconds every `_RETRY_SECONDS`, and no request fails for it.
 """
 
@@ -32,6 +33,8 @@ class Limiter:
         self._default = default_per_minute
         self._url = url if url.startswith(("redis://", "rediss://", "unix://")) else None
         self._lock = threading.Lock()
+        #: Requests already taken from a key's minute and not used yet.
+        self._taken: dict[str, int] = {}
         self._shared: Strategy | None = None
         self._local: Strategy | None = None
         self._retry_at = 0.0
@@ -40,6 +43,8 @@ class Limiter:
         """Count one request. Raises RateLimited with the seconds to wait."""
         allowed = self._default if per_minute is None else per_minute
         if allowed <= 0:
+            return
+        if self._use_one(key_id):
             return
         limit = RateLimitItemPerMinute(allowed)
         if self._url is not None and self._may_try():
@@ -62,7 +67,19 @@ class Limiter:
             self._retry_at = now + _RETRY_SECONDS  # the others stay local while this one tries
             return True
 
+    def _use_one(self, key_id: str) -> bool:
+        with self._lock:
+            left = self._taken.get(key_id, 0)
+            if left:
+                self._taken[key_id] = left - 1
+            return left > 0
+
     def _count(self, strategy: Strategy, limit: RateLimitItemPerMinute, key_id: str) -> None:
+        several = limit.amount // 60
+        if several > 1 and strategy.hit(limit, key_id, cost=several):
+            with self._lock:
+                self._taken[key_id] = self._taken.get(key_id, 0) + several - 1
+            return
         if strategy.hit(limit, key_id):
             return
         wait = max(1, math.ceil(strategy.get_window_stats(limit, key_id).reset_time - time.time()))

@@ -85,10 +85,7 @@ class FileStore:
     def page(self, owner_id: str, *, before: str | None = None, limit: int = 50) -> list[Row[Any]]:
         """Newest first; `before` is the id of the last file of the page before."""
         query = (
-            select(_ARTIFACTS)
-            .where(Artifact.owner_id == owner_id)
-            .order_by(Artifact.id.desc())
-            .limit(limit)
+            select(_ARTIFACTS).where(Artifact.owner_id == owner_id).order_by(Artifact.id.desc()).limit(limit)
         )
         if before is not None:
             query = query.where(Artifact.id < before)

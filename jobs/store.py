@@ -16,8 +16,10 @@ from sqlalchemy import (
     Connection,
     CursorResult,
     Row,
+    Table,
     Update,
     and_,
+    bindparam,
     case,
     delete,
     func,
@@ -48,7 +50,24 @@ JobRow = Row[Any]
 # Literals, not bound values: a partial index serves only a query whose predicate is known when it is planned.
 _QUEUED = Job.state == literal_column("'queued'")
 _RUNNING = Job.state == literal_column("'running'")
-_JOBS = Job.__table__
+_JOBS = cast(Table, Job.__table__)
+
+# Built once: every submission and every poll runs these, and building one costs as much as running it.
+_BY_ID = select(_JOBS).where(Job.id == bindparam("job_id"))
+_BY_ID_OF_OWNER = _BY_ID.where(Job.owner_id == bindparam("owner_id"))
+_ACCEPT_SQLITE = sqlite.insert(_JOBS).on_conflict_do_nothing().returning(_JOBS)
+_ACCEPT_POSTGRESQL = postgresql.insert(_JOBS).on_conflict_do_nothing().returning(_JOBS)
+_NOTE = insert(cast(Table, JobEvent.__table__))
+_AHEAD = select(func.count()).select_from(
+    select(Job.id)
+    .where(_QUEUED, Job.queue == bindparam("queue"))
+    .where(
+        (Job.priority > bindparam("priority"))
+        | and_(Job.priority == bindparam("priority"), Job.id < bindparam("job_id"))
+    )
+    .limit(MAX_POSITION - 1)
+    .subquery()
+)
 
 
 @dataclass(frozen=True)
@@ -119,10 +138,8 @@ class JobStore:
         }
 
         def work(connection: Connection) -> tuple[JobRow, bool]:
-            dialect = sqlite if self.database.is_sqlite else postgresql
-            made = connection.execute(
-                dialect.insert(Job).values(values).on_conflict_do_nothing().returning(_JOBS)
-            ).one_or_none()
+            accepting = _ACCEPT_SQLITE if self.database.is_sqlite else _ACCEPT_POSTGRESQL
+            made = connection.execute(accepting, values).one_or_none()
             if made is None:
                 return self._earlier(connection, new), False
             if new.inputs:
@@ -187,15 +204,8 @@ class JobStore:
 
     def position(self, job: JobRow) -> int:
         """1 for the job its queue will hand out next; counted up to MAX_POSITION."""
-        ahead = (
-            select(Job.id)
-            .select_from(Job)
-            .where(_QUEUED, Job.queue == job.queue)
-            .where((Job.priority > job.priority) | and_(Job.priority == job.priority, Job.id < job.id))
-            .limit(MAX_POSITION - 1)
-        )
-        counted = select(func.count()).select_from(ahead.subquery())
-        return self.database.read(lambda c: c.execute(counted).scalar_one()) + 1
+        values = {"queue": job.queue, "priority": job.priority, "job_id": job.id}
+        return self.database.read(lambda c: c.execute(_AHEAD, values).scalar_one()) + 1
 
     def artifacts(self, job_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
         """The results of each of these jobs."""
@@ -548,12 +558,11 @@ def _owned(job_id: str, attempt: int) -> Any:
 
 
 def _get(connection: Connection, job_id: str, owner_id: str | None, *, for_update: bool = False) -> JobRow:
-    query = select(_JOBS).where(Job.id == job_id)
-    if owner_id is not None:
-        query = query.where(Job.owner_id == owner_id)
+    query = _BY_ID if owner_id is None else _BY_ID_OF_OWNER
     if for_update:
         query = query.with_for_update()
-    row = connection.execute(query).one_or_none()
+    values = {"job_id": job_id} if owner_id is None else {"job_id": job_id, "owner_id": owner_id}
+    row = connection.execute(query, values).one_or_none()
     if row is None:
         raise NotFound("There is no such job.")
     return row
@@ -569,9 +578,14 @@ def _change(connection: Connection, statement: Update, reason: str | None = None
 
 def _record(connection: Connection, row: JobRow, reason: str | None = None) -> None:
     connection.execute(
-        insert(JobEvent).values(
-            job_id=row.id, version=row.version, state=row.state, attempt=row.attempt, reason=reason
-        )
+        _NOTE,
+        {
+            "job_id": row.id,
+            "version": row.version,
+            "state": row.state,
+            "attempt": row.attempt,
+            "reason": reason,
+        },
     )
 
 
