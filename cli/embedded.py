@@ -170,7 +170,7 @@ def redis_child(folder: Path) -> tuple[Child, str]:
         ),
     )
     return (
-        Child("redis", (redis_binary(), str(configuration)), grace=3.0, stage=0),
+        Child("redis", (redis_binary(), str(configuration)), grace=2.0, stage=0),
         f"redis://:{password}@127.0.0.1:{port}/0",
     )
 
@@ -179,12 +179,12 @@ def children(plan: Plan) -> list[Child]:
     """The house's own processes, in the order they start."""
     python = sys.executable
     made = [
-        Child("api", (python, "-m", "gunicorn", "-c", "python:api.gunicorn"), grace=6.0, stage=1),
+        Child("api", (python, "-m", "gunicorn", "-c", "python:api.gunicorn"), grace=4.0, stage=1),
         Child("sweeper", (python, "-m", "workers.sweep"), grace=4.0, stage=2),
     ]
     for number in range(1, plan.workers + 1):
         name = "worker" if plan.workers == 1 else f"worker-{number}"
-        made.append(Child(name, (python, "-m", "workers", "--queues", plan.queues), grace=9.0, stage=2))
+        made.append(Child(name, (python, "-m", "workers", "--queues", plan.queues), grace=13.0, stage=2))
     return made
 
 

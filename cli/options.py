@@ -123,8 +123,10 @@ def _simple(field: Schema, root: Schema) -> Schema:
         inner = _simple(target, root)
     for several in ("anyOf", "allOf"):
         choices = [choice for choice in field.get(several, []) if choice.get("type") != "null"]
-        if len(choices) == 1:
-            inner = _simple(choices[0], root)
+        # "One X or a list of X": the list, which a repeated option is.
+        lists = [choice for choice in choices if choice.get("type") == "array"]
+        if len(choices) == 1 or lists:
+            inner = _simple((lists or choices)[0], root)
     merged = {**inner, **outer}
     if "items" in merged:
         merged["items"] = _simple(merged["items"], root)

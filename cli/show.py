@@ -15,6 +15,9 @@ from rich.table import Table
 #: Without a terminal, a line at least this far apart, unless the state changes.
 PLAIN_SECONDS = 5.0
 
+#: Columns one copies from.
+UNBROKEN = frozenset({"JOB", "KEY", "NAME", "ENGINE"})
+
 Show = Callable[[dict[str, Any]], None]
 
 
@@ -64,7 +67,7 @@ def table(*headings: str) -> Table:
     """An unframed table."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
-        made.add_column(heading, overflow="fold")
+        made.add_column(heading, overflow="fold", no_wrap=heading in UNBROKEN)
     return made
 
 

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Everything a change has to pass: lint, format, types, tests. Arguments go to pytest.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$ROOT"
+
+ensure_environment api embedded gpu dev
+
+# The tests of the web page need a browser. A laptop without one skips them; CI gets one where it may.
+if [ "${CI:-}" = "true" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 &&
+    ! command -v chromium >/dev/null 2>&1; then
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } >/dev/null ||
+        say "chromium could not be installed"
+fi
+
+export PATH="$VENV/bin:$PATH"
+python -m ruff check .
+python -m ruff format --check .
+python -m mypy
+# Last, so that pytest's summary is the last line. One file stays on one process: its servers are started once.
+exec python -m pytest -n 2 --dist loadfile "$@"
