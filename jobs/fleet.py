@@ -50,7 +50,8 @@ class FleetStore:
         }
         made = self._insert(Worker).values(id=worker_id, **values)
         self.database.write(
-            lambda c: c.execute(made.on_conflict_do_update(index_elements=[Worker.id], set_=values))
+            lambda c: c.execute(made.on_conflict_do_update(index_elements=[Worker.id], set_=values)),
+            survives_power_cut=False,
         )
 
     def leave(self, worker_id: str) -> None:
@@ -83,7 +84,7 @@ class FleetStore:
             assert isinstance(taken, CursorResult)
             return taken.rowcount == 1
 
-        return self.database.write(work)
+        return self.database.write(work, survives_power_cut=False)
 
     def unlock(self, name: str, holder: str) -> None:
         """Give a lock back before its time."""

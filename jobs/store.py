@@ -7,7 +7,7 @@ The attempt number only grows, so a worker that lost its lease matches no row an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
@@ -15,6 +15,7 @@ from typing import Any, cast
 from sqlalchemy import (
     Connection,
     CursorResult,
+    Float,
     Row,
     Table,
     Update,
@@ -30,6 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from jobs.clock import now
 from jobs.database import Database
@@ -58,6 +60,54 @@ _BY_ID_OF_OWNER = _BY_ID.where(Job.owner_id == bindparam("owner_id"))
 _ACCEPT_SQLITE = sqlite.insert(_JOBS).on_conflict_do_nothing().returning(_JOBS)
 _ACCEPT_POSTGRESQL = postgresql.insert(_JOBS).on_conflict_do_nothing().returning(_JOBS)
 _NOTE = insert(cast(Table, JobEvent.__table__))
+#: The guard of every worker's write.
+_MINE = and_(_JOBS.c.id == bindparam("of_job"), _RUNNING, _JOBS.c.attempt == bindparam("of_attempt"))
+_ASKED_TO_STOP = select(_JOBS.c.cancel_requested).where(_MINE)
+_RENEW = update(_JOBS).where(_MINE).returning(_JOBS.c.cancel_requested)
+_END = (
+    update(_JOBS)
+    .where(_MINE)
+    .values(version=_JOBS.c.version + 1, lease_owner=None, lease_until=None)
+    .returning(_JOBS)
+)
+_SUCCEED = _END.values(
+    state=State.SUCCEEDED.value,
+    finished_at=now(),
+    device=bindparam("ran_on"),
+    progress=1.0,
+    message="",
+    error_code=None,
+    error_detail=None,
+)
+_WAITING = (
+    select(_JOBS.c.id)
+    .where(
+        _QUEUED,
+        _JOBS.c.queue == bindparam("from_queue"),
+        _JOBS.c.run_after <= now(),
+        _JOBS.c.engine.in_(bindparam("known", expanding=True)),
+    )
+    .order_by(_JOBS.c.priority.desc(), _JOBS.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+    .cte("waiting")  # PostgreSQL evaluates a locking CTE once; a plain IN (... LIMIT) it may repeat
+)
+_CLAIM = (
+    update(_JOBS)
+    .where(_JOBS.c.id.in_(select(_WAITING.c.id)))
+    .values(
+        state=State.RUNNING.value,
+        attempt=_JOBS.c.attempt + 1,
+        version=_JOBS.c.version + 1,
+        lease_owner=bindparam("worker_id"),
+        lease_until=now(bindparam("lease", type_=Float)),
+        started_at=now(),
+        progress=0.0,
+        message="",
+        preview_key=None,
+    )
+    .returning(_JOBS)
+)
 _AHEAD = select(func.count()).select_from(
     select(Job.id)
     .where(_QUEUED, Job.queue == bindparam("queue"))
@@ -286,38 +336,21 @@ class JobStore:
         self, worker_id: str, queue: str, *, engines: Sequence[str], lease_seconds: float, limit: int = 1
     ) -> list[JobRow]:
         """Take the best waiting jobs of a queue: highest priority, then oldest. Starts attempt + 1."""
-        waiting = (
-            select(Job.id)
-            .where(_QUEUED, Job.queue == queue, Job.run_after <= now(), Job.engine.in_(engines))
-            .order_by(Job.priority.desc(), Job.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-            .cte("waiting")  # PostgreSQL evaluates a locking CTE once; a plain IN (... LIMIT) it may repeat
-        )
-        taking = (
-            update(Job)
-            .where(Job.id.in_(select(waiting.c.id)))
-            .values(
-                state=State.RUNNING.value,
-                attempt=Job.attempt + 1,
-                version=Job.version + 1,
-                lease_owner=worker_id,
-                lease_until=now(lease_seconds),
-                started_at=now(),
-                progress=0.0,
-                message="",
-                preview_key=None,
-            )
-            .returning(_JOBS)
-        )
+        values = {
+            "from_queue": queue,
+            "known": list(engines),
+            "most": limit,
+            "worker_id": worker_id,
+            "lease": lease_seconds,
+        }
 
         def work(connection: Connection) -> list[JobRow]:
-            rows = list(connection.execute(taking))
+            rows = list(connection.execute(_CLAIM, values))
             for row in rows:
                 _record(connection, row)
             return rows
 
-        return self.database.write(work)
+        return self.database.write(work, survives_power_cut=False)
 
     def beat(
         self,
@@ -330,31 +363,34 @@ class JobStore:
         preview_key: str | None = None,
     ) -> Beat:
         """Renew the lease and, when given, report progress. Raises LeaseLost."""
-        values: dict[str, Any] = {"lease_until": now(lease_seconds)}
+        renewing = _RENEW.values(lease_until=now(lease_seconds))
         if progress is not None:
-            values |= {"progress": progress, "version": Job.version + 1}
+            renewing = renewing.values(progress=progress, version=Job.version + 1)
         if message is not None:
-            values["message"] = message[:200]
+            renewing = renewing.values(message=message[:200])
         if preview_key is not None:
-            values["preview_key"] = preview_key
-        renewing = update(Job).where(_owned(job_id, attempt)).values(values).returning(Job.cancel_requested)
-        found = self.database.write(lambda c: c.execute(renewing).scalar_one_or_none())
+            renewing = renewing.values(preview_key=preview_key)
+        mine = {"of_job": job_id, "of_attempt": attempt}
+        found = self.database.write(
+            lambda c: c.execute(renewing, mine).scalar_one_or_none(), survives_power_cut=False
+        )
         if found is None:
             raise LeaseLost
         return Beat(cancel_requested=found)
 
     def cancel_requested(self, job_id: str, attempt: int) -> bool:
         """Whether this attempt must stop. Raises LeaseLost."""
-        query = select(Job.cancel_requested).where(_owned(job_id, attempt))
-        found = self.database.read(lambda c: c.execute(query).scalar_one_or_none())
+        mine = {"of_job": job_id, "of_attempt": attempt}
+        found = self.database.read(lambda c: c.execute(_ASKED_TO_STOP, mine).scalar_one_or_none())
         if found is None:
             raise LeaseLost
-        return found
+        return bool(found)
 
     def save_checkpoint(self, job_id: str, attempt: int, key: str) -> None:
         """Remember where the newest checkpoint is. Raises LeaseLost."""
-        saving = update(Job).where(_owned(job_id, attempt)).values(checkpoint_key=key)
-        done = self.database.write(lambda c: cast("CursorResult[Any]", c.execute(saving)).rowcount)
+        saving = update(_JOBS).where(_MINE).values(checkpoint_key=key)
+        mine = {"of_job": job_id, "of_attempt": attempt}
+        done = self.database.write(lambda c: cast("CursorResult[Any]", c.execute(saving, mine)).rowcount)
         if not done:
             raise LeaseLost
 
@@ -385,20 +421,19 @@ class JobStore:
                     ],
                 )
 
-        return self._end(
-            job_id, attempt, State.SUCCEEDED, then=add, device=device, progress=1.0, error_code=None,
-            error_detail=None, message="",
-        )  # fmt: skip
+        return self._end(_SUCCEED, job_id, attempt, State.SUCCEEDED, then=add, ran_on=device)
 
     def fail(self, job_id: str, attempt: int, *, code: str, detail: str, device: str | None = None) -> JobRow:
         """End the attempt and the job with an error. Raises LeaseLost."""
-        return self._end(
-            job_id, attempt, State.FAILED, reason=code, error_code=code, error_detail=detail, device=device
+        failing = _END.values(
+            state=State.FAILED.value, finished_at=now(), error_code=code, error_detail=detail, device=device
         )
+        return self._end(failing, job_id, attempt, State.FAILED, reason=code)
 
     def end_canceled(self, job_id: str, attempt: int) -> JobRow:
         """The worker has stopped: the job is canceled. Raises LeaseLost."""
-        return self._end(job_id, attempt, State.CANCELED)
+        canceling = _END.values(state=State.CANCELED.value, finished_at=now())
+        return self._end(canceling, job_id, attempt, State.CANCELED)
 
     def retry_later(
         self, job_id: str, attempt: int, *, code: str, detail: str, delay_seconds: float
@@ -408,43 +443,43 @@ class JobStore:
         Raises LeaseLost.
         """
         last = Job.failures + 1 >= MAX_FAILURES
-        return self._end(
-            job_id,
-            attempt,
-            case((last, State.FAILED.value), else_=State.QUEUED.value),
-            reason=code,
+        retrying = _END.values(
+            state=case((last, State.FAILED.value), else_=State.QUEUED.value),
             failures=Job.failures + 1,
             error_code=code,
             error_detail=detail,
             run_after=now(delay_seconds),
             finished_at=case((last, now()), else_=None),
         )
+        return self._end(retrying, job_id, attempt, State.QUEUED, State.FAILED, reason=code)
 
     def release(self, job_id: str, attempt: int) -> JobRow:
         """A worker that shuts down gives the job back; this counts as no failure. Raises LeaseLost."""
-        return self._end(job_id, attempt, State.QUEUED, reason="released", run_after=now(), finished_at=None)
+        releasing = _END.values(state=State.QUEUED.value, run_after=now())
+        return self._end(releasing, job_id, attempt, State.QUEUED, reason="released")
 
     def _end(
         self,
+        ending: ReturningUpdate[Any],
         job_id: str,
         attempt: int,
-        to: Any,
-        *,
+        *becomes: State,
         reason: str | None = None,
-        then: Any = None,
+        then: Callable[[Connection, JobRow], None] | None = None,
         **values: Any,
     ) -> JobRow:
-        """Leave `running`, as the owner of this attempt."""
-        values = {"state": to, "finished_at": now(), "lease_owner": None, "lease_until": None} | values
+        """Leave `running` for one of the states `becomes`, as the owner of this attempt."""
+        values |= {"of_job": job_id, "of_attempt": attempt}
 
         def work(connection: Connection) -> JobRow:
-            row = _change(connection, update(Job).where(_owned(job_id, attempt)).values(values), reason)
+            row = connection.execute(ending, values).one_or_none()
             if row is None:
                 # The statement may have been repeated after a commit whose answer was lost.
-                seen = connection.execute(select(_JOBS).where(Job.id == job_id)).one_or_none()
-                if seen is None or seen.attempt != attempt or seen.state != to:
+                seen = connection.execute(_BY_ID, {"job_id": job_id}).one_or_none()
+                if seen is None or seen.attempt != attempt or seen.state not in becomes:
                     raise LeaseLost
                 return seen
+            _record(connection, row, reason)
             if then is not None:
                 then(connection, row)
             if row.state in FINAL:
@@ -550,11 +585,6 @@ def in_use(connection: Connection, artifact_ids: Any) -> bool:
         .limit(1)
     )
     return connection.execute(reading).first() is not None
-
-
-def _owned(job_id: str, attempt: int) -> Any:
-    """The guard of every worker's write."""
-    return and_(Job.id == job_id, _RUNNING, Job.attempt == attempt)
 
 
 def _get(connection: Connection, job_id: str, owner_id: str | None, *, for_update: bool = False) -> JobRow:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -39,14 +40,13 @@ class JobContext:
         store: JobStore,
         files: FileStore,
         storage: Storage,
-        scratch: Path,
     ) -> None:
         self._job = job
         self._lease = lease
         self._store = store
         self._files = files
         self._storage = storage
-        self._scratch = scratch
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._inputs: dict[str, Path] = {}
         self._preview_key: str | None = None
         self._preview_due = 0.0
@@ -54,8 +54,15 @@ class JobContext:
 
     @property
     def scratch(self) -> Path:
-        """An empty folder of this attempt's own."""
-        return self._scratch
+        """An empty folder of this attempt's own, made when first asked for."""
+        if self._scratch is None:
+            self._scratch = tempfile.TemporaryDirectory(prefix="atelier-")
+        return Path(self._scratch.name)
+
+    def close(self) -> None:
+        """Remove the scratch folder."""
+        if self._scratch is not None:
+            self._scratch.cleanup()
 
     def key(self, name: str) -> str:
         """Where this attempt stores an object of that name."""
@@ -64,7 +71,7 @@ class JobContext:
     def input(self, ref: str) -> Path:
         """The local file behind a file field of the params. Raises BadInput, Transient."""
         if ref not in self._inputs:
-            path = self._scratch / f"input-{len(self._inputs)}"
+            path = self.scratch / f"input-{len(self._inputs)}"
             if ref.startswith("art_"):
                 self._download(ref, path)
             else:

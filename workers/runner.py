@@ -6,11 +6,10 @@ import hashlib
 import io
 import random
 import re
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from contextlib import closing
 from typing import BinaryIO, Protocol, TypeVar
 
 import structlog
@@ -104,18 +103,10 @@ class Runner:
             Lease(
                 self._store, job.id, job.attempt, draining=self.draining, time_limit=spec.time_limit
             ) as lease,
-            tempfile.TemporaryDirectory(prefix="atelier-") as scratch,
+            closing(self._context(job, lease)) as context,
         ):
             began = time.monotonic()
             _log.info("job_started")
-            context = JobContext(
-                job,
-                lease,
-                store=self._store,
-                files=self._files,
-                storage=self._storage,
-                scratch=Path(scratch),
-            )
             try:
                 outcome = self._attempt(job, spec, context, lease)
             except LeaseLost:
@@ -126,6 +117,9 @@ class Runner:
                 )
             _log.info("job_ended", outcome=outcome, seconds=round(time.monotonic() - began, 3))
         self.job_id = None
+
+    def _context(self, job: JobRow, lease: Lease) -> JobContext:
+        return JobContext(job, lease, store=self._store, files=self._files, storage=self._storage)
 
     def _attempt(self, job: JobRow, spec: EngineSpec, context: JobContext, lease: Lease) -> str:
         try:
