@@ -72,7 +72,7 @@ hash_of() {
 # ensure_environment EXTRA...: .venv with the project and these extras. A second call does nothing until
 # pyproject.toml or this file changes.
 ensure_environment() {
-    local found stamp extra python wanted=("$@") missing=""
+    local found stamp extra python wanted missing=""
     if ! "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
         python="$(find_python)"
         say "Making .venv with $("$python" --version) ..."
@@ -87,12 +87,12 @@ ensure_environment() {
         done
         [ -n "$missing" ] || return 0
     fi
-    if [ -f "$stamp" ]; then
-        mapfile -t -O "${#wanted[@]}" wanted < <(tail -n +2 "$stamp") # what is there already stays
+    # What is there already stays.
+    wanted="$({ printf '%s\n' "$@" && { tail -n +2 "$stamp" 2>/dev/null || true; }; } | sort -u)"
+    say "Installing $(printf '%s' "$wanted" | tr '\n' ' ') (some minutes, the first time) ..."
+    if printf '%s\n' "$wanted" | grep -qx gpu; then
+        install_torch
     fi
-    mapfile -t wanted < <(printf '%s\n' "${wanted[@]}" | sort -u)
-    say "Installing ${wanted[*]} (some minutes, the first time) ..."
-    case " ${wanted[*]} " in *" gpu "*) install_torch ;; esac
-    pip_install --editable "${ROOT}[$(IFS=,; printf '%s' "${wanted[*]}")]"
-    printf '%s\n' "$found" "${wanted[@]}" >"$stamp"
+    pip_install --editable "${ROOT}[$(printf '%s' "$wanted" | tr '\n' ',')]"
+    printf '%s\n%s\n' "$found" "$wanted" >"$stamp"
 }

@@ -1,0 +1,119 @@
+"""A real embedded system in a temporary data folder, and a clean environment for every test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+ATELIER = (sys.executable, "-c", "from cli.main import main; main()")
+OURS = ("ATELIER_", "DATABASE_URL", "REDIS_URL", "STORAGE_URL", "PROMETHEUS_")
+
+
+def clean_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """Commands run in this process may set variables for the rest of it."""
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(clean_environment())
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@dataclass
+class System:
+    """One `atelier up`, started as a user would."""
+
+    process: subprocess.Popen[str]
+    folder: Path
+    log: Path
+
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def wait_ready(self) -> None:
+        wait_until(lambda: (self.folder / "server.json").exists() or self.process.poll() is not None, 90)
+        assert self.process.poll() is None, self.said()
+
+    def tree(self) -> list[psutil.Process]:
+        """Everything it started."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+
+def wait_until(true: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def gone(process: psutil.Process) -> bool:
+    """Ended; where nobody reaps orphans (a container without an init) a zombie is as good."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def start_system(folder: Path, log: Path, *arguments: str) -> System:
+    command = (*ATELIER, "up", "--data-dir", str(folder), "--port", "0", *arguments)
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            command, env=clean_environment(), stdout=out, stderr=subprocess.STDOUT, text=True
+        )
+    return System(process, folder, log)
+
+
+def end_system(system: System) -> None:
+    if system.process.poll() is None:
+        system.process.terminate()
+        try:
+            system.process.wait(30)
+        except subprocess.TimeoutExpired:
+            system.process.kill()
+            system.process.wait()
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory) -> Iterator[System]:
+    """A running system that the tests of a module share."""
+    base = tmp_path_factory.mktemp("up")
+    made = start_system(base / "data", base / "up.log")
+    try:
+        made.wait_ready()
+        yield made
+        made.process.terminate()
+        assert made.process.wait(30) == 0, made.said()
+    finally:
+        end_system(made)
+
+
+@pytest.fixture
+def atelier(system: System) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a command against the running system."""
+
+    def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+        command = (*ATELIER, "--data-dir", str(system.folder), *arguments)
+        return subprocess.run(
+            command,
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+            **options,
+        )
+
+    return run

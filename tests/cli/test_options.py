@@ -1,0 +1,101 @@
+"""From a JSON Schema to options, and back to params."""
+
+from __future__ import annotations
+
+import enum
+
+import click
+import pytest
+from click.testing import CliRunner
+from pydantic import BaseModel, Field
+
+from cli import options
+from engines.base import ImageRef
+
+
+class Colour(enum.StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Example(BaseModel):
+    photo: ImageRef = Field(description="The photograph.")
+    styles: list[ImageRef] | ImageRef = Field(description="One or several.")
+    weights: list[float] | None = Field(default=None, max_length=4, description="Shares.")
+    colour: Colour = Field(default=Colour.RED, description="A colour.")
+    strength: float = Field(default=0.5, ge=0, lt=1, description="How much.")
+    steps: int | None = Field(default=None, gt=0, le=10, description="How many.")
+    tile: bool = Field(default=False, description="Whether to tile.")
+    json_: dict[str, int] | None = Field(default=None, alias="json", description="Anything.")
+
+
+@pytest.fixture
+def run(tmp_path):
+    photo = tmp_path / "a.png"
+    photo.write_bytes(b"png")
+
+    def run(*arguments: str):
+        seen = {}
+        command = click.Command(
+            "x",
+            params=options.options(Example.model_json_schema()),
+            callback=lambda **given: seen.update(given),
+        )
+        result = CliRunner().invoke(command, ["--photo", str(photo), "--styles", "art_1", *arguments])
+        return result, options.values(seen)
+
+    run.photo = str(photo)
+    return run
+
+
+def test_only_what_was_given_is_sent(run):
+    result, sent = run()
+
+    assert result.exit_code == 0, result.output
+    assert sent == {"photo": run.photo, "styles": ["art_1"]}
+
+
+def test_every_kind_of_value(run):
+    _result, sent = run(
+        *("--styles", "https://example.org/a.jpg", "--weights", "1", "--weights", "0.5", "--colour", "blue"),
+        *("--strength", "0.25", "--steps", "3", "--no-tile", "--param-json", '{"a": 1}'),
+    )
+
+    assert sent == {
+        "photo": run.photo,
+        "styles": ["art_1", "https://example.org/a.jpg"],
+        "weights": [1.0, 0.5],
+        "colour": "blue",
+        "strength": 0.25,
+        "steps": 3,
+        "tile": False,
+        "json": {"a": 1},
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("--strength", "1"), "--strength"),
+        (("--steps", "0"), "--steps"),
+        (("--colour", "green"), "green"),
+        (("--styles", "nowhere.png"), "does not exist"),
+        (("--param-json", "{"), "not JSON"),
+    ],
+)
+def test_a_wrong_value_is_refused_here(run, arguments, word):
+    result, _sent = run(*arguments)
+
+    assert result.exit_code == 2
+    assert word in result.output
+
+
+def test_help_shows_description_default_and_bounds(run):
+    result, _sent = run("--help")
+
+    text = " ".join(result.output.split())
+    assert "The photograph. [required]" in text
+    assert "[default: 0.5]" in text
+    assert "0<=x<1" in text
+    assert "[red|blue]" in text
+    assert "at most 4" in text

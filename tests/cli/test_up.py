@@ -1,0 +1,219 @@
+"""`atelier up` and the commands against it: real processes, a real Redis, a real job."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import time
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+
+from tests.cli.conftest import ATELIER, clean_environment, end_system, gone, start_system, wait_until
+
+
+def listening(url: str) -> bool:
+    parts = urlsplit(url)
+    with socket.socket() as probe:
+        return probe.connect_ex((parts.hostname, parts.port)) == 0
+
+
+def test_it_becomes_ready_and_says_where(system):
+    state = json.loads((system.folder / "server.json").read_text())
+
+    assert state["pid"] == system.process.pid
+    assert state["url"] in system.said()
+    assert str(system.folder / "key") in system.said()
+    assert httpx.get(f"{state['url']}/readyz").status_code == 200
+
+
+def test_secrets_are_readable_by_their_owner_only(system):
+    for name in ("key", "server.json", "redis/redis.conf"):
+        assert stat.S_IMODE((system.folder / name).stat().st_mode) == 0o600, name
+    assert stat.S_IMODE(system.folder.stat().st_mode) == 0o700
+
+
+def test_no_secret_is_in_the_arguments_of_a_process(system):
+    secret = urlsplit(json.loads((system.folder / "server.json").read_text())["redis_url"]).password
+
+    shown = " ".join(" ".join(process.cmdline()) for process in system.tree())
+
+    assert secret not in shown
+    assert (system.folder / "key").read_text().strip() not in shown
+
+
+def test_a_second_start_says_where_the_first_runs(system):
+    again = subprocess.run(
+        (*ATELIER, "up", "--data-dir", str(system.folder)),
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert again.returncode == 0, again.stderr
+    assert json.loads((system.folder / "server.json").read_text())["url"] in again.stdout
+    assert system.process.poll() is None
+
+
+def test_a_job_runs_from_submission_to_its_file(atelier, tmp_path):
+    done = atelier("run", "echo", "--text", "from the command line", "--seconds", "0.5", "-o", str(tmp_path))
+
+    assert done.returncode == 0, done.stderr
+    (written,) = tmp_path.iterdir()
+    assert done.stdout.strip() == str(written)
+    assert written.read_text() == "from the command line\n"
+    assert "succeeded" in done.stderr
+    assert "seed" in done.stderr
+
+
+def test_the_result_can_be_named_and_described_as_json(atelier, tmp_path):
+    target = tmp_path / "mine.txt"
+
+    done = atelier("run", "echo", "--text", "x", "--json", "-o", str(target))
+
+    job = json.loads(done.stdout)
+    assert job["state"] == "succeeded"
+    assert job["files"] == [str(target)]
+    assert target.read_text() == "x\n"
+
+
+def test_options_are_the_engines_own(atelier):
+    shown = atelier("run", "echo", "--help")
+    wrong = atelier("run", "echo", "--seconds", "-1")
+
+    assert "How long to pretend to work" in shown.stdout
+    assert "default: hello" in shown.stdout
+    assert wrong.returncode == 2
+    assert "--seconds" in wrong.stderr
+
+
+def test_a_detached_job_can_be_watched_canceled_retried_and_deleted(atelier, tmp_path):
+    job = atelier("run", "echo", "--seconds", "60", "--detach").stdout.strip()
+    assert job.startswith("job_")
+    assert job in atelier("jobs").stdout
+
+    canceled = atelier("cancel", job)
+    watched = atelier("jobs", job, "--watch")
+    again = atelier("run", "echo", "--text", "twice", "--json", "-o", str(tmp_path / "a.txt"))
+    retried = atelier("retry", json.loads(again.stdout)["id"], "-o", str(tmp_path / "b.txt"))
+    deleted = atelier("delete", job)
+
+    assert canceled.returncode == 0, canceled.stderr
+    assert "canceled" in watched.stdout
+    assert retried.returncode == 0, retried.stderr
+    assert (tmp_path / "b.txt").read_text() == "twice\n"
+    assert deleted.returncode == 0, deleted.stderr
+    assert atelier("jobs", job).returncode == 1
+
+
+def test_ctrl_c_cancels_the_job(system, atelier):
+    process = subprocess.Popen(
+        (*ATELIER, "--data-dir", str(system.folder), "run", "echo", "--seconds", "60"),
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    first = process.stderr.readline()
+    job = first.split()[-1]
+    wait_until(lambda: "running" in atelier("jobs", job).stdout, 30)
+
+    process.send_signal(signal.SIGINT)
+    _out, err = process.communicate(timeout=30)
+
+    assert process.returncode == 130, err
+    assert "canceled" in err
+
+
+def test_what_dies_is_started_again(system, atelier):
+    url = json.loads((system.folder / "server.json").read_text())["url"]
+
+    def masters() -> list[psutil.Process]:
+        found = psutil.Process(system.process.pid).children()
+        return [p for p in found if not gone(p) and "gunicorn" in " ".join(p.cmdline())]
+
+    (master,) = masters()
+
+    master.kill()
+    wait_until(lambda: [p.pid for p in masters()] not in ([], [master.pid]), 10)
+
+    def ready() -> bool:
+        try:
+            return httpx.get(f"{url}/readyz", timeout=2).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    wait_until(ready, 30)
+    assert atelier("run", "echo", "--detach").returncode == 0
+
+
+def test_the_doctor_finds_it_well(atelier):
+    found = atelier("doctor")
+
+    assert found.returncode == 0, found.stdout
+    assert "ready at" in found.stdout
+    assert "FAIL" not in found.stdout
+
+
+def test_ctrl_c_stops_everything_it_started(tmp_path):
+    system = start_system(tmp_path / "data", tmp_path / "up.log")
+    try:
+        system.wait_ready()
+        state = json.loads((system.folder / "server.json").read_text())
+        tree = system.tree()
+
+        system.process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        code = system.process.wait(30)
+
+        assert code == 0, system.said()
+        assert time.monotonic() - began < 21
+        assert [process for process in tree if not gone(process)] == []
+        assert not listening(state["url"])
+        assert not listening(state["redis_url"])
+        assert not (system.folder / "server.json").exists()
+    finally:
+        end_system(system)
+
+
+def test_a_killed_supervisor_leaves_no_orphan_and_can_be_followed(tmp_path):
+    system = start_system(tmp_path / "data", tmp_path / "up.log")
+    follower = None
+    try:
+        system.wait_ready()
+        key = (system.folder / "key").read_text()
+        tree = system.tree()
+
+        os.kill(system.process.pid, signal.SIGKILL)
+        system.process.wait()
+        follower = start_system(system.folder, tmp_path / "again.log")  # at once: it waits for the remains
+
+        wait_until(lambda: all(gone(process) for process in tree), 25)
+        wait_until(lambda: "is ready at" in follower.said() or follower.process.poll() is not None, 60)
+        assert follower.process.poll() is None, follower.said()
+        assert (system.folder / "key").read_text() == key
+        assert (system.folder / "logs" / "api.log.1").exists()
+    finally:
+        end_system(system)
+        if follower:
+            end_system(follower)
+
+
+def test_a_taken_port_is_a_clear_error(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        command = (*ATELIER, "up", "--data-dir", str(tmp_path / "data"), "--port", str(port))
+        tried = subprocess.run(
+            command, env=clean_environment(), capture_output=True, text=True, timeout=60, check=False
+        )
+
+    assert tried.returncode == 1
+    assert f"port {port}" in tried.stderr
+    assert "--port 0" in tried.stderr
