@@ -6,6 +6,7 @@ flat table; one style pixel to the right is +1, one row down is +stride of its s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -61,8 +62,14 @@ def guide_of(image: Tensor, gamma: float) -> Tensor:
 class Atlas:
     """Keys, colours and geometry of all styles of one level."""
 
-    def __init__(self, styles: list[Tensor], gamma: float, generator: torch.Generator) -> None:
-        """`styles`: (3, h_k, w_k) each, already at this level's size."""
+    def __init__(
+        self,
+        styles: list[Tensor],
+        gamma: float,
+        generator: torch.Generator,
+        pulse: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`styles`: (3, h_k, w_k) each, already at this level's size. `pulse` is called between steps."""
         self.sizes: list[Size] = [(style.shape[1], style.shape[2]) for style in styles]
         self.strides = [width + 2 * BORDER for _, width in self.sizes]
         self.bases: list[int] = []
@@ -79,13 +86,17 @@ class Atlas:
         self.pixels = self._pixel_positions(device)
         for index, picture in enumerate(padded):
             self._padded_view(self.colours, index)[..., :3] = picture.permute(1, 2, 0)
+        pulse()
         self.basis = self._fit_basis(generator)
+        pulse()
         #: (P, 32): one side of the augmented inner product, see `search`.
         self.keys = torch.zeros(self.length, ROW, device=device)
         self.keys[:, PRICE_COLUMN] = _NEVER
         for index, (style, picture) in enumerate(zip(styles, padded, strict=True)):
             detail = self.basis.describe(picture).permute(1, 2, 0)  # (h, w, 20)
+            pulse()
             guide = guide_of(style, gamma).permute(1, 2, 0)  # (h, w, 5)
+            pulse()
             rows = self._pixel_view(self.keys, index)  # (h, w, 32)
             rows[..., :_DETAIL] = -2 * detail
             rows[..., GUIDE_COLUMNS] = -2 * guide

@@ -5,6 +5,7 @@ Pictures are (3, H, W) float32 RGB in 0..1, pixel lists (N, 3).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -99,10 +100,14 @@ class ColourMap:
 
     steps: list[tuple[Tensor, list[_Table]]]
 
-    def apply(self, image: Tensor) -> Tensor:
-        """(3, H, W) -> (3, H, W), clamped to 0..1."""
+    def apply(self, image: Tensor, pulse: Callable[[], None] = lambda: None) -> Tensor:
+        """(3, H, W) -> (3, H, W), clamped to 0..1. Calls `pulse` often; it may raise to stop."""
         pixels = image.flatten(1).T.contiguous()  # (N, 3)
-        moved = torch.cat([self._move(chunk) for chunk in torch.split(pixels, _CHUNK)])
+        parts = []
+        for chunk in torch.split(pixels, _CHUNK):
+            pulse()
+            parts.append(self._move(chunk))
+        moved = torch.cat(parts)
         return moved.T.reshape(image.shape).clamp(0, 1)
 
     def _move(self, pixels: Tensor) -> Tensor:

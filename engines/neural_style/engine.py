@@ -109,11 +109,13 @@ class Engine:
         return _finish(self._optimise(params, context, content, styles), content, params), notes
 
     def _load(self, params: NeuralStyleParams, context: Context, size: int) -> tuple[Tensor, list[Tensor]]:
-        """The content at its final size, and the styles at the size that gives the wanted strokes."""
+        """The content at its final size, and the used styles at the size that gives the wanted strokes."""
         content = images.fit(images.load_rgb(context.input(params.content)), size)
         area = content.width * content.height * params.stroke**2
         styles = []
-        for ref in params.style:
+        for ref, share in zip(params.style, params.shares(), strict=True):
+            if share == 0:
+                continue
             style = images.load_rgb(context.input(ref))
             scale = (area / (style.width * style.height)) ** 0.5
             wanted = (max(1, round(style.width * scale)), max(1, round(style.height * scale)))
@@ -138,14 +140,18 @@ class Engine:
         full = (content.shape[1], content.shape[2])
         report = _Reporter(context, digest, full, self.report_every)
 
-        def on_progress(fraction: float, message: str, state: patches.State) -> None:
-            report(fraction, message, (state.level, state.iteration), lambda: state.image, state.tensors)
+        def on_progress(fraction: float, message: str, state: patches.State | None) -> None:
+            if state is None:
+                report(fraction, message)
+            else:
+                place = (state.level, state.iteration)
+                report(fraction, message, place, lambda: state.image, state.tensors)
 
         on_gpu = self._device.type == "cuda"
         return patches.transport(
             source,
             strokes,
-            params.shares(),
+            _positive_shares(params),
             patches.Recipe(params.strength, _PATCH_ITERATIONS[params.quality]),
             _seed(params),
             tile=patches.SMALL_TILE if second_try else patches.GPU_TILE if on_gpu else patches.TILE,
@@ -169,7 +175,7 @@ class Engine:
         return optimiser.paint(
             source,
             strokes,
-            params.shares(),
+            _positive_shares(params),
             gatys.Settings(params.strength, first, later),
             resume=gatys.State.from_tensors(saved) if saved else None,
             report=on_progress,
@@ -194,9 +200,9 @@ class _Reporter:
         self,
         fraction: float,
         message: str,
-        place: tuple[int, int],
-        picture: Callable[[], Tensor],
-        tensors: Callable[[], dict[str, Tensor]],
+        place: tuple[int, int] | None = None,
+        picture: Callable[[], Tensor] | None = None,
+        tensors: Callable[[], dict[str, Tensor]] | None = None,
     ) -> None:
         now = time.monotonic()
         if place == self._place and now - self._last < self._every:
@@ -205,8 +211,8 @@ class _Reporter:
         self._context.progress(
             min(fraction, 1.0),
             message,
-            preview=lambda: self._preview(picture()),
-            state=lambda: pack(self._digest, tensors()),
+            preview=None if picture is None else lambda: self._preview(picture()),
+            state=None if tensors is None else lambda: pack(self._digest, tensors()),
         )
         self._last = time.monotonic()
 
@@ -220,6 +226,11 @@ class _Reporter:
 def _seed(params: NeuralStyleParams) -> int:
     """The runner fills the seed in; 0 serves whoever calls the engine directly without one."""
     return params.seed or 0
+
+
+def _positive_shares(params: NeuralStyleParams) -> list[float]:
+    """The shares of the styles that are used at all."""
+    return [share for share in params.shares() if share > 0]
 
 
 def _prepared(

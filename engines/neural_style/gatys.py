@@ -114,7 +114,7 @@ def has_native_bfloat16(device: torch.device) -> bool:
 def scales(size: Size) -> list[float]:
     """Factors from a long side of about 128 px up by sqrt(2); the last is 1."""
     count = 1
-    while max(size) / math.sqrt(2) ** count >= _SMALLEST_SCALE:
+    while round(max(size) / math.sqrt(2) ** count) >= _SMALLEST_SCALE:
         count += 1
     return [math.sqrt(2) ** -step for step in reversed(range(count))]
 
@@ -201,8 +201,6 @@ class Gatys:
         """Blend the styles' Gram matrices (second moments, so a mixture of pictures is a weighted mean)."""
         blended: list[Tensor] = []
         for style, share in zip(styles, shares, strict=True):
-            if share == 0:
-                continue
             small = resize(style, scaled((style.shape[1], style.shape[2]), factor))
             grams = self.style_grams(small)
             parts = [share * gram for gram in grams]

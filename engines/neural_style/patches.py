@@ -13,6 +13,7 @@ The prices bring strokes into flat skies and realise the styles' shares. See REA
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,7 +45,8 @@ GPU_TILE: Size = (8192, 16384)
 _EXACT_PAIRS = 1e8  # up to this many (pixel, key) pairs the search is exact
 _WIDE_ITERATIONS = 2  # iterations at the start of a level that look further around
 _VOTE_ROWS = 1 << 14  # output pixels voted on at a time
-_VOTE_COST = 100.0  # of one pixel's vote and description, in the unit of search.Tick
+_DESCRIBE_COST = 250.0  # of one pixel's patch coordinates, in the unit of search.Tick
+_VOTE_COST = 250.0  # of one pixel's vote
 _DETAIL = GUIDE_COLUMNS.start
 
 
@@ -104,12 +106,12 @@ class State:
 
 
 class Report(Protocol):
-    """Called often with the fraction done and the newest complete state; may raise to stop the run."""
+    """Called often with the fraction done and the newest complete state, if any yet; may raise to stop."""
 
-    def __call__(self, fraction: float, message: str, state: State) -> None: ...
+    def __call__(self, fraction: float, message: str, state: State | None) -> None: ...
 
 
-def _silent(fraction: float, message: str, state: State) -> None:
+def _silent(fraction: float, message: str, state: State | None) -> None:
     """The default report."""
 
 
@@ -129,8 +131,7 @@ def transport(
     Styles come at the size their strokes should have (area H*W for strokes as in the style picture).
     Deterministic for a seed, and bit-identical when continued from any `State` it reported.
     """
-    run = _Run(content, styles, shares, recipe, seed, tile, report)
-    return run.complete(resume)
+    return _Run(content, styles, shares, recipe, seed, tile, resume, report).complete()
 
 
 class _Level:
@@ -140,11 +141,16 @@ class _Level:
         scale = run.scales[index]
         self.index = index
         self.size = scaled((run.content.shape[1], run.content.shape[2]), scale)
-        styles = [resize(style, scaled((style.shape[1], style.shape[2]), scale)) for style in run.styles]
+        styles = []
+        for style in run.styles:
+            run.pulse()
+            styles.append(resize(style, scaled((style.shape[1], style.shape[2]), scale)))
         gamma = run.recipe.gradient_guidance
-        self.atlas = Atlas(styles, gamma, generator(run.seed, "basis", index))
+        self.atlas = Atlas(styles, gamma, generator(run.seed, "basis", index), run.pulse)
         self.target = resize(run.guide, self.size)  # (3, h, w)
+        run.pulse()
         edges = edge_map(resize(run.content, self.size)).flatten()  # (N,)
+        run.pulse()
         weight = run.recipe.guidance * (1 + run.recipe.edge_guidance * edges)  # (N,)
         guide = guide_of(self.target, gamma).flatten(1).T  # (N, 5)
         #: (N, 32): the constant columns of the queries; the detail columns are filled per iteration.
@@ -176,26 +182,37 @@ class _Run:
         recipe: Recipe,
         seed: int,
         tile: Size,
+        resume: State | None,
         report: Report,
     ) -> None:
         self.content, self.styles, self.shares = content, styles, shares
         self.recipe, self.seed, self.tile, self.report = recipe, seed, tile, report
         self.scales = level_scales(content.shape[1], content.shape[2])
-        self.guide = guide_image(content, styles, shares, seed)  # (3, H, W)
         self.work = [self._level_work(scale) for scale in self.scales]
+        self.total = sum(sum(work) for work in self.work)
+        self.state = resume
+        self.guide = guide_image(content, styles, shares, seed, self.pulse)  # (3, H, W)
 
-    def complete(self, resume: State | None) -> Tensor:
+    def complete(self) -> Tensor:
         """Run all levels and sharpen."""
-        state = resume
         level: _Level | None = None
-        for index in range(resume.level if resume else 0, len(self.scales)):
+        for index in range(self.state.level if self.state else 0, len(self.scales)):
             coarser, level = level, _Level(self, index)
+            state = self.state
             if state is None or state.level < index:
                 state = self._enter(level, coarser, state)
-            state = self._iterate(level, state)
-        assert state is not None
-        # The last level is at full size, so the atlas of that level is the styles themselves.
-        return sharpen(state.image, self.styles, self.shares)
+            self.state = self._iterate(level, state)
+        assert self.state is not None
+        # The last level is at full size, so what it copied from are the styles as they are.
+        return sharpen(self.state.image, self.styles, self.shares, self.pulse)
+
+    def pulse(self) -> None:
+        """A report between iterations, where some steps take long enough to be stopped in."""
+        done = self._done_before(self.state.level, self.state.iteration) if self.state else 0.0
+        self.report(done / self.total, "preparing", self.state)
+
+    def _done_before(self, level: int, iteration: int) -> float:
+        return sum(sum(work) for work in self.work[:level]) + sum(self.work[level][:iteration])
 
     def _enter(self, level: _Level, coarser: _Level | None, state: State | None) -> State:
         """The state before the first iteration of a level."""
@@ -214,6 +231,7 @@ class _Run:
         for iteration in range(state.iteration, self.recipe.iterations):
             tick = self._ticker(level, state, message)
             level.describe(state.image)
+            tick(_DESCRIBE_COST * level.pixels)
             level.atlas.set_prices(state.prices)
             positions = self._assign(level, state, tick)
             usage = level.atlas.usage(positions, self.shares)
@@ -239,16 +257,14 @@ class _Run:
 
     def _ticker(self, level: _Level, state: State, message: str) -> Tick:
         """Turns work done in this iteration into reports of the overall fraction."""
-        before = sum(sum(work) for work in self.work[: level.index])
-        before += sum(self.work[level.index][: state.iteration])
+        before = self._done_before(level.index, state.iteration)
         limit = self.work[level.index][state.iteration]
-        total = sum(sum(work) for work in self.work)
         done = 0.0
 
         def tick(amount: float) -> None:
             nonlocal done
             done = min(done + amount, limit)
-            self.report((before + done) / total, message, state)
+            self.report((before + done) / self.total, message, state)
 
         return tick
 
@@ -267,16 +283,22 @@ class _Run:
             else:
                 candidates = 5 + (8 if iteration < _WIDE_ITERATIONS else 0) + (8 if iteration == 0 else 0)
                 pairs = CANDIDATE_COST * candidates + (SUBSET if iteration < _WIDE_ITERATIONS else 0)
-            work.append(pixels * (pairs + _VOTE_COST))
+            work.append(pixels * (pairs + _DESCRIBE_COST + _VOTE_COST))
         return work
 
 
-def guide_image(content: Tensor, styles: list[Tensor], shares: list[float], seed: int) -> Tensor:
+def guide_image(
+    content: Tensor,
+    styles: list[Tensor],
+    shares: list[float],
+    seed: int,
+    pulse: Callable[[], None] = lambda: None,
+) -> Tensor:
     """The content in the styles' colours: what every output pixel should roughly look like. (3, H, W)."""
     draw = generator(seed, "guide")
     source = sample_pixels([content], [1.0], draw)
     target = sample_pixels(styles, shares, draw)
-    return sliced_transport(source, target, draw).apply(content)
+    return sliced_transport(source, target, draw).apply(content, pulse)
 
 
 def edge_map(image: Tensor) -> Tensor:
@@ -328,11 +350,14 @@ def vote(level: _Level, positions: Tensor, tick: Tick) -> Tensor:
     return image.permute(2, 0, 1).contiguous().clamp_(0, 1)
 
 
-def sharpen(image: Tensor, styles: list[Tensor], shares: list[float]) -> Tensor:
+def sharpen(
+    image: Tensor, styles: list[Tensor], shares: list[float], pulse: Callable[[], None] = lambda: None
+) -> Tensor:
     """Undo the blur of averaging: give two detail bands the styles' contrast, at most 1.6 times as much."""
     fine, middle, rest = _bands(image)
     wanted = torch.zeros(2, device=image.device)
     for style, share in zip(styles, shares, strict=True):
+        pulse()
         bands = _bands(style)
         wanted += share * torch.stack([band.std(correction=0) for band in bands[:2]])
     sharpened = rest

@@ -1,0 +1,64 @@
+"""A small, real Context for engine tests: files by name, everything reported kept, stops on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engines.base import BadInput, Interrupted
+
+
+@dataclass(frozen=True)
+class Report:
+    """One call of `progress`."""
+
+    fraction: float
+    message: str
+
+
+@dataclass
+class RecordingContext:
+    """Stands where the worker's context stands.
+
+    `stop_at`: the number of the `progress` call (from 1) that saves the state and raises Interrupted.
+    `checkpoint`: what `restore` answers; after an interruption, what was saved.
+    """
+
+    scratch: Path
+    files: dict[str, Path] = field(default_factory=dict)
+    checkpoint: bytes | None = None
+    stop_at: int | None = None
+    keep_previews: bool = False
+    on_progress: Callable[[int], None] | None = None
+    reports: list[Report] = field(default_factory=list)
+    previews: list[bytes] = field(default_factory=list)
+
+    def input(self, ref: str) -> Path:
+        """The file registered for this reference."""
+        try:
+            return self.files[ref]
+        except KeyError:
+            raise BadInput(f"no such file: {ref}") from None
+
+    def progress(
+        self,
+        fraction: float,
+        message: str = "",
+        *,
+        preview: Callable[[], bytes] | None = None,
+        state: Callable[[], bytes] | None = None,
+    ) -> None:
+        """Record, and stop when it is time."""
+        self.reports.append(Report(fraction, message))
+        if self.keep_previews and preview is not None:
+            self.previews.append(preview())
+        if self.on_progress is not None:
+            self.on_progress(len(self.reports))
+        if self.stop_at is not None and len(self.reports) >= self.stop_at:
+            self.checkpoint = state() if state is not None else None
+            raise Interrupted("the test asked for a stop")
+
+    def restore(self) -> bytes | None:
+        """The checkpoint given, or saved by the interruption."""
+        return self.checkpoint

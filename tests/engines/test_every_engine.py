@@ -1,0 +1,171 @@
+"""What holds for every engine; a new folder under `engines/` is tested the moment it exists."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import engines
+from engines.base import FileParam, Params
+from tests.engines.recording import RecordingContext
+
+NAMES = engines.names()
+
+#: What no rule can derive: the smallest sensible value of parameters whose size is in another unit.
+TINY: dict[str, dict[str, Any]] = {}
+
+#: Words in the names of parameters that make a job small when they are at their minimum.
+SIZES = ("size", "width", "height", "seconds", "frames", "count", "steps", "fps", "duration", "resolution")
+
+
+def fields(name: str) -> dict[str, dict[str, Any]]:
+    properties: dict[str, dict[str, Any]] = engines.spec(name).params.model_json_schema()["properties"]
+    return properties
+
+
+def branches(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """The schema itself, or the alternatives of an anyOf."""
+    found: list[dict[str, Any]] = schema.get("anyOf", [schema])
+    return found
+
+
+def minimum(schema: dict[str, Any]) -> Any:
+    """The smallest value of a numeric field, or None where it has none."""
+    for branch in branches(schema):
+        if branch.get("type") in ("integer", "number") and "minimum" in branch:
+            return branch["minimum"]
+    return None
+
+
+def tiny(name: str) -> dict[str, Any]:
+    """The spec's example with everything that costs time at its minimum (but no duration of zero)."""
+    params = dict(engines.spec(name).example)
+    for field, schema in fields(name).items():
+        smallest = minimum(schema)
+        if smallest is not None and any(word in field.split("_") for word in SIZES):
+            params[field] = smallest
+        if "draft" in schema.get("enum", ()):
+            params[field] = "draft"
+    return {**params, **TINY.get(name, {}), "seed": 7}
+
+
+def test_names_are_the_folders() -> None:
+    root = Path(engines.__file__).parent
+    assert set(NAMES) == {child.parent.name for child in root.glob("*/spec.py")}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_folder_is_complete(name: str) -> None:
+    folder = Path(engines.__file__).parent / name
+    missing = [
+        file for file in ("__init__.py", "spec.py", "engine.py", "README.md") if not (folder / file).is_file()
+    ]
+    assert not missing
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_spec_is_sane(name: str) -> None:
+    spec = engines.spec(name)
+    assert spec.name == name
+    assert spec.title
+    assert spec.description.endswith(".")
+    assert spec.produces
+    assert all("/" in media_type for media_type in spec.produces)
+    assert spec.queue in ("gpu", "cpu")
+    assert 0 < spec.time_limit <= 24 * 3600
+    assert issubclass(spec.params, Params)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_field_is_described_and_bounded(name: str) -> None:
+    spec = engines.spec(name)
+    required = set(spec.params.model_json_schema().get("required", ()))
+    for field, schema in fields(name).items():
+        assert len(schema.get("description", "")) > 10, f"{field} has no description"
+        assert field in required or "default" in schema, f"{field} is neither required nor has a default"
+        for branch in branches(schema):
+            kind = branch.get("type")
+            if kind in ("integer", "number"):
+                assert {"minimum", "exclusiveMinimum"} & set(branch), f"{field} has no lower bound"
+                assert {"maximum", "exclusiveMaximum"} & set(branch), f"{field} has no upper bound"
+            elif kind == "array":
+                assert "maxItems" in branch, f"{field} has no limit of length"
+            elif kind == "string" and "enum" not in branch and "const" not in branch:
+                assert {"maxLength", "pattern", "format"} & set(branch), f"{field} has no limit of length"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_schema_survives_json(name: str) -> None:
+    schema = engines.spec(name).params.model_json_schema()
+    assert json.loads(json.dumps(schema)) == schema
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_example_is_valid_and_survives_json(name: str) -> None:
+    spec = engines.spec(name)
+    params = spec.params.model_validate(dict(spec.example))
+    assert spec.params.model_validate_json(params.model_dump_json()) == params
+    assert isinstance(spec.weights_for(params), tuple)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_unknown_parameters_are_refused(name: str) -> None:
+    spec = engines.spec(name)
+    with pytest.raises(ValueError, match="no_such_parameter"):
+        spec.params.model_validate({**spec.example, "no_such_parameter": 1})
+
+
+def test_specs_import_no_torch() -> None:
+    """One subprocess for all: this one has torch loaded already."""
+    code = (
+        "import sys, engines\n"
+        "for name in engines.names(): engines.spec(name).params.model_json_schema()\n"
+        "heavy = {'torch', 'numpy', 'PIL', 'cv2'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    root = Path(engines.__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_tiny_job_runs(
+    name: str, make_context: Callable[..., RecordingContext], photo: Callable[[str, int], Image.Image]
+) -> None:
+    # given: the example, made small, with a small picture behind every file parameter
+    spec = engines.spec(name)
+    params = spec.params.model_validate(tiny(name))
+    if missing := spec.weights_for(params):
+        pytest.skip(f"the example needs weights that tests do not fetch: {missing}")
+    if not all(_takes_pictures(param) for param in spec.file_params.values()):
+        pytest.skip("a file parameter takes no picture; the engine's own tests run it")
+    context = make_context({ref: photo("chelsea", 48) for ref in _refs(spec.file_params, params)})
+    # when
+    outputs = list(engines.load(name).run(params, context))
+    # then
+    assert outputs
+    for output in outputs:
+        assert output.media_type in spec.produces
+        assert output.data if isinstance(output.data, bytes) else output.data.stat().st_size > 0
+        assert json.loads(json.dumps(dict(output.meta)))["seed"] == 7
+    assert all(0 <= report.fraction <= 1 for report in context.reports)
+
+
+def _takes_pictures(param: FileParam) -> bool:
+    return "image/png" in param.accept
+
+
+def _refs(file_params: dict[str, FileParam], params: Params) -> list[str]:
+    refs: list[str] = []
+    for name, param in file_params.items():
+        value = getattr(params, name)
+        if value is not None:
+            refs += value if param.multiple else [value]
+    return refs
