@@ -80,13 +80,13 @@ def retry(owner_id: str, job_id: str, *, idempotency_key: str | None = None) -> 
     if old.state not in (State.FAILED, State.CANCELED):
         raise WrongState(f"Only a failed or canceled job can be tried again; this one is {old.state}.")
     spec = find_engine(old.engine)
-    # The engine may have changed since; its weights may have gone.
+    # The engine may have changed since; its weights and the files may have gone.
     checked = validate(spec, old.params)
     require_weights(spec, checked)
-    inputs = services().jobs.input_ids(job_id)
-    return _accept(
-        spec, owner_id, checked.model_dump(mode="json"), inputs, key=idempotency_key, fingerprint=fingerprint
-    )
+    plain = checked.model_dump(mode="json")
+    inputs = Inputs(owner_id, spec)
+    inputs.check(plain)
+    return _accept(spec, owner_id, plain, inputs.ids(plain), key=idempotency_key, fingerprint=fingerprint)
 
 
 def find_engine(name: str) -> EngineSpec:
