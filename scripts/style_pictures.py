@@ -21,7 +21,7 @@ from PIL import Image
 Array = npt.NDArray[np.float32]
 
 FOLDER = Path(__file__).resolve().parent.parent / "assets" / "styles"
-QUALITY = 88
+QUALITY = 85
 
 
 def rgb(*codes: str) -> Array:

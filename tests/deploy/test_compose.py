@@ -1,0 +1,123 @@
+"""deploy/compose.yaml: services that wait for each other, commands that exist, no secret inside."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import boto3
+import pytest
+import yaml
+from moto.server import ThreadedMotoServer
+
+from cli.embedded import Plan, children
+from cli.main import main
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = ROOT / "deploy" / "compose.yaml"
+
+
+@pytest.fixture(scope="module")
+def services():
+    return yaml.safe_load(COMPOSE.read_text())["services"]
+
+
+def test_the_parts_are_there(services):
+    assert set(services) == {
+        *("api", "worker", "worker-gpu", "sweeper", "migrate", "postgres", "redis", "s3", "bucket"),
+    }
+    assert services["worker-gpu"]["profiles"] == ["gpu"]
+
+
+def test_nothing_starts_before_what_it_needs(services):
+    for name in ("api", "worker", "worker-gpu", "sweeper"):
+        waits = {part: how["condition"] for part, how in services[name]["depends_on"].items()}
+        assert waits["migrate"] == waits["bucket"] == "service_completed_successfully"
+        assert waits["redis"] == "service_healthy"
+    for service in services.values():
+        for part, how in service.get("depends_on", {}).items():
+            assert part in services
+            if how["condition"] == "service_healthy":
+                assert "test" in services[part]["healthcheck"]
+            if how["condition"] == "service_completed_successfully":
+                assert services[part]["restart"] == "no"
+
+
+def test_commands_are_ones_the_tests_run(services, tmp_path):
+    started = [
+        ["python", *child.command[1:]] for child in children(Plan(tmp_path, "127.0.0.1", 0, 1, "gpu,cpu"))
+    ]
+    for name in ("api", "worker", "worker-gpu"):
+        assert "command" not in services[name]  # the image's own: tests/deploy/test_images.py
+    assert services["sweeper"]["command"] in started
+    assert services["migrate"]["command"] == ["atelier", "migrate"]
+    assert "migrate" in main.commands
+
+
+def test_every_variable_it_sets_or_asks_for_is_documented(services):
+    known = set(
+        re.findall(r"^#?([A-Z][A-Z0-9_]+)=", (ROOT / "deploy" / "env.example").read_text(), re.MULTILINE)
+    )
+    for service in services.values():
+        if service.get("env_file"):
+            assert set(service.get("environment", {})) <= known
+    assert set(re.findall(r"\$\{([A-Z_]+)", COMPOSE.read_text())) <= known
+
+
+def test_no_secret_is_written_into_it(services):
+    for service in services.values():
+        for name, value in service.get("environment", {}).items():
+            if re.search("PASSWORD|SECRET|KEY", name):
+                assert value.startswith("${"), name
+
+
+def test_our_containers_are_confined(services):
+    for service in services.values():
+        if service["image"].startswith("atelier"):
+            assert service["read_only"]
+            assert service["cap_drop"] == ["ALL"]
+            assert service["env_file"] == [".env"]
+
+
+def test_the_bucket_is_made_once_and_again(services, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        url = f"http://{host}:{port}"
+        command = [part.replace("http://s3:7070", url) for part in services["bucket"]["command"]]
+        for _ in range(2):
+            subprocess.run([sys.executable, *command[1:]], check=True, timeout=60, env=dict(os.environ))
+        client = boto3.client("s3", endpoint_url=url, region_name="us-east-1")
+        assert [bucket["Name"] for bucket in client.list_buckets()["Buckets"]] == ["atelier"]
+    finally:
+        server.stop()
+
+
+def test_docker_itself_takes_it(tmp_path):
+    """Only where the compose plugin is installed; the checks above hold everywhere."""
+    docker = shutil.which("docker")
+    if (
+        docker is None
+        or subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("no docker compose here")
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    shutil.copy(ROOT / "deploy" / "env.example", tmp_path / "deploy" / ".env")
+
+    found = subprocess.run(
+        [docker, "compose", "-f", str(tmp_path / "deploy" / "compose.yaml"), "config", "--format", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert found.returncode == 0, found.stderr
+    assert "api" in json.loads(found.stdout)["services"]
