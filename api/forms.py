@@ -14,7 +14,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 import engines
 from api.problems import field_errors
-from jobs.errors import EngineNotFound, Invalid
+from jobs.errors import EngineNotFound, Invalid, TooLarge
 from jobs.schemas import JobRequest
 
 M = TypeVar("M", bound=BaseModel)
@@ -49,7 +49,12 @@ def body(model: type[M]) -> M:
     """The JSON body as a model. Raises UnsupportedMediaType and pydantic's ValidationError."""
     if not request.is_json:
         raise UnsupportedMediaType("Send application/json.")
-    return model.model_validate_json(request.get_data(), strict=True)
+    data = request.get_data()
+    # werkzeug cuts a chunked body off at the limit and says nothing when it is read in one go.
+    limit = request.max_content_length
+    if request.content_length is None and limit is not None and len(data) >= limit:
+        raise TooLarge
+    return model.model_validate_json(data, strict=True)
 
 
 def submission() -> Submission:

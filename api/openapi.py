@@ -27,9 +27,9 @@ _REF = "#/components/schemas/{model}"
 _ABOUT = """Send a job with `POST /v1/jobs`, follow it with `GET /v1/jobs/{job_id}?wait=30` or its event
 stream, show its artifacts by their `url`. Errors are RFC 9457 problem documents with a stable `code`."""
 
-#: Answers that every route may give (429 and 401: every route that needs a key).
+#: Answers that every route may give, and those of every route that needs a key.
 _ALWAYS = (500, 503)
-_WITH_KEY = (401, 429)
+_WITH_KEY = (400, 401, 429)
 
 
 def build(app: Flask) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from flask import Blueprint, current_app, request
 from api.auth import require_admin, require_key
 from api.operations import operation_of
 from api.routes import engines, files, jobs, keys
+from jobs.errors import Invalid
 
 #: Everything that needs a key; the probes and the documentation stand outside.
 v1 = Blueprint("v1", __name__, url_prefix="/v1")
@@ -14,10 +15,15 @@ for resource in (engines, files, jobs, keys):
 
 @v1.before_request
 def authenticate() -> None:
-    """Apply what the route says of who may call it."""
+    """Apply what the route says of who may call it, and with which query."""
     described = operation_of(current_app.view_functions[request.endpoint or ""])
-    access = described.access if described else "key"
-    if access == "key":
-        require_key()
-    elif access == "admin":
+    if described is not None and described.access == "signed":
+        return  # the view decides
+    if described is not None and described.access == "admin":
         require_admin()
+    else:
+        require_key()  # also where somebody forgot to say
+    # A misspelt filter must not silently mean "no filter".
+    known = described.query.model_fields if described and described.query else ()
+    if unknown := [name for name in request.args if name not in known]:
+        raise Invalid(f"There is no query parameter {unknown[0][:60]!r} here.", code="unknown_parameter")

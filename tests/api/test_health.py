@@ -94,6 +94,11 @@ def test_one_json_line_a_request(api, capsys):
     assert requests[0]["ms"] > 0
 
 
+def test_a_misspelt_query_parameter_is_told(api):
+    problem(api.get("/v1/jobs?stat=queued"), 400, "unknown_parameter")
+    problem(api.get("/v1/me?x=" + "y" * 5000), 400, "unknown_parameter")
+
+
 def test_unknown_paths_and_methods_are_problems(api):
     problem(api.get("/v2/jobs"), 404, "not_found")
     answer = api.request("PUT", "/v1/jobs")

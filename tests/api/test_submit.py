@@ -12,6 +12,7 @@ from api.settings import Settings
 from jobs.accounts import AccountStore
 from jobs.database import Database
 from jobs.fleet import FleetStore
+from jobs.migrate import migrate
 from jobs.store import JobStore
 from queue_config import Doorbell
 from storage.base import StorageUnavailable
@@ -227,7 +228,7 @@ def test_without_storage_nothing_is_accepted_that_needs_it(make_app, make_key):
 
 def test_without_a_database_nothing_is_accepted(postgres, storage):
     database = Database(postgres.create("gone"))
-    database.migrate()
+    migrate(database)
     key = AccountStore(database).create_key("ada")[0]
     api = Api(create_app(JobStore(database), storage, Doorbell(), Settings()), key)
     assert api.submit().status_code == 202

@@ -1,0 +1,279 @@
+"""What only a real server shows: streams, waits, hang-ups and bodies without a length."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+
+import httpx
+import pytest
+
+from jobs.accounts import AccountStore
+from jobs.store import JobStore
+from storage import open_storage
+from tests.api.conftest import serve
+from tests.api.helpers import claim, eventually, finish, picture, read_events
+
+
+@pytest.fixture
+def store(live_database) -> JobStore:
+    return JobStore(live_database)
+
+
+@pytest.fixture
+def objects(live_folder):
+    return open_storage((live_folder / "objects").as_uri())
+
+
+@pytest.fixture
+def client(live, live_key):
+    with live.client(live_key) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _leave_nothing_queued(store):
+    yield
+    while rows := store.claim("wrk_end", "cpu", engines=["echo"], lease_seconds=60):
+        for row in rows:
+            store.fail(row.id, row.attempt, code="end", detail="")
+
+
+def submit(client: httpx.Client, path: str = "/v1/jobs", **more) -> dict:
+    answer = client.post(path, json={"engine": "echo"}, **more)
+    assert answer.status_code == 202, answer.text
+    return answer.json()
+
+
+def objects_below(folder: Path) -> list[Path]:
+    return [p for p in (folder / "objects").rglob("*") if p.is_file()]
+
+
+# --- events ---------------------------------------------------------------------------------------
+
+
+def test_a_stream_tells_the_whole_life_and_ends(client, store):
+    job = submit(client)
+    with client.stream("GET", f"/v1/jobs/{job['id']}/events") as response:
+        assert response.headers["Content-Type"].startswith("text/event-stream")
+        assert response.headers["Cache-Control"] == "no-store"
+        assert response.headers["X-Accel-Buffering"] == "no"
+        events = read_events(response)
+        first = next(events)
+        assert (first.name, first.id, first.data["state"]) == ("state", 1, "queued")
+        # when a worker takes it, reports and ends
+        row = claim(store)
+        assert next(events).data["state"] == "running"
+        store.beat(row.id, row.attempt, lease_seconds=60, progress=0.5, message="half")
+        half = next(events)
+        assert (half.name, half.data["progress"], half.data["message"]) == ("progress", 0.5, "half")
+        # then it agrees with polling
+        polled = client.get(f"/v1/jobs/{job['id']}").json()
+        assert (polled["version"], polled["state"]) == (half.id, half.data["state"])
+        store.succeed(row.id, row.attempt, [])
+        rest = list(events)
+    assert [(e.name, e.data["state"]) for e in rest] == [("state", "succeeded"), ("done", "succeeded")]
+    assert rest[-1].id == client.get(f"/v1/jobs/{job['id']}").json()["version"]
+
+
+def test_a_stream_resumes_after_the_last_event(client, store, objects):
+    job = submit(client)
+    finish(store, objects)
+    path = f"/v1/jobs/{job['id']}/events"
+
+    def told(last: int | None) -> list[tuple[str, int]]:
+        headers = {} if last is None else {"Last-Event-ID": str(last)}
+        with client.stream("GET", path, headers=headers) as response:
+            return [(e.name, e.id) for e in read_events(response)]
+
+    assert told(None) == [("state", 1), ("state", 2), ("state", 3), ("done", 3)]
+    assert told(1) == [("state", 2), ("state", 3), ("done", 3)]
+    assert told(3) == [("done", 3)]
+    assert client.get(path, headers={"Last-Event-ID": "x"}).status_code == 400
+
+
+def test_a_stream_survives_a_restart_of_the_server(live_folder, live_key, store, objects):
+    with serve(live_folder) as server, server.client(live_key) as client:
+        job = submit(client)
+        with client.stream("GET", f"/v1/jobs/{job['id']}/events") as response:
+            last = next(read_events(response)).id
+    finish(store, objects)
+    with serve(live_folder) as server, server.client(live_key) as client:
+        headers = {"Last-Event-ID": str(last)}
+        with client.stream("GET", f"/v1/jobs/{job['id']}/events", headers=headers) as response:
+            assert [e.data["state"] for e in read_events(response)] == ["running", "succeeded", "succeeded"]
+
+
+def test_a_stopping_server_ends_its_streams_soon(live_folder, live_key):
+    with ExitStack() as after:
+        with serve(live_folder) as server:
+            client = after.enter_context(server.client(live_key))
+            job = submit(client)
+            response = after.enter_context(client.stream("GET", f"/v1/jobs/{job['id']}/events"))
+            events = read_events(response)
+            assert next(events).id == 1
+            began = time.monotonic()
+        assert time.monotonic() - began < 15
+        assert list(events) == []
+
+
+def test_streams_are_bounded_and_never_starve_the_rest(live, client, live_key):
+    job = submit(client)
+    path = f"/v1/jobs/{job['id']}/events"
+    with ExitStack() as after:
+        clients = [after.enter_context(live.client(live_key)) for _ in range(3)]
+        held = [c.send(c.build_request("GET", path), stream=True) for c in clients]
+        try:
+            assert {r.status_code for r in held} == {200}
+            refused = client.get(path)
+            assert refused.status_code == 503
+            assert refused.json()["code"] == "too_many_streams"
+            assert int(refused.headers["Retry-After"]) > 0
+            began = time.monotonic()
+            assert client.get(f"/v1/jobs/{job['id']}?wait=5").json()["state"] == "queued"
+            assert time.monotonic() - began < 3
+        finally:
+            for response in held:
+                response.close()
+    # a client that went away frees its place
+
+    def free() -> bool:
+        with client.stream("GET", path) as response:
+            return response.status_code == 200
+
+    eventually(free, 5)
+
+
+def test_many_hang_ups_leak_no_place(live, client, live_key):
+    job = submit(client)
+    for _ in range(10):
+        with live.client(live_key) as short:
+            response = eventually(lambda c=short: _opened(c, f"/v1/jobs/{job['id']}/events"), 5)
+            list(islice(read_events(response), 1))
+            response.close()
+    assert client.request("HEAD", f"/v1/jobs/{job['id']}/events").status_code in (200, 503)
+
+
+def _opened(client: httpx.Client, path: str) -> httpx.Response | None:
+    response = client.send(client.build_request("GET", path), stream=True)
+    if response.status_code == 200:
+        return response
+    response.close()
+    return None
+
+
+def test_a_deleted_job_ends_its_stream(client):
+    job = submit(client)
+    with client.stream("GET", f"/v1/jobs/{job['id']}/events") as response:
+        events = read_events(response)
+        next(events)
+        assert client.delete(f"/v1/jobs/{job['id']}").status_code == 204
+        assert list(events) == []
+
+
+# --- waiting --------------------------------------------------------------------------------------
+
+
+def test_a_wait_ends_with_the_job(live, client, live_key, store, objects):
+    def wait() -> tuple[dict, float]:
+        began = time.monotonic()
+        with live.client(live_key) as own:
+            return submit(own, "/v1/jobs?wait=20"), time.monotonic() - began
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(wait)
+        eventually(lambda: client.get("/v1/jobs").status_code == 200)
+        eventually(lambda: store.due_by_queue().get("cpu"))
+        finish(store, objects)
+        job, seconds = waiting.result()
+    assert job["state"] == "succeeded"
+    assert len(job["artifacts"]) == 1
+    assert seconds < 10
+
+
+# --- bodies ---------------------------------------------------------------------------------------
+
+
+def form(data: bytes) -> tuple[bytes, str]:
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
+    return head + data + b"\r\n--b--\r\n", "multipart/form-data; boundary=b"
+
+
+def test_a_client_that_hangs_up_mid_upload_leaves_nothing(live, live_folder, live_database):
+    live_key = AccountStore(live_database).create_key("mallory")[0]
+    before = objects_below(live_folder)
+    body, kind = form(picture() + os.urandom(3_000_000))
+    for part in (100, 2_000_000):
+        with socket.create_connection(("127.0.0.1", live.port)) as raw:
+            raw.sendall(
+                f"POST /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {live_key}\r\n"
+                f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+            )
+            raw.sendall(body[:part])
+    eventually(lambda: "/v1/files" in live.log.read_text())
+    time.sleep(0.5)
+    with live.client(live_key) as client:
+        assert client.get("/v1/files").json()["files"] == []
+    assert objects_below(live_folder) == before
+    assert '"level": "error"' not in live.log.read_text()
+
+
+def test_an_upload_without_a_length_is_taken(live, live_key):
+    body, kind = form(picture())
+    assert _chunked(live.port, live_key, kind, [body[:50], body[50:]])[0] == 201
+
+
+def test_bodies_over_the_limit_are_refused_with_and_without_a_length(live_folder, live_database):
+    with serve(live_folder, ATELIER_MAX_UPLOAD_BYTES="100000") as server:
+        key = AccountStore(live_database).create_key("eve")[0]
+        body, kind = form(os.urandom(300_000))
+        with server.client(key) as client:
+            answer = client.post("/v1/files", content=body, headers={"Content-Type": kind})
+            assert answer.status_code == 413
+            assert answer.json()["code"] == "too_large"
+        pieces = [body[i : i + 10_000] for i in range(0, len(body), 10_000)]
+        status, found = _chunked(server.port, key, kind, pieces)
+        assert (status, found["code"]) == (413, "too_large")
+        pieces = [b'{"engine": "echo", "params": {"text": "'] + [b"x" * 10_000] * 30 + [b'"}}']
+        status, found = _chunked(server.port, key, "application/json", pieces, "/v1/jobs")
+        assert (status, found["code"]) == (413, "too_large")
+
+
+def _chunked(
+    port: int, key: str, kind: str, pieces: list[bytes], path: str = "/v1/files"
+) -> tuple[int, dict]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request(
+            "POST",
+            path,
+            body=iter(pieces),
+            headers={"Authorization": f"Bearer {key}", "Content-Type": kind},
+            encode_chunked=True,
+        )
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+    finally:
+        connection.close()
+
+
+# --- several processes ----------------------------------------------------------------------------
+
+
+def test_two_processes_count_together_and_accept_each_others_urls(live_folder, live_key):
+    with serve(live_folder, ATELIER_API_WORKERS="2") as server:
+        for _ in range(30):
+            assert httpx.get(f"{server.url}/healthz").status_code == 200
+        with server.client(live_key) as client:
+            url = client.post("/v1/files", files={"file": picture()}).json()["url"]
+        assert {httpx.get(server.url + url).content for _ in range(10)} == {picture()}
+        page = httpx.get(f"{server.url}/metrics").text
+        line = next(x for x in page.splitlines() if 'route="/healthz",status="200"' in x)
+        assert float(line.split()[-1]) >= 30
