@@ -24,6 +24,7 @@ from cli.show import size
 from engines import weights
 from jobs.database import Database
 from jobs.errors import AtelierError
+from jobs.migrate import head
 from queue_config import Doorbell
 from storage import open_storage
 
@@ -134,14 +135,14 @@ def database(place: Place) -> Verdict:
     if opened.is_sqlite and not Path(opened.url.database or "").exists():
         return Verdict(OK, f"{where}: not made yet (`atelier up` does)")
     try:
-        revision, head = opened.revision(), opened.head()
+        revision, newest = opened.revision(), head()
     except AtelierError as error:
         return Verdict(FAIL, f"{where}: {error.detail}", "Start it, or correct DATABASE_URL.")
     finally:
         opened.close()
-    if revision != head:
+    if revision != newest:
         return Verdict(
-            FAIL, f"{where}: at revision {revision or 'none'}, this code needs {head}", "atelier migrate"
+            FAIL, f"{where}: at revision {revision or 'none'}, this code needs {newest}", "atelier migrate"
         )
     return Verdict(OK, f"{where}, revision {revision}")
 
@@ -193,6 +194,9 @@ def server(place: Place) -> Verdict:
         return Verdict(
             FAIL, f"{url} is not ready: {answer.text[:200]}", "Mend what it names; the logs say more."
         )
+    if answer.headers.get("content-type", "").startswith("application/json"):
+        if answer.json().get("status") == "degraded":
+            return Verdict(WARN, f"{url} runs without its broker", "Start it: jobs are accepted and wait.")
     return Verdict(OK, f"ready at {url}")
 
 

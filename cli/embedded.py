@@ -22,6 +22,7 @@ from cli.errors import CommandError
 from cli.supervise import Child, Supervisor
 from jobs.accounts import AccountStore
 from jobs.database import Database
+from jobs.migrate import migrate
 
 #: The owner of everything made on this machine with the data folder's key.
 LOCAL_USER = "local"
@@ -88,7 +89,7 @@ def prepare(folder: Path, environment: dict[str, str]) -> None:
     """Migrate the database and make sure that the data folder has a key that works."""
     database = Database(environment["DATABASE_URL"], pool_size=1)
     try:
-        database.migrate()
+        migrate(database)
         accounts = AccountStore(database)
         path = settings.key_file(folder)
         present = path.read_text().strip() if path.exists() else ""
@@ -184,7 +185,7 @@ def children(plan: Plan) -> list[Child]:
     ]
     for number in range(1, plan.workers + 1):
         name = "worker" if plan.workers == 1 else f"worker-{number}"
-        made.append(Child(name, (python, "-m", "workers", "--queues", plan.queues), grace=13.0, stage=2))
+        made.append(Child(name, (python, "-m", "workers"), grace=13.0, stage=2))
     return made
 
 
@@ -220,6 +221,7 @@ class Embedded:
         port = check_port(self.plan.host, self.plan.port)
         environment = settings.environment(folder)
         environment["ATELIER_BIND"] = f"{_bracketed(self.plan.host)}:{port}"
+        environment["ATELIER_QUEUES"] = self.plan.queues
         started = children(self.plan)
         if "REDIS_URL" not in environment:
             own_redis, environment["REDIS_URL"] = redis_child(folder)

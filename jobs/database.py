@@ -10,11 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -112,29 +108,17 @@ class Database:
 
     def revision(self) -> str | None:
         """The migration the database stands at; None for an empty one."""
-        return self.read(lambda c: MigrationContext.configure(c).get_current_revision())
-
-    def migrate(self, revision: str = "head") -> None:
-        """Bring the tables to `revision` ("head" is the newest, "base" is none at all)."""
-        config = self._alembic()
-        if revision == "base":
-            command.downgrade(config, revision)
-        else:
-            command.upgrade(config, revision)
-
-    def head(self) -> str | None:
-        """The newest migration this code knows."""
-        return ScriptDirectory.from_config(self._alembic()).get_current_head()
-
-    def _alembic(self) -> Config:
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-        config.attributes["engine"] = self.engine
-        return config
+        return self.read(_revision)
 
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
 def _translated(error: DBAPIError) -> Exception:

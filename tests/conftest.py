@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from jobs.database import Database
+from jobs.migrate import migrate
 from tests.services import MissingService, PostgresServer, RedisServer, postgres_server, redis_server
 
 _numbers = itertools.count()
@@ -58,7 +59,7 @@ def migrated_sqlite(tmp_path_factory) -> Path:
     """A migrated SQLite file to copy: migrating anew for each test is most of a test's time."""
     path = tmp_path_factory.mktemp("template") / "atelier.db"
     made = Database(f"sqlite:///{path}")
-    made.migrate()
+    migrate(made)
     made.close()
     return path
 
@@ -68,7 +69,7 @@ def migrated_postgres(postgres: PostgresServer) -> str:
     """The name of a migrated database to copy."""
     name = f"template_{os.getpid()}"
     made = Database(postgres.create(name))
-    made.migrate()
+    migrate(made)
     made.close()
     return name
 

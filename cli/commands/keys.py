@@ -12,6 +12,7 @@ from cli import context, show
 from cli.errors import CommandError
 from jobs.accounts import AccountStore
 from jobs.errors import NotFound
+from jobs.migrate import migrate
 
 
 @click.group()
@@ -38,7 +39,7 @@ def create(
 ) -> None:
     """Make a key for USER (made if new) and print it: the only time it can be seen."""
     with context.database(ctx) as database:
-        database.migrate()
+        migrate(database)
         key, row = AccountStore(database).create_key(
             user, name=name, admin=admin, rate_per_minute=rate_per_minute, max_upload_bytes=max_upload_bytes
         )

@@ -8,6 +8,7 @@ import sys
 import click
 
 from cli import context, settings
+from jobs import migrate as migrations
 
 
 def _become(ctx: click.Context, *arguments: str) -> None:
@@ -26,7 +27,7 @@ def migrate(ctx: click.Context, revision: str) -> None:
     """Bring the database's tables up to date."""
     with context.database(ctx) as database:
         before = database.revision()
-        database.migrate(revision)
+        migrations.migrate(database, revision)
         after = database.revision()
     click.echo(
         f"database: {before or 'empty'} -> {after or 'empty'}" if before != after else f"database: {after}"

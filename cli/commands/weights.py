@@ -10,6 +10,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from cli import context, settings, show
 from cli.errors import CommandError
+from engines import install_weights
 from engines import weights as files
 
 
@@ -46,14 +47,14 @@ def pull(name: str, url: str | None, file: Path | None) -> None:
     """Fetch NAME, verify its sha256 and install it."""
     try:
         if file is not None:
-            click.echo(str(files.install(name, file)))
+            click.echo(str(install_weights.install(name, file)))
             return
         one = files.weight(name)
         click.echo(f"{one.about}\nLicence: {one.licence}", err=True)
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
         with Progress(*columns, console=show.errors(), transient=True) as bar:
             task = bar.add_task(one.filename, total=None)
-            where = files.pull(name, url, lambda done, total: bar.update(task, completed=done, total=total))
+            where = install_weights.pull(name, url, lambda done, total: bar.update(task, completed=done, total=total))
     except files.WeightsError as error:
         raise CommandError(str(error)) from error
     click.echo(str(where))

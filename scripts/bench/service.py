@@ -33,6 +33,7 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 from jobs.accounts import AccountStore  # noqa: E402
 from jobs.database import Database  # noqa: E402
 from jobs.ids import new_id  # noqa: E402
+from jobs.migrate import migrate  # noqa: E402
 from jobs.models import Job  # noqa: E402
 from jobs.store import JobStore, NewJob  # noqa: E402
 from queue_config import Doorbell, publisher_app  # noqa: E402
@@ -100,7 +101,7 @@ def whole_path(
     """(jobs a second with a prefilled queue, seconds from accepted to started at 50 a second)."""
     redis.Redis(port=server.port).flushall()
     database = Database(url)
-    database.migrate()
+    migrate(database)
     store = JobStore(database)
     owner = AccountStore(database).create_key("bench")[1].user_id
 
@@ -204,7 +205,7 @@ def claim(arguments: argparse.Namespace) -> None:
                 for n in ("small", "large")
             )
             for database, count in ((small, 100), (large, 100_000)):
-                database.migrate()
+                migrate(database)
                 fill(database, AccountStore(database).create_key("bench")[1].user_id, count)
             # Interleaved, so that a noisy neighbour disturbs both.
             pairs = [(claim_times(small, 100), claim_times(large, 100)) for _ in range(arguments.rounds + 2)]
@@ -249,7 +250,7 @@ def http(arguments: argparse.Namespace) -> None:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         os.environ["REDIS_URL"] = server.url
         database = Database(postgres.create("http"))
-        database.migrate()
+        migrate(database)
         key, _ = AccountStore(database).create_key("bench", rate_per_minute=10_000_000)
         port = free_port()
         api = stack.enter_context(

@@ -1,6 +1,6 @@
 """Weight files: where they lie, that they are verified, and fetching them from a real local server."""
 
-# ruff: noqa: ARG001, ARG005 - fixtures and callbacks take what they are called with
+# ruff: noqa: ARG001 - fixtures and callbacks take what they are called with
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from engines import weights
+from engines import install_weights, weights
 from engines.weights import WEIGHTS, Weight, WeightsError
 
 CONTENT = bytes(range(256)) * 5000
@@ -80,7 +80,7 @@ def test_pull_verifies_and_settles(folder: Path, server: str) -> None:
     assert not weights.present("small")
     seen: list[tuple[int, int | None]] = []
     # when
-    installed = weights.pull(
+    installed = install_weights.pull(
         "small", f"{server}/good", progress=lambda done, total: seen.append((done, total))
     )
     # then
@@ -92,28 +92,28 @@ def test_pull_verifies_and_settles(folder: Path, server: str) -> None:
 
 
 def test_pull_follows_redirects(folder: Path, server: str) -> None:
-    weights.pull("small", f"{server}/moved")
+    install_weights.pull("small", f"{server}/moved")
     assert contents(folder) == ["small.bin"]
 
 
 @pytest.mark.parametrize("path", ["/absent", "/other", "/short"])
 def test_a_failed_pull_leaves_nothing_behind(folder: Path, server: str, path: str) -> None:
     with pytest.raises(WeightsError, match="small"):
-        weights.pull("small", server + path)
+        install_weights.pull("small", server + path)
     assert contents(folder) == []
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/", "nonsense", "ftp://127.0.0.1/a"])
 def test_an_unreachable_source_is_a_clear_error(folder: Path, url: str) -> None:
     with pytest.raises(WeightsError, match="cannot be fetched"):
-        weights.pull("small", url)
+        install_weights.pull("small", url)
     assert contents(folder) == []
 
 
 def test_a_failed_pull_keeps_the_installed_file(folder: Path, server: str) -> None:
-    weights.pull("small", f"{server}/good")
+    install_weights.pull("small", f"{server}/good")
     with pytest.raises(WeightsError):
-        weights.pull("small", f"{server}/other")
+        install_weights.pull("small", f"{server}/other")
     assert weights.path("small").read_bytes() == CONTENT
 
 
@@ -122,13 +122,13 @@ def test_an_interrupted_pull_cleans_up(folder: Path, server: str) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        weights.pull("small", f"{server}/good", progress=stop)
+        install_weights.pull("small", f"{server}/good", progress=stop)
     assert contents(folder) == []
 
 
 def test_install_copies_a_verified_file(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").write_bytes(CONTENT)
-    weights.install("small", tmp_path / "mine")
+    install_weights.install("small", tmp_path / "mine")
     assert weights.path("small").read_bytes() == CONTENT
     assert (tmp_path / "mine").is_file()
 
@@ -138,7 +138,7 @@ def test_install_refuses_other_files(folder: Path, tmp_path: Path, content: byte
     if content is not None:
         (tmp_path / "mine").write_bytes(content)
     with pytest.raises(WeightsError):
-        weights.install("small", tmp_path / "mine")
+        install_weights.install("small", tmp_path / "mine")
     assert not weights.present("small")
 
 
@@ -149,4 +149,4 @@ def test_a_folder_that_cannot_be_written_is_a_clear_error(
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("ATELIER_WEIGHTS_DIR", str(tmp_path / "file" / "weights"))
     with pytest.raises(WeightsError, match="cannot be written"):
-        weights.install("small", tmp_path / "mine")
+        install_weights.install("small", tmp_path / "mine")

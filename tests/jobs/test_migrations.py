@@ -7,6 +7,7 @@ from sqlalchemy import inspect
 
 from jobs.database import Database
 from jobs.errors import Unavailable
+from jobs.migrate import head, migrate
 from jobs.models import Base
 
 
@@ -16,16 +17,16 @@ def test_up_down_up(database_url):
     with pytest.raises(Unavailable, match="atelier migrate"):
         database.check()
 
-    database.migrate()
+    migrate(database)
     database.check()
-    assert database.revision() == database.head()
+    assert database.revision() == head()
     assert set(Base.metadata.tables) <= set(inspect(database.engine).get_table_names())
 
-    database.migrate("base")
+    migrate(database, "base")
     assert set(inspect(database.engine).get_table_names()) <= {"alembic_version"}
 
-    database.migrate()
-    assert database.revision() == database.head()
+    migrate(database)
+    assert database.revision() == head()
     database.close()
 
 
@@ -46,5 +47,5 @@ def test_the_migrations_make_what_the_models_say(database):
 
 
 def test_migrating_twice_is_migrating_once(database):
-    database.migrate()
-    assert database.revision() == database.head()
+    migrate(database)
+    assert database.revision() == head()
