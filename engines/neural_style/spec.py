@@ -16,6 +16,9 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+#: What the JSON Schema says of `style`; the bounds are repeated, as it does not see the field's own.
+_OneOrMore = Annotated[list[ImageRef], Field(min_length=1, max_length=MAX_STYLES)] | ImageRef
+
 StyleWeight = Annotated[float, Field(ge=0.0, le=1000.0)]
 
 
@@ -23,9 +26,7 @@ class NeuralStyleParams(Params):
     """One stylised picture."""
 
     content: ImageRef = Field(description="The picture to repaint: its subject and composition are kept.")
-    style: Annotated[
-        list[ImageRef], BeforeValidator(_as_list, json_schema_input_type=list[ImageRef] | ImageRef)
-    ] = Field(
+    style: Annotated[list[ImageRef], BeforeValidator(_as_list, json_schema_input_type=_OneOrMore)] = Field(
         min_length=1,
         max_length=MAX_STYLES,
         description="One to four pictures whose strokes and colours are used.",
