@@ -23,6 +23,7 @@ _SCALAR: dict[str, Any] = {
     "agent": {"disabled": True},
     "mcp": {"disabled": True},
     "proxyUrl": "",
+    "authentication": {"preferredSecurityScheme": "bearer"},
 }
 
 _PAGE = Markup("""<!doctype html>

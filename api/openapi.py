@@ -27,6 +27,15 @@ _REF = "#/components/schemas/{model}"
 _ABOUT = """Send a job with `POST /v1/jobs`, follow it with `GET /v1/jobs/{job_id}?wait=30` or its event
 stream, show its artifacts by their `url`. Errors are RFC 9457 problem documents with a stable `code`."""
 
+#: In the order in which a reader needs them.
+_TAGS = {
+    "jobs": "Requests, and what became of them.",
+    "files": "Images sent and made.",
+    "engines": "What can be made, and with which parameters.",
+    "keys": "Who may do what.",
+    "health": "For the machines that watch this one; no key is asked for.",
+}
+
 #: Answers that every route may give, and those of every route that needs a key.
 _ALWAYS = (500, 503)
 _WITH_KEY = (400, 401, 429)
@@ -42,6 +51,7 @@ def build(app: Flask) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Atelier", "version": version("atelier"), "description": _ABOUT},
         "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": about} for name, about in _TAGS.items()],
         "paths": paths,
         "components": {
             "schemas": _models([operation for _, _, operation, _ in described]) | _engine_schemas(),

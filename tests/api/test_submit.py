@@ -13,7 +13,6 @@ from jobs.accounts import AccountStore
 from jobs.database import Database
 from jobs.fleet import FleetStore
 from jobs.migrate import migrate
-from jobs.migrate import migrate
 from jobs.store import JobStore
 from queue_config import Doorbell
 from storage.base import StorageUnavailable
