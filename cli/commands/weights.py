@@ -54,7 +54,9 @@ def pull(name: str, url: str | None, file: Path | None) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
         with Progress(*columns, console=show.errors(), transient=True) as bar:
             task = bar.add_task(one.filename, total=None)
-            where = install_weights.pull(name, url, lambda done, total: bar.update(task, completed=done, total=total))
+            where = install_weights.pull(
+                name, url, lambda done, total: bar.update(task, completed=done, total=total)
+            )
     except files.WeightsError as error:
         raise CommandError(str(error)) from error
     click.echo(str(where))
