@@ -15,7 +15,7 @@ from api.routes.files import ContentQuery
 from api.services import services
 from api.submit import retry, submit
 from api.views import job_view, respond, whole_job
-from jobs.errors import Gone, Invalid, NotFound
+from jobs.errors import Gone, Invalid, NotFound, Unavailable
 from jobs.schemas import JobPage, JobView
 from jobs.states import State
 from jobs.store import JobRow
@@ -202,7 +202,12 @@ def _waited(row: JobRow, wait: float) -> JobRow:
 
 
 def _accepted(row: JobRow, made: bool, wait: float) -> Response:
-    response = respond(whole_job(_waited(row, wait)), 202, Location=f"/v1/jobs/{row.id}")
+    try:
+        view = whole_job(_waited(row, wait))
+    except (Unavailable, NotFound):
+        # The job is committed. Whatever happened since, a 503 would make its sender send it again.
+        view = job_view(row)
+    response = respond(view, 202, Location=f"/v1/jobs/{row.id}")
     if not made:
         response.headers["Idempotency-Replayed"] = "true"
     return response

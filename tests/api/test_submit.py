@@ -11,6 +11,7 @@ from api import create_app
 from api.settings import Settings
 from jobs.accounts import AccountStore
 from jobs.database import Database
+from jobs.errors import Unavailable
 from jobs.fleet import FleetStore
 from jobs.migrate import migrate
 from jobs.store import JobStore
@@ -239,6 +240,17 @@ def test_without_a_database_nothing_is_accepted(postgres, storage):
     problem(api.upload(), 503, "unavailable")
     assert api.get("/readyz").status_code == 503
     database.close()
+
+
+def test_a_database_lost_after_the_commit_does_not_turn_a_202_into_a_503(sqlite_database, storage, make_key):
+    class Losing(JobStore):
+        def position(self, _job):
+            raise Unavailable
+
+    api = Api(create_app(Losing(sqlite_database), storage, Doorbell(), Settings()), make_key())
+    answer = api.submit()
+    assert answer.status_code == 202
+    problem(api.get(answer.headers["Location"]), 503, "unavailable")
 
 
 def test_http_urls_where_the_operator_allows_them(make_app, make_key):
