@@ -43,7 +43,7 @@ from tests.services import RedisServer, free_port, postgres_server, redis_server
 @contextmanager
 def process(*command: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """A child process, ended by its id."""
-    log = tempfile.TemporaryFile()
+    log = tempfile.TemporaryFile()  # noqa: SIM115  # the child's for as long as it lives
     child = subprocess.Popen(
         command, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path[:2])} | environment,
         stdout=log, stderr=log, cwd=ROOT,
@@ -255,7 +255,7 @@ def http(arguments: argparse.Namespace) -> None:
         port = free_port()
         api = stack.enter_context(
             process(
-                sys.executable, "-m", "gunicorn", "-c", "python:api.gunicorn",
+                arguments.api_python, "-m", "gunicorn", "-c", "python:api.gunicorn",
                 DATABASE_URL=postgres.url("http"), STORAGE_URL=f"file://{folder}/objects",
                 ATELIER_BIND=f"127.0.0.1:{port}", ATELIER_LOG_LEVEL="warning",
             )
@@ -302,6 +302,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--jobs", type=int, default=2000, help="jobs and tasks a run (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds; medians count (default: %(default)s)")
+    parser.add_argument(
+        "--api-python",
+        default=sys.executable,
+        help="interpreter of the API, say of an environment with only `.[api]`, as in Dockerfile.api",
+    )
     parser.add_argument("--seconds", type=int, default=8, help="of one HTTP run (default: %(default)s)")
     arguments = parser.parse_args()
     print("| what | measured | target | |\n|---|---|---|---|")
