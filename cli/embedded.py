@@ -244,8 +244,9 @@ class Embedded:
     def stop(self) -> None:
         """End everything this run started."""
         if self._supervisor is not None:
-            self._supervisor.stop()
+            # First: who starts another system now shall wait for the end of this one, not be sent to it.
             settings.server_file(self.plan.folder).unlink(missing_ok=True)
+            self._supervisor.stop()
         self._lock.release()
 
     def _wait_ready(self, supervisor: Supervisor) -> None:

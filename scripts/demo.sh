@@ -50,7 +50,12 @@ started="$SECONDS"
 "${atelier[@]}" up --port 0 >"$data/up.log" 2>&1 &
 system=$!
 
+job=""
 stop() {
+    trap '' INT TERM
+    if [ -n "$job" ] && kill -TERM "$job" 2>/dev/null; then
+        wait "$job" || true # it cancels its job first
+    fi
     if [ -z "$keep" ] && kill -0 "$system" 2>/dev/null; then
         kill -TERM "$system"
         wait "$system" || true
@@ -75,7 +80,11 @@ name() { local base="${1##*/}"; printf '%s' "${base%.*}"; }
 result="$ROOT/out/$(name "$photo")-$(name "$style").png"
 say "Painting $(name "$photo") in the strokes of $(name "$style") at $size pixels ..."
 asked="$SECONDS"
-"${atelier[@]}" run neural_style --content "$photo" --style "$style" --size "$size" --output "$result"
+# In the background: a trap waits for a command in the foreground.
+"${atelier[@]}" run neural_style --content "$photo" --style "$style" --size "$size" --output "$result" &
+job=$!
+wait "$job"
+job=""
 say "Painted in $((SECONDS - asked)) s; the whole demo took $((SECONDS - began)) s."
 if [ -n "$keep" ]; then
     sed -n '/is ready at/,$p' "$data/up.log" >&2

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from cli import context, show
 from cli.client import Json
-from cli.commands.run import finish, follow, stop
+from cli.commands.run import finish, follow, follow_or_stop
 
 STATES = ("queued", "running", "succeeded", "failed", "canceled")
 
@@ -79,11 +79,7 @@ def retry(ctx: click.Context, job_id: str, output: Path, as_json: bool, detach: 
         if detach:
             click.echo(json.dumps(job) if as_json else job["id"])
             return
-        try:
-            job = follow(client, job["id"])
-        except KeyboardInterrupt:
-            stop(client, job["id"])
-        finish(client, job, output, as_json)
+        finish(client, follow_or_stop(client, job["id"]), output, as_json)
 
 
 @click.command()

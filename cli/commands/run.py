@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -82,11 +83,7 @@ def _run(view: Json, given: dict[str, Any]) -> None:
         if detach:
             click.echo(json.dumps(job) if as_json else job["id"])
             return
-        try:
-            job = follow(client, job["id"])
-        except KeyboardInterrupt:
-            stop(client, job["id"])
-        finish(client, job, output, as_json)
+        finish(client, follow_or_stop(client, job["id"]), output, as_json)
 
 
 def upload_files(client: Client, view: Json, params: dict[str, Any]) -> dict[str, Any]:
@@ -119,8 +116,17 @@ def follow(client: Client, job_id: str) -> Json:
     return client.job(job_id)
 
 
-def stop(client: Client, job_id: str) -> None:
-    """After Ctrl-C: ask the server to cancel, wait a little to see it, and leave."""
+def follow_or_stop(client: Client, job_id: str) -> Json:
+    """`follow`; but Ctrl-C and SIGTERM cancel the job and end the command."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return follow(client, job_id)
+    except KeyboardInterrupt:
+        stop(client, job_id)
+
+
+def stop(client: Client, job_id: str) -> NoReturn:
+    """Ask the server to cancel, wait a little to see it, and leave."""
     click.echo("\ncanceling ...", err=True)
     try:
         state = client.cancel(job_id)["state"]

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import psutil
+import pytest
 
 from tests.cli.conftest import ATELIER, clean_environment, end_system, gone, start_system, wait_until
 
@@ -113,7 +114,8 @@ def test_a_detached_job_can_be_watched_canceled_retried_and_deleted(atelier, tmp
     assert atelier("jobs", job).returncode == 1
 
 
-def test_ctrl_c_cancels_the_job(system, atelier):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_cancels_its_job(system, atelier, number):
     process = subprocess.Popen(
         (*ATELIER, "--data-dir", str(system.folder), "run", "echo", "--seconds", "60"),
         env=clean_environment(),
@@ -125,7 +127,7 @@ def test_ctrl_c_cancels_the_job(system, atelier):
     job = first.split()[-1]
     wait_until(lambda: "running" in atelier("jobs", job).stdout, 30)
 
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _out, err = process.communicate(timeout=30)
 
     assert process.returncode == 130, err
