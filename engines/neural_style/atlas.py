@@ -165,8 +165,9 @@ class Atlas:
         offsets = range(-BORDER, BORDER + 1)
         places = torch.stack([chosen + dy * stride + dx for dy in offsets for dx in offsets], 1)  # (n, 25)
         patches = self.colours[places.long()][..., :3].transpose(1, 2).flatten(1)  # (n, 75), channel first
-        # Double precision makes the single-precision basis the same whatever the order of summation.
-        patches = patches.double()
+        # Double precision makes the single-precision basis the same whatever the order of summation, and the
+        # CPU makes it the same on every device.
+        patches = patches.double().cpu()
         mean = patches.mean(0)
         centred = patches - mean
         _, vectors = torch.linalg.eigh(centred.T @ centred)
@@ -175,7 +176,7 @@ class Atlas:
         directions = (
             directions * directions.gather(0, largest).sign()
         )  # eigenvectors have no sign of their own
-        return PatchBasis(mean.float(), directions.float())
+        return PatchBasis(mean.float().to(device), directions.float().to(device))
 
     def _pixel_positions(self, device: torch.device) -> Tensor:
         found = []

@@ -84,6 +84,9 @@ class _Table:
     x: Tensor
     y: Tensor
 
+    def to(self, device: torch.device) -> _Table:
+        return _Table(self.x.to(device), self.y.to(device))
+
     def __call__(self, values: Tensor) -> Tensor:
         if self.x.numel() == 1:
             return self.y.expand_as(values)
@@ -129,16 +132,19 @@ def sliced_transport(source: Tensor, target: Tensor, generator: torch.Generator)
     new random rotation, 20 times. Fitted on samples with 128-knot tables; the map then costs 60 table
     look-ups a pixel instead of 60 full-resolution sorts.
     """
-    levels = torch.linspace(0, 1, _KNOTS, device=source.device)
+    device = source.device
+    # Fitted on the CPU, where sums have one order: every device then applies the very same map.
+    source, target = source.cpu(), target.cpu()
+    levels = torch.linspace(0, 1, _KNOTS)
     steps = []
     for _ in range(_ROTATIONS):
         turn, _ = torch.linalg.qr(torch.randn(3, 3, generator=generator, dtype=torch.float64))
-        rotation = turn.float().to(source.device)
+        rotation = turn.float()
         from_knots = torch.quantile(source @ rotation, levels, dim=0)  # (128, 3)
         to_knots = torch.quantile(target @ rotation, levels, dim=0)
         tables = [_table(from_knots[:, axis], to_knots[:, axis]) for axis in range(3)]
         source = _match(source, rotation, tables)
-        steps.append((rotation, tables))
+        steps.append((rotation.to(device), [table.to(device) for table in tables]))
     return ColourMap(steps)
 
 

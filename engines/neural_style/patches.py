@@ -131,7 +131,9 @@ def transport(
     Styles come at the size their strokes should have (area H*W for strokes as in the style picture).
     Deterministic for a seed, and bit-identical when continued from any `State` it reported.
     """
-    return _Run(content, styles, shares, recipe, seed, tile, resume, report).complete()
+    # On a GPU: descriptors in full float32 precision, and the same result every time.
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        return _Run(content, styles, shares, recipe, seed, tile, resume, report).complete()
 
 
 class _Level:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import os
 import platform
 import resource
 import statistics
@@ -21,6 +22,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+# Threads that wait must not spin: on a machine that others use too, spinning is most of the time measured.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
 import torch.nn.functional as F

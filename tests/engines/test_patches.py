@@ -327,7 +327,7 @@ print(hashlib.sha256(transport(content, [style], [1.0], Recipe(0.5, 3), 11).nump
 
 def test_the_same_seed_gives_the_same_bytes_in_any_process_and_thread_count() -> None:
     root = Path(engines.__file__).parent.parent
-    environment = {**os.environ, "PYTHONPATH": str(root)}
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_WAIT_POLICY": "PASSIVE"}
     hashes = {
         subprocess.run(
             [sys.executable, "-c", SCRIPT, threads],
