@@ -12,14 +12,14 @@ Makes .venv, installs what is needed, starts the embedded system on a free port,
 the strokes of a style picture, writes the result to out/ and stops everything. Python 3.11+ is all it needs.
 
   --photo FILE      The photograph          (default: assets/photo.jpg, a cat)
-  --style NAME|FILE night, autumn, mosaic, woodblock, or any picture   (default: night)
+  --style NAME|FILE night, autumn, mosaic, woodblock, or any picture   (default: mosaic)
   --size N          Long side of the result in pixels, 64 to 2048      (default: 640)
   --keep-running    Leave the system running for your own jobs
 EOF
 }
 
 photo="$ROOT/assets/photo.jpg"
-style="night"
+style="mosaic"
 size=640
 keep=""
 while [ $# -gt 0 ]; do

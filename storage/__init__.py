@@ -15,7 +15,6 @@ from urllib.parse import unquote, urlsplit
 
 from storage.base import Storage
 
-
 DEFAULT_FOLDER = "~/.local/share/atelier/objects"
 
 

@@ -48,9 +48,15 @@ class Bench:
         self.owner_id = owner(database)
         self.engine = ScriptedEngine(script)
         self._spec = EngineSpec(
-            name="scripted", title="", description="", params=TestParams, produces=("text/plain",), example={},
-            queue="cpu", **spec,
-        )  # fmt: skip
+            name="scripted",
+            title="",
+            description="",
+            params=TestParams,
+            produces=("text/plain",),
+            example={},
+            queue="cpu",
+            **spec,
+        )
         self.runner = Runner(database, storage, worker_id="wrk_1", queues=["cpu"], catalogue=self)
 
     def names(self):
