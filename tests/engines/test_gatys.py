@@ -214,11 +214,16 @@ def test_a_diverged_picture_is_an_error(single: Gatys) -> None:
         single.paint(content, [torch.rand(3, 16, 16)], [1.0], Settings(0.5, 1, 1))
 
 
+@pytest.fixture(scope="module")
+def whole(single: Gatys, photo: Photo) -> Tensor:
+    """A run over two scales, not interrupted."""
+    return single.paint(tensor(photo("chelsea", 182)), [tensor(photo("coffee", 64))], [1.0], SHORT)
+
+
 @pytest.mark.parametrize("cut", [(0, 0), (0, 2), (1, 0), (1, 2)])
-def test_resuming_is_bit_identical(single: Gatys, photo: Photo, cut: tuple[int, int]) -> None:
+def test_resuming_is_bit_identical(single: Gatys, photo: Photo, whole: Tensor, cut: tuple[int, int]) -> None:
     # given
-    content, style = tensor(photo("chelsea", 182)), tensor(photo("coffee", 100))
-    whole = single.paint(content, [style], [1.0], SHORT)
+    content, style = tensor(photo("chelsea", 182)), tensor(photo("coffee", 64))
     saved: list[bytes] = []
 
     def stop(fraction: float, message: str, state: State) -> None:
