@@ -51,6 +51,9 @@ def worker_id() -> str | None:
 
 
 def hand_down(worker_id: str, queues: tuple[str, ...]) -> None:
-    """Tell the processes this one starts who they are."""
+    """Tell the processes this one starts who they are, and how to wait."""
+    # OpenMP's threads spin while they wait; beside anything else that computes, a neural style job then takes
+    # 2.5 to 5 times as long (docs/benchmarks.md). Read by torch when it is imported, in the child.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ["ATELIER_WORKER_ID"] = worker_id
     os.environ["ATELIER_QUEUES"] = ",".join(queues)
