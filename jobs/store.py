@@ -13,10 +13,12 @@ from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     CursorResult,
     Float,
     Row,
+    ScalarSelect,
     Table,
     Update,
     and_,
@@ -108,15 +110,17 @@ _CLAIM = (
     )
     .returning(_JOBS)
 )
-_AHEAD = select(func.count()).select_from(
-    select(Job.id)
-    .where(_QUEUED, Job.queue == bindparam("queue"))
-    .where(
-        (Job.priority > bindparam("priority"))
-        | and_(Job.priority == bindparam("priority"), Job.id < bindparam("job_id"))
-    )
-    .limit(MAX_POSITION - 1)
-    .subquery()
+
+
+def _up_to_most(condition: ColumnElement[bool]) -> ScalarSelect[int]:
+    waiting = select(_JOBS.c.id).where(_QUEUED, _JOBS.c.queue == bindparam("in_queue"), condition)
+    return select(func.count()).select_from(waiting.limit(MAX_POSITION - 1).subquery()).scalar_subquery()
+
+
+# Two counts, each a range of the index; one count with OR would filter the whole backlog.
+_AHEAD = select(
+    _up_to_most(_JOBS.c.priority > bindparam("of_priority")),
+    _up_to_most(and_(_JOBS.c.priority == bindparam("of_priority"), _JOBS.c.id < bindparam("of_job"))),
 )
 
 
@@ -254,8 +258,9 @@ class JobStore:
 
     def position(self, job: JobRow) -> int:
         """1 for the job its queue will hand out next; counted up to MAX_POSITION."""
-        values = {"queue": job.queue, "priority": job.priority, "job_id": job.id}
-        return self.database.read(lambda c: c.execute(_AHEAD, values).scalar_one()) + 1
+        values = {"in_queue": job.queue, "of_priority": job.priority, "of_job": job.id}
+        higher, older = self.database.read(lambda c: c.execute(_AHEAD, values).one())
+        return min(higher + older + 1, MAX_POSITION)
 
     def artifacts(self, job_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
         """The results of each of these jobs."""
