@@ -241,6 +241,53 @@ def wrk(url: str, key: str, connections: int, seconds: int, body: str | None = N
     return float(rate.group(1))
 
 
+@contextmanager
+def api(arguments: argparse.Namespace, url: str, folder: str) -> Iterator[tuple[int, str, str, httpx.Client]]:
+    """A served API: (its process id, its address, a key without a rate limit, a client)."""
+    database = Database(url)
+    migrate(database)
+    key, _ = AccountStore(database).create_key("bench", rate_per_minute=10_000_000)
+    database.close()
+    base = f"127.0.0.1:{free_port()}"
+    with (
+        process(
+            arguments.api_python,
+            "-m",
+            "gunicorn",
+            "-c",
+            "python:api.gunicorn",
+            DATABASE_URL=url,
+            STORAGE_URL=f"file://{folder}/objects",
+            ATELIER_BIND=base,
+            ATELIER_LOG_LEVEL="warning",
+        ) as served,
+        httpx.Client(headers={"Authorization": f"Bearer {key}"}, timeout=30) as client,
+    ):
+        for _ in range(200):
+            try:
+                if client.get(f"http://{base}/readyz").status_code == 200:
+                    break
+            except httpx.TransportError:
+                pass  # not listening yet
+            time.sleep(0.1)
+        yield served.pid, f"http://{base}", key, client
+
+
+BODY = '{"engine": "echo", "params": {"text": "x"}}'
+
+
+def memory_row(what: str, pid: int) -> None:
+    workers = psutil.Process(pid).children()
+    size = max(child.memory_info().rss for child in workers)
+    torch = any("torch" in (m.path or "") for child in workers for m in child.memory_maps())
+    row(
+        f"API process, {what}",
+        f"{size / 1e6:.0f} MB ({size / 2**20:.0f} MiB) resident, torch mapped: {torch}",
+        "<= 100 MB, no torch",
+        size <= 100e6 and not torch,
+    )
+
+
 def http(arguments: argparse.Namespace) -> None:
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is not installed (Debian: apt-get install wrk)")
@@ -249,50 +296,35 @@ def http(arguments: argparse.Namespace) -> None:
         postgres = stack.enter_context(postgres_server(durable=True))
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         os.environ["REDIS_URL"] = server.url
-        database = Database(postgres.create("http"))
-        migrate(database)
-        key, _ = AccountStore(database).create_key("bench", rate_per_minute=10_000_000)
-        port = free_port()
-        api = stack.enter_context(
-            process(
-                arguments.api_python, "-m", "gunicorn", "-c", "python:api.gunicorn",
-                DATABASE_URL=postgres.url("http"), STORAGE_URL=f"file://{folder}/objects",
-                ATELIER_BIND=f"127.0.0.1:{port}", ATELIER_LOG_LEVEL="warning",
-            )
-        )  # fmt: skip
-        base = f"http://127.0.0.1:{port}"
-        client = stack.enter_context(httpx.Client(headers={"Authorization": f"Bearer {key}"}, timeout=30))
-        for _ in range(200):
-            try:
-                if client.get(f"{base}/readyz").status_code == 200:
-                    break
-            except httpx.TransportError:
-                pass  # not listening yet
-            time.sleep(0.1)
-        body = '{"engine": "echo", "params": {"text": "x"}}'
-        job = client.post(
-            f"{base}/v1/jobs", content=body, headers={"Content-Type": "application/json"}
-        ).json()
-        rates = {"GET": [], "POST": []}
+        pid, base, key, client = stack.enter_context(api(arguments, postgres.create("http"), folder))
+        headers = {"Content-Type": "application/json"}
+        job = client.post(f"{base}/v1/jobs", content=BODY, headers=headers).json()
+        rates: dict[str, list[float]] = {"GET": [], "POST": []}
         for _ in range(arguments.rounds):
             rates["GET"].append(wrk(f"{base}/v1/jobs/{job['id']}", key, 16, arguments.seconds))
-            rates["POST"].append(wrk(f"{base}/v1/jobs", key, 16, arguments.seconds, body))
+            rates["POST"].append(wrk(f"{base}/v1/jobs", key, 16, arguments.seconds, BODY))
         get, post = (statistics.median(rates[m]) for m in ("GET", "POST"))
         row("GET /v1/jobs/{id}, PostgreSQL, 16 connections", f"{get:.0f} /s", ">= 1,000/s", get >= 1000)
         row("POST /v1/jobs, PostgreSQL, 16 connections", f"{post:.0f} /s", ">= 300/s", post >= 300)
-        workers = psutil.Process(api.pid).children()
-        sizes = [child.memory_info().rss / 1e6 for child in workers]
-        torch = any("torch" in (m.path or "") for child in workers for m in child.memory_maps())
-        row(
-            "API process after the above (> 1,000 requests)",
-            f"{max(sizes):.0f} MB resident, torch mapped: {torch}",
-            "<= 100 MB, no torch",
-            max(sizes) <= 100 and not torch,
-        )
-        database.close()
+        memory_row("PostgreSQL, after the above: tens of thousands of requests, 16 at a time", pid)
 
 
-PARTS = {"path": path, "claim": claim, "http": http}
+def memory(arguments: argparse.Namespace) -> None:
+    with ExitStack() as stack:
+        server = stack.enter_context(redis_server())
+        postgres = stack.enter_context(postgres_server(durable=True))
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        os.environ["REDIS_URL"] = server.url
+        for name, url in (("SQLite", f"sqlite:///{folder}/a.db"), ("PostgreSQL", postgres.create("memory"))):
+            with api(arguments, url, folder) as (pid, base, _, client):
+                headers = {"Content-Type": "application/json"}
+                for _ in range(500):
+                    answer = client.post(f"{base}/v1/jobs", content=BODY, headers=headers).raise_for_status()
+                    client.get(f"{base}/v1/jobs/{answer.json()['id']}").raise_for_status()
+                memory_row(f"{name}, after 1,000 requests", pid)
+
+
+PARTS = {"path": path, "claim": claim, "http": http, "memory": memory}
 
 
 def main() -> None:
