@@ -1,6 +1,6 @@
 """The Celery app, the queues, the one task, and `wake`: a message says "there is work", never which.
 
-Owner of REDIS_URL. The settings follow from one decision (docs/adr/0002): the database row is the job, so a
+Owner of REDIS_URL. The settings follow from one decision (docs/adr/0001): the database row is the job, so a
 message may be lost or doubled without harm, and everything in Celery that tries to protect messages (late
 acknowledgement, visibility timeouts, result backends, retries, ETAs) is off because it would run jobs twice.
 """
@@ -10,11 +10,14 @@ from __future__ import annotations
 import os
 import queue
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import structlog
 from celery import Celery
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ChannelError, OperationalError
 
 #: Which machines may take a job. `gpu`: heavy engines, an accelerator if there is one; `cpu`: light ones.
 QUEUES = ("gpu", "cpu")
@@ -127,16 +130,32 @@ class Doorbell:
 
     def ring(self, queue_name: str) -> None:
         """Ring once, now. Raises kombu's OperationalError when the broker is away."""
-        self._app.send_task(WAKE_TASK, queue=queue_name, ignore_result=True)
+        with self._library_errors():
+            self._app.send_task(WAKE_TASK, queue=queue_name, ignore_result=True)
 
     def waiting(self, queue_name: str) -> int:
         """How many rings nobody has heard yet. Raises kombu's OperationalError."""
-        with self._app.connection_for_write() as connection:
-            channel = connection.default_channel
+        with self._library_errors(), self._app.connection_for_write() as connection:
             try:
-                return int(channel.queue_declare(queue_name, passive=True).message_count)
-            except connection.channel_errors:  # nobody has declared this queue yet
-                return 0
+                declared = connection.default_channel.queue_declare(queue_name, passive=True)
+            except ChannelError as error:
+                if str(error.reply_code) != "404":
+                    raise
+                return 0  # nobody has declared this queue yet
+            return int(declared.message_count)
+
+    @cached_property
+    def _transport_errors(self) -> tuple[type[Exception], ...]:
+        transport = self._app.connection_for_write().transport
+        return (*transport.connection_errors, *transport.channel_errors)
+
+    @contextmanager
+    def _library_errors(self) -> Iterator[None]:
+        """Whatever the transport raises when the broker is away becomes kombu's OperationalError."""
+        try:
+            yield
+        except self._transport_errors as error:
+            raise OperationalError(str(error)) from error
 
     def check(self) -> None:
         """Raise kombu's OperationalError unless the broker answers."""

@@ -69,6 +69,11 @@ def present(name: str) -> bool:
     return path(name).is_file()
 
 
+def installed() -> tuple[str, ...]:
+    """The names of the files that are there."""
+    return tuple(name for name in WEIGHTS if present(name))
+
+
 def verify(file: Path, expected: Weight) -> str:
     """Check the file's sha256 and return it. Raises WeightsError when it is absent or another file."""
     try:

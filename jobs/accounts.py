@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from jobs.clock import now
@@ -55,8 +55,8 @@ class AccountStore:
                 self._insert(User).values(id=new_id("usr"), name=user).on_conflict_do_nothing()
             )
             user_id = connection.execute(select(User.id).where(User.name == user)).scalar_one()
-            return connection.execute(
-                insert(ApiKey)
+            connection.execute(
+                self._insert(ApiKey)
                 .values(
                     id=new_id("key"),
                     user_id=user_id,
@@ -67,8 +67,9 @@ class AccountStore:
                     rate_per_minute=rate_per_minute,
                     max_upload_bytes=max_upload_bytes,
                 )
-                .returning(_KEYS)
-            ).one()
+                .on_conflict_do_nothing()
+            )
+            return connection.execute(select(_KEYS).where(ApiKey.digest == digest(key))).one()
 
         return key, self.database.write(work)
 
@@ -96,7 +97,8 @@ class AccountStore:
             .values(revoked_at=now())
             .returning(ApiKey.id)
         )
-        if self.database.write(lambda c: c.execute(revoking).scalar_one_or_none()) is None:
+        done = self.database.write(lambda c: c.execute(revoking).scalar_one_or_none(), repeatable=False)
+        if done is None:
             raise NotFound("There is no such key, or it is revoked already.")
 
     def shared_secret(self, name: str) -> str:

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from jobs.errors import Unavailable
@@ -40,9 +40,9 @@ def _normalise(url: str) -> URL:
 class Database:
     """A pool of connections. Cheap to build: nothing connects before the first statement.
 
-    A statement that meets a dead connection (the server restarted) is tried once more on a fresh one:
-    every transaction in `jobs` is guarded so that doing it twice is doing it once. A server that cannot
-    be reached raises Unavailable.
+    A transaction that meets a dead connection (the server restarted) is tried once more on a fresh one, if
+    it had not reached its commit, or is `repeatable`: guarded so that doing it twice is doing it once. A
+    server that cannot be reached, is full, read-only or too slow raises Unavailable.
     """
 
     def __init__(self, url: str | None = None, *, pool_size: int = 8) -> None:
@@ -53,7 +53,8 @@ class Database:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
             connect_args: dict[str, Any] = {"timeout": 15, "check_same_thread": False}
         else:
-            # A frozen or unplugged server must not hang a worker past its lease (12 s).
+            # An unplugged server is noticed within seconds. One that is frozen while its kernel lives
+            # (SIGSTOP) is not: its clients wait until it goes on or its connections are cut.
             connect_args = {"connect_timeout": 3, "tcp_user_timeout": 5000, "keepalives_idle": 5}
         self.engine = create_engine(
             self.url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=5, connect_args=connect_args
@@ -61,11 +62,15 @@ class Database:
         if self.is_sqlite:
             event.listen(self.engine, "connect", _configure_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
+        else:
+            event.listen(self.engine, "connect", _configure_postgresql)
         self._quick = self.engine.execution_options(quick_commit=True)
         # Single statements: no BEGIN and COMMIT round trips.
         self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT", read_only=True)
 
-    def write(self, work: Callable[[Connection], T], *, survives_power_cut: bool = True) -> T:
+    def write(
+        self, work: Callable[[Connection], T], *, repeatable: bool = True, survives_power_cut: bool = True
+    ) -> T:
         """Run `work` in one transaction and commit it. Raises Unavailable.
 
         Every commit survives a kill of this process. On SQLite `survives_power_cut=False` saves the fsync
@@ -73,33 +78,40 @@ class Database:
         the machine: a claim, a heartbeat. PostgreSQL always syncs: there a lost claim would hand an attempt
         number out twice.
         """
-        engine = self.engine if survives_power_cut else self._quick
-        return self._run(lambda: self._in_transaction(engine, work))
+        committing = False
+
+        def transaction() -> T:
+            nonlocal committing
+            with (self.engine if survives_power_cut else self._quick).begin() as connection:
+                result = work(connection)
+                committing = True
+            return result
+
+        return self._run(transaction, lambda: repeatable or not committing)
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on a connection in autocommit. Raises Unavailable."""
-        return self._run(lambda: self._in_autocommit(work))
 
-    def _in_transaction(self, engine: Engine, work: Callable[[Connection], T]) -> T:
-        with engine.begin() as connection:
-            return work(connection)
+        def reading() -> T:
+            with self._reader.connect() as connection:
+                return work(connection)
 
-    def _in_autocommit(self, work: Callable[[Connection], T]) -> T:
-        with self._reader.connect() as connection:
-            return work(connection)
+        return self._run(reading, lambda: True)
 
-    def _run(self, transaction: Callable[[], T]) -> T:
+    def _run(self, call: Callable[[], T], may_repeat: Callable[[], bool]) -> T:
         try:
-            return transaction()
+            return call()
         except DBAPIError as error:
-            if not error.connection_invalidated:
+            if not (error.connection_invalidated and may_repeat()):
                 raise _translated(error) from error
         except PoolTimeout as error:
             raise Unavailable("All database connections are busy.") from error
         try:
-            return transaction()
+            return call()
         except DBAPIError as error:
             raise _translated(error) from error
+        except PoolTimeout as error:
+            raise Unavailable("All database connections are busy.") from error
 
     def check(self) -> None:
         """Raise Unavailable unless the database answers and its tables are there."""
@@ -123,22 +135,18 @@ def _revision(connection: Connection) -> str | None:
 
 def _translated(error: DBAPIError) -> Exception:
     """Unavailable for what passes by itself; the error itself for what is our mistake."""
-    # psycopg and sqlite3 both raise OperationalError for a server that is away, locked, full or read-only.
-    if error.connection_invalidated or type(error.orig).__name__ in _PASSING:
+    # OperationalError: away, locked, full, too many connections, timed out; InternalError: read-only after a
+    # failover. The drivers raise subclasses of both.
+    if error.connection_invalidated or isinstance(error, (OperationalError, InternalError)):
         return Unavailable("The database cannot be reached at the moment.")
     return error
 
 
-_PASSING = {
-    "OperationalError",
-    "ConnectionTimeout",
-    "AdminShutdown",
-    "CannotConnectNow",
-    "CrashShutdown",
-    "DeadlockDetected",
-    "SerializationFailure",
-    "TooManyConnections",
-}
+def _configure_postgresql(connection: Any, _record: Any) -> None:
+    # By SET, not as a start-up option: poolers refuse those. Migrations lift it for themselves.
+    connection.execute("SET statement_timeout = '15s'")
+    connection.execute("SET lock_timeout = '5s'")
+    connection.commit()
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from jobs.clock import now
 from jobs.database import Database
@@ -41,10 +42,12 @@ class FileStore:
         return file_id
 
     def add(self, file_id: str, owner_id: str, artifact: NewArtifact) -> Row[Any]:
-        """Record an upload whose bytes are stored."""
-        return self.database.write(
-            lambda c: c.execute(
-                insert(Artifact)
+        """Record an upload whose bytes are stored; recording it twice is recording it once."""
+        dialect = sqlite if self.database.is_sqlite else postgresql
+
+        def work(connection: Connection) -> Row[Any]:
+            connection.execute(
+                dialect.insert(Artifact)
                 .values(
                     id=file_id,
                     owner_id=owner_id,
@@ -57,9 +60,11 @@ class FileStore:
                     height=artifact.height,
                     meta=dict(artifact.meta),
                 )
-                .returning(_ARTIFACTS)
-            ).one()
-        )
+                .on_conflict_do_nothing()
+            )
+            return connection.execute(select(_ARTIFACTS).where(Artifact.id == file_id)).one()
+
+        return self.database.write(work)
 
     def abandon(self, file_id: str) -> None:
         """An upload that failed: let the clean-up take its objects now."""
@@ -112,13 +117,18 @@ class FileStore:
             folder = row.key.rpartition("/")[0]
             connection.execute(insert(Cleanup).values(prefix=folder, due_at=now()))
 
-        self.database.write(work)
+        self.database.write(work, repeatable=False)
 
     # --- the clean-up, for the sweeper -----------------------------------------------------------
 
     def due_cleanups(self, limit: int = 100) -> list[Row[Any]]:
         """(id, prefix) of the folders to look through now."""
-        query = select(Cleanup.id, Cleanup.prefix).where(Cleanup.due_at <= now()).limit(limit)
+        query = (
+            select(Cleanup.id, Cleanup.prefix)
+            .where(Cleanup.due_at <= now())
+            .order_by(Cleanup.due_at)
+            .limit(limit)
+        )
         return self.database.read(lambda c: list(c.execute(query)))
 
     def unreferenced(self, keys: Sequence[str]) -> list[str]:
@@ -126,6 +136,12 @@ class FileStore:
         query = select(Artifact.key).where(Artifact.key.in_(keys))
         kept = self.database.read(lambda c: set(c.execute(query).scalars()))
         return [key for key in keys if key not in kept]
+
+    def postpone(self, cleanup_id: int, seconds: float) -> None:
+        """This folder could not be looked through; try again later, after the others."""
+        self.database.write(
+            lambda c: c.execute(update(Cleanup).where(Cleanup.id == cleanup_id).values(due_at=now(seconds)))
+        )
 
     def cleaned(self, cleanup_id: int) -> None:
         """This folder was looked through."""

@@ -50,6 +50,10 @@ def configure_logging(process: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # billiard's lines about the pool's processes.
+    pool = logging.getLogger("multiprocessing")
+    pool.handlers[:] = [handler]
+    pool.propagate = False
     # One line a published or received doorbell says nothing.
     for noisy in (
         "celery.worker.strategy",

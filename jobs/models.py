@@ -92,6 +92,8 @@ class Job(Base):
     #: Validated; file fields hold artifact ids or https: URLs.
     params: Mapped[dict[str, Any]]
     seed: Mapped[int] = mapped_column(BigInteger)
+    #: Names of the weights files a worker must have, sorted, with commas between.
+    needs: Mapped[str] = mapped_column(String(200), default="")
     #: The request that made it, for the logs of both processes.
     request_id: Mapped[str | None] = mapped_column(String(64))
 

@@ -21,9 +21,10 @@ class State(StrEnum):
 #: A job in one of these never changes its state again.
 FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELED})
 
-#: from -> to. `running -> queued` is a lost lease, a transient error or a worker that is shutting down.
+#: from -> to. `running -> queued` is a lost lease, a transient error or a worker that is shutting down;
+#: `queued -> failed` is a job whose engine was removed.
 TRANSITIONS: dict[State, frozenset[State]] = {
-    State.QUEUED: frozenset({State.RUNNING, State.CANCELED}),
+    State.QUEUED: frozenset({State.RUNNING, State.CANCELED, State.FAILED}),
     State.RUNNING: frozenset({State.QUEUED, State.SUCCEEDED, State.FAILED, State.CANCELED}),
     State.SUCCEEDED: frozenset(),
     State.FAILED: frozenset(),

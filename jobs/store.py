@@ -7,9 +7,10 @@ The attempt number only grows, so a worker that lost its lease matches no row an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import combinations
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -72,6 +73,17 @@ _END = (
     .values(version=_JOBS.c.version + 1, lease_owner=None, lease_until=None)
     .returning(_JOBS)
 )
+_CANCEL = (
+    update(_JOBS)
+    .where(_JOBS.c.id == bindparam("of_job"), _QUEUED | (_RUNNING & ~_JOBS.c.cancel_requested))
+    .values(
+        state=case((_QUEUED, State.CANCELED.value), else_=State.RUNNING.value),
+        finished_at=case((_QUEUED, now()), else_=None),
+        cancel_requested=True,
+        version=_JOBS.c.version + 1,
+    )
+    .returning(_JOBS)
+)
 _SUCCEED = _END.values(
     state=State.SUCCEEDED.value,
     finished_at=now(),
@@ -88,6 +100,7 @@ _WAITING = (
         _JOBS.c.queue == bindparam("from_queue"),
         _JOBS.c.run_after <= now(),
         _JOBS.c.engine.in_(bindparam("known", expanding=True)),
+        _JOBS.c.needs.in_(bindparam("had", expanding=True)),
     )
     .order_by(_JOBS.c.priority.desc(), _JOBS.c.id)
     .limit(bindparam("most"))
@@ -135,6 +148,8 @@ class NewJob:
     seed: int
     #: Ids of the files its params name.
     inputs: Sequence[str] = ()
+    #: Names of the weights files a worker must have.
+    weights: Sequence[str] = ()
     priority: int = 0
     request_id: str | None = None
     idempotency_key: str | None = None
@@ -186,6 +201,7 @@ class JobStore:
             "priority": new.priority,
             "params": dict(new.params),
             "seed": new.seed,
+            "needs": needs(new.weights),
             "request_id": new.request_id,
             "idempotency_key": new.idempotency_key,
             "idempotency_hash": new.idempotency_hash,
@@ -270,11 +286,6 @@ class JobStore:
             found[row.job_id].append(row)
         return found
 
-    def input_ids(self, job_id: str) -> list[str]:
-        """Ids of the uploaded files a job reads."""
-        query = select(JobInput.artifact_id).where(JobInput.job_id == job_id)
-        return self.database.read(lambda c: list(c.execute(query).scalars()))
-
     def events(self, job_id: str, after: int = 0) -> list[Row[Any]]:
         """The changes of state after version `after`, oldest first."""
         query = (
@@ -298,20 +309,13 @@ class JobStore:
 
         def work(connection: Connection) -> JobRow:
             _get(connection, job_id, owner_id)
-            row = _change(
-                connection,
-                update(Job)
-                .where(Job.id == job_id, _QUEUED)
-                .values(state=State.CANCELED.value, finished_at=now(), cancel_requested=True),
-            )
+            # One statement for both states: between two, the job could change from one to the other.
+            row = connection.execute(_CANCEL, {"of_job": job_id}).one_or_none()
             if row is None:
-                connection.execute(
-                    update(Job)
-                    .where(Job.id == job_id, _RUNNING, ~Job.cancel_requested)
-                    .values(cancel_requested=True, version=Job.version + 1)
-                )
                 return _get(connection, job_id, owner_id)
-            _tidy(connection, row)
+            if row.state == State.CANCELED:
+                _record(connection, row)
+                _tidy(connection, row)
             return row
 
         return self.database.write(work)
@@ -332,18 +336,30 @@ class JobStore:
                 raise InUse("A waiting or running job reads a result of this job.")
             connection.execute(delete(Job).where(Job.id == job_id))
             connection.execute(insert(Cleanup).values(prefix=f"jobs/{job_id}", due_at=now()))
+            _tidy(connection, row)  # once more later: a lost attempt's worker may still be writing
 
-        self.database.write(work)
+        self.database.write(work, repeatable=False)
 
     # --- workers ---------------------------------------------------------------------------------
 
     def claim(
-        self, worker_id: str, queue: str, *, engines: Sequence[str], lease_seconds: float, limit: int = 1
+        self,
+        worker_id: str,
+        queue: str,
+        *,
+        engines: Sequence[str],
+        weights: Sequence[str] = (),
+        lease_seconds: float,
+        limit: int = 1,
     ) -> list[JobRow]:
-        """Take the best waiting jobs of a queue: highest priority, then oldest. Starts attempt + 1."""
+        """Take the best waiting jobs of a queue: highest priority, then oldest. Starts attempt + 1.
+
+        Only jobs of these engines, and only those that need no other weights files than these.
+        """
         values = {
             "from_queue": queue,
             "known": list(engines),
+            "had": [needs(some) for n in range(len(weights) + 1) for some in combinations(weights, n)],
             "most": limit,
             "worker_id": worker_id,
             "lease": lease_seconds,
@@ -355,7 +371,8 @@ class JobStore:
                 _record(connection, row)
             return rows
 
-        return self.database.write(work, survives_power_cut=False)
+        # Repeated after a lost answer it would take a second job and leave the first to its lease.
+        return self.database.write(work, repeatable=False, survives_power_cut=False)
 
     def beat(
         self,
@@ -372,7 +389,7 @@ class JobStore:
         if progress is not None:
             renewing = renewing.values(progress=progress, version=Job.version + 1)
         if message is not None:
-            renewing = renewing.values(message=message[:200])
+            renewing = renewing.values(message=_plain(message)[:200])
         if preview_key is not None:
             renewing = renewing.values(preview_key=preview_key)
         mine = {"of_job": job_id, "of_attempt": attempt}
@@ -400,11 +417,22 @@ class JobStore:
             raise LeaseLost
 
     def succeed(
-        self, job_id: str, attempt: int, artifacts: Sequence[NewArtifact], *, device: str | None = None
+        self,
+        job_id: str,
+        attempt: int,
+        artifacts: Sequence[NewArtifact],
+        *,
+        device: str | None = None,
+        leftovers: bool = False,
     ) -> JobRow:
-        """End the attempt with its results, whose bytes are stored already. Raises LeaseLost."""
+        """End the attempt with its results, whose bytes are stored already. Raises LeaseLost.
+
+        `leftovers`: the attempt stored other objects too, a preview or a checkpoint, that may go now.
+        """
 
         def add(connection: Connection, row: JobRow) -> None:
+            if leftovers or attempt > 1:
+                _tidy(connection, row)
             if artifacts:
                 connection.execute(
                     insert(Artifact),
@@ -431,7 +459,11 @@ class JobStore:
     def fail(self, job_id: str, attempt: int, *, code: str, detail: str, device: str | None = None) -> JobRow:
         """End the attempt and the job with an error. Raises LeaseLost."""
         failing = _END.values(
-            state=State.FAILED.value, finished_at=now(), error_code=code, error_detail=detail, device=device
+            state=State.FAILED.value,
+            finished_at=now(),
+            error_code=code,
+            error_detail=_plain(detail),
+            device=device,
         )
         return self._end(failing, job_id, attempt, State.FAILED, reason=code)
 
@@ -445,23 +477,32 @@ class JobStore:
     ) -> JobRow:
         """A transient error: queued again after a delay, or failed when the attempts are used up.
 
-        Raises LeaseLost.
+        A job that was asked to stop meanwhile is canceled instead. Raises LeaseLost.
         """
-        last = Job.failures + 1 >= MAX_FAILURES
+        last = _JOBS.c.failures + 1 >= MAX_FAILURES
+        asked = _JOBS.c.cancel_requested
         retrying = _END.values(
-            state=case((last, State.FAILED.value), else_=State.QUEUED.value),
-            failures=Job.failures + 1,
-            error_code=code,
-            error_detail=detail,
+            state=case((asked, State.CANCELED.value), (last, State.FAILED.value), else_=State.QUEUED.value),
+            failures=_JOBS.c.failures + 1,
+            error_code=case((asked, None), else_=code),
+            error_detail=case((asked, None), else_=_plain(detail)),
             run_after=now(delay_seconds),
-            finished_at=case((last, now()), else_=None),
+            finished_at=case((asked | last, now()), else_=None),
         )
-        return self._end(retrying, job_id, attempt, State.QUEUED, State.FAILED, reason=code)
+        return self._end(retrying, job_id, attempt, State.QUEUED, State.FAILED, State.CANCELED, reason=code)
 
     def release(self, job_id: str, attempt: int) -> JobRow:
-        """A worker that shuts down gives the job back; this counts as no failure. Raises LeaseLost."""
-        releasing = _END.values(state=State.QUEUED.value, run_after=now())
-        return self._end(releasing, job_id, attempt, State.QUEUED, reason="released")
+        """A worker that shuts down gives the job back; this counts as no failure.
+
+        A job that was asked to stop meanwhile is canceled instead. Raises LeaseLost.
+        """
+        asked = _JOBS.c.cancel_requested
+        releasing = _END.values(
+            state=case((asked, State.CANCELED.value), else_=State.QUEUED.value),
+            run_after=now(),
+            finished_at=case((asked, now()), else_=None),
+        )
+        return self._end(releasing, job_id, attempt, State.QUEUED, State.CANCELED, reason="released")
 
     def _end(
         self,
@@ -487,7 +528,7 @@ class JobStore:
             _record(connection, row, reason)
             if then is not None:
                 then(connection, row)
-            if row.state in FINAL:
+            if row.state in FINAL and row.state != State.SUCCEEDED:
                 _tidy(connection, row)
             return row
 
@@ -495,15 +536,27 @@ class JobStore:
 
     # --- the sweeper -----------------------------------------------------------------------------
 
-    def expire_leases(self, *, worker_id: str | None = None, limit: int = 100) -> list[JobRow]:
+    def expire_leases(
+        self, *, worker_id: str | None = None, charge: bool = True, limit: int = 100
+    ) -> list[JobRow]:
         """Take back jobs whose lease ran out (or, with `worker_id`, all that this dead worker held).
+
+        `charge=False`: the worker was ended on purpose, which is no failure of the job's.
 
         Each becomes canceled if that was asked for, failed (`worker_lost`) when its attempts are used up,
         and queued otherwise. Returns the rows as they are now.
         """
         mine = Job.lease_until < now() if worker_id is None else Job.lease_owner == worker_id
-        lost = select(Job.id).where(_RUNNING, mine).limit(limit).with_for_update(skip_locked=True).cte("lost")
-        last = Job.failures + 1 >= MAX_FAILURES
+        lost = (
+            select(Job.id)
+            .where(_RUNNING, mine)
+            .order_by(Job.lease_until)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+            .cte("lost")
+        )
+        failures = Job.failures + (1 if charge else 0)
+        last = failures >= MAX_FAILURES
         stopped = Job.cancel_requested | last
         taking = (
             update(Job)
@@ -515,7 +568,7 @@ class JobStore:
                     else_=State.QUEUED.value,
                 ),
                 version=Job.version + 1,
-                failures=Job.failures + 1,
+                failures=failures,
                 lease_owner=None,
                 lease_until=None,
                 run_after=now(),
@@ -536,6 +589,30 @@ class JobStore:
                 _record(connection, row, "lease_lost" if row.state != State.FAILED else "worker_lost")
                 if row.state in FINAL:
                     _tidy(connection, row)
+            return rows
+
+        return self.database.write(work)
+
+    def fail_orphans(self, engines: Sequence[str], *, after_seconds: float) -> list[JobRow]:
+        """End jobs that have waited long for an engine that is none of these: it was removed."""
+        failing = (
+            update(_JOBS)
+            .where(_QUEUED, _JOBS.c.engine.not_in(engines), _JOBS.c.created_at < now(-after_seconds))
+            .values(
+                state=State.FAILED.value,
+                finished_at=now(),
+                version=_JOBS.c.version + 1,
+                error_code="engine_gone",
+                error_detail="No worker has this engine any more.",
+            )
+            .returning(_JOBS)
+        )
+
+        def work(connection: Connection) -> list[JobRow]:
+            rows = list(connection.execute(failing))
+            for row in rows:
+                _record(connection, row, "engine_gone")
+                _tidy(connection, row)
             return rows
 
         return self.database.write(work)
@@ -573,6 +650,11 @@ class JobStore:
         """When the oldest waiting job of each queue was accepted."""
         query = select(Job.queue, func.min(Job.created_at)).where(_QUEUED).group_by(Job.queue)
         return dict(self.database.read(lambda c: [(row[0], row[1]) for row in c.execute(query)]))
+
+
+def needs(weights: Iterable[str]) -> str:
+    """How a set of weights files is written in the column `needs`."""
+    return ",".join(sorted(weights))
 
 
 def request_hash(body: bytes) -> str:
@@ -625,8 +707,11 @@ def _record(connection: Connection, row: JobRow, reason: str | None = None) -> N
 
 
 def _tidy(connection: Connection, row: JobRow) -> None:
-    """After a job ended: what lost attempts, previews and checkpoints left behind is nobody's any more."""
-    if row.state == State.SUCCEEDED and row.attempt == 1 and not row.preview_key and not row.checkpoint_key:
-        return
+    """What lost attempts, previews and checkpoints left behind is nobody's any more."""
     if row.attempt:
         connection.execute(insert(Cleanup).values(prefix=f"jobs/{row.id}", due_at=now(ORPHAN_GRACE_SECONDS)))
+
+
+def _plain(words: str) -> str:
+    """Without U+0000, which PostgreSQL does not store."""
+    return words.replace("\0", "")

@@ -7,6 +7,7 @@ import argparse
 from jobs.ids import new_id
 from queue_config import QUEUES
 from workers import settings
+from workers.tasks import app
 
 
 def main() -> None:
@@ -30,9 +31,6 @@ def main() -> None:
         parser.error(f"unknown queue: {', '.join(sorted(unknown)) or '(none given)'}")
     worker_id = new_id("wrk")
     settings.hand_down(worker_id, queues)
-
-    # After hand_down: the pool's child imports this package too and must find its name.
-    from workers.tasks import app  # noqa: PLC0415
 
     app.worker_main(
         [

@@ -7,10 +7,13 @@ import math
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from engines.base import BadInput, Interrupted, Transient
 from jobs.errors import LeaseLost, NotFound, Unavailable
@@ -27,6 +30,17 @@ _log = structlog.get_logger(__name__)
 #: A picture behind a URL may be as large as an upload, and take this long.
 FETCH_BYTES = 64 * 2**20
 FETCH_SECONDS = 60.0
+#: How often a job that waits for an input looks whether it must stop.
+STOP_LOOK_SECONDS = 0.2
+
+
+@contextmanager
+def closing_without_waiting(pool: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
+    """As `with pool`, but leaving does not wait for what still runs in it."""
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 class JobContext:
@@ -50,19 +64,25 @@ class JobContext:
         self._inputs: dict[str, Path] = {}
         self._preview_key: str | None = None
         self._preview_due = 0.0
+        self._stored_more = False
         self._checkpoint_due = time.monotonic() + settings.CHECKPOINT_SECONDS
 
     @property
     def scratch(self) -> Path:
         """An empty folder of this attempt's own, made when first asked for."""
         if self._scratch is None:
-            self._scratch = tempfile.TemporaryDirectory(prefix="atelier-")
+            self._scratch = tempfile.TemporaryDirectory(prefix="atelier-", ignore_cleanup_errors=True)
         return Path(self._scratch.name)
 
     def close(self) -> None:
         """Remove the scratch folder."""
         if self._scratch is not None:
             self._scratch.cleanup()
+
+    @property
+    def stored_more(self) -> bool:
+        """Whether this attempt stored a preview or a checkpoint beside its outputs."""
+        return self._stored_more
 
     def key(self, name: str) -> str:
         """Where this attempt stores an object of that name."""
@@ -72,12 +92,27 @@ class JobContext:
         """The local file behind a file field of the params. Raises BadInput, Transient."""
         if ref not in self._inputs:
             path = self.scratch / f"input-{len(self._inputs)}"
-            if ref.startswith("art_"):
-                self._download(ref, path)
-            else:
-                self._fetch(ref, path)
+            bring = self._download if ref.startswith("art_") else self._fetch
+            self._interruptibly(lambda: bring(ref, path))
             self._inputs[ref] = path
         return self._inputs[ref]
+
+    def _interruptibly(self, call: Callable[[], None]) -> None:
+        """Run `call` in a thread and wait for it or for the order to stop. Raises Interrupted.
+
+        A server that drips must hold neither a cancel nor a shutdown. The thread that is left behind ends at
+        its own time limit; the folder it writes to is gone by then, which is all that can happen to it.
+        """
+        with closing_without_waiting(ThreadPoolExecutor(1, thread_name_prefix="input")) as pool:
+            coming = pool.submit(call)
+            while True:
+                try:
+                    return coming.result(timeout=STOP_LOOK_SECONDS)
+                except TimeoutError:
+                    if coming.done():
+                        raise  # the call's own
+                if self._lease.stop is not None:
+                    raise Interrupted(self._lease.stop.value)
 
     def _download(self, file_id: str, path: Path) -> None:
         try:
@@ -136,6 +171,7 @@ class JobContext:
 
     def _store_preview(self, preview: Callable[[], bytes]) -> None:
         key = self.key("preview.jpg")
+        self._stored_more = True
         try:
             self._storage.put(key, io.BytesIO(preview()), media_type="image/jpeg")
             self._preview_key = key
@@ -144,10 +180,11 @@ class JobContext:
 
     def _save_checkpoint(self, state: Callable[[], bytes]) -> None:
         key = self.key("checkpoint")
+        self._stored_more = True
         try:
             self._storage.put(key, io.BytesIO(state()))
             self._store.save_checkpoint(self._job.id, self._job.attempt, key)
-        except (StorageUnavailable, Unavailable) as error:
+        except (StorageUnavailable, Unavailable, SQLAlchemyError) as error:
             _log.warning("checkpoint_not_stored", error=str(error))  # a later attempt repeats more work
         except LeaseLost as error:
             raise Interrupted(Stop.LOST.value) from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextvars
 import enum
+import math
 import os
 import threading
 import time
@@ -11,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.errors import LeaseLost, Unavailable
 from jobs.store import JobStore
@@ -45,14 +48,13 @@ class Lease:
         attempt: int,
         *,
         draining: threading.Event,
-        time_limit: float,
         end_process: Callable[[int], None] = os._exit,
     ) -> None:
         self._store = store
         self._job_id = job_id
         self._attempt = attempt
         self._draining = draining
-        self._deadline = time.monotonic() + time_limit
+        self._deadline = math.inf
         self._end_process = end_process
         self._left = threading.Event()
         self._stop: Stop | None = None
@@ -60,7 +62,12 @@ class Lease:
         self._report: tuple[float, str, str | None] | None = None
         self._renewed = time.monotonic()
         self._reported = 0.0
-        self._thread = threading.Thread(target=self._keep, name=f"lease-{job_id}", daemon=True)
+        self._engine_ended = False
+        # In the job's logging context: its lines carry the job's and the request's id.
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(
+            target=lambda: context.run(self._keep), name=f"lease-{job_id}", daemon=True
+        )
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -79,6 +86,14 @@ class Lease:
             return Stop.RELEASED
         return self._stop
 
+    def limit(self, seconds: float) -> None:
+        """From now on the job may take this long; then it stops as timed out."""
+        self._deadline = time.monotonic() + seconds
+
+    def engine_ended(self) -> None:
+        """What is left to do is recording the outcome: from now on there is nothing to end hard."""
+        self._engine_ended = True
+
     def report(self, progress: float, message: str, preview_key: str | None) -> None:
         """Leave the newest progress for the thread to write."""
         self._report = (progress, message, preview_key)
@@ -89,12 +104,15 @@ class Lease:
                 self._tick()
             except LeaseLost:
                 self._set(Stop.LOST)
-            except Unavailable:
+            except (Unavailable, SQLAlchemyError) as error:
+                # The thread must outlive any fault of the database: without it nobody renews or cancels.
+                _log.warning("lease_not_renewed", error=str(error))
                 if time.monotonic() - self._renewed > settings.GIVE_UP_SECONDS:
                     self._set(Stop.LOST)
             if time.monotonic() > self._deadline:
                 self._set(Stop.TIMED_OUT)
-            if self._stop and time.monotonic() - self._stop_since > settings.HARD_STOP_SECONDS:
+            overdue = time.monotonic() - self._stop_since > settings.HARD_STOP_SECONDS
+            if self._stop and overdue and not self._engine_ended:
                 self._end_hard(self._stop)
 
     def _tick(self) -> None:
@@ -137,6 +155,6 @@ class Lease:
                 self._store.fail(
                     self._job_id, self._attempt, code="timeout", detail="The job ran for too long."
                 )
-        except (LeaseLost, Unavailable) as error:
+        except (LeaseLost, Unavailable, SQLAlchemyError) as error:
             _log.warning("hard_stop_not_recorded", error=str(error))  # its lease runs out instead
         self._end_process(70)

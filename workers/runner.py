@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import random
 import re
 import threading
@@ -15,12 +16,15 @@ from typing import BinaryIO, Protocol, TypeVar
 import structlog
 from PIL import Image
 from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
 import engines
 from engines.base import Engine, EngineError, EngineSpec, Interrupted, OutOfMemory, Output, Transient
+from engines.weights import installed
 from jobs.database import Database
 from jobs.errors import LeaseLost, Unavailable
 from jobs.files import FileStore
+from jobs.states import State
 from jobs.store import JobRow, JobStore, NewArtifact
 from storage.base import Storage, StorageUnavailable
 from workers import settings
@@ -86,7 +90,11 @@ class Runner:
     def _claim(self, queue: str) -> list[JobRow]:
         try:
             return self._store.claim(
-                self._worker_id, queue, engines=self._catalogue.names(), lease_seconds=settings.LEASE_SECONDS
+                self._worker_id,
+                queue,
+                engines=self._catalogue.names(),
+                weights=installed(),
+                lease_seconds=settings.LEASE_SECONDS,
             )
         except Unavailable as error:
             _log.warning("claim_failed", error=error.detail)  # the sweeper rings again
@@ -94,56 +102,81 @@ class Runner:
 
     def run(self, job: JobRow) -> None:
         """Carry one claimed job to the end of this attempt."""
-        spec = self._catalogue.spec(job.engine)
         self.job_id = job.id
-        with (
-            structlog.contextvars.bound_contextvars(
+        try:
+            with structlog.contextvars.bound_contextvars(
                 job_id=job.id, request_id=job.request_id, attempt=job.attempt, engine=job.engine
-            ),
-            Lease(
-                self._store, job.id, job.attempt, draining=self.draining, time_limit=spec.time_limit
-            ) as lease,
+            ):
+                began = time.monotonic()
+                _log.info("job_started")
+                outcome = self._attempt(job)
+                _log.info("job_ended", outcome=outcome, seconds=round(time.monotonic() - began, 3))
+        finally:
+            self.job_id = None
+
+    def _attempt(self, job: JobRow) -> str:
+        with (
+            Lease(self._store, job.id, job.attempt, draining=self.draining) as lease,
             closing(self._context(job, lease)) as context,
         ):
-            began = time.monotonic()
-            _log.info("job_started")
-            try:
-                outcome = self._attempt(job, spec, context, lease)
-            except LeaseLost:
-                outcome = "lease_lost"
-            except Unavailable:
-                outcome = (
-                    "not_recorded"  # the database stayed away: the lease runs out, another attempt follows
-                )
-            _log.info("job_ended", outcome=outcome, seconds=round(time.monotonic() - began, 3))
-        self.job_id = None
+            finish = self._make(job, context, lease)
+            lease.engine_ended()
+            return self._ended(finish)
+
+    def _ended(self, finish: Callable[[], str]) -> str:
+        try:
+            return finish()
+        except LeaseLost:
+            return "lease_lost"
+        except Unavailable:
+            return "not_recorded"  # the database stayed away: the lease runs out, another attempt follows
 
     def _context(self, job: JobRow, lease: Lease) -> JobContext:
         return JobContext(job, lease, store=self._store, files=self._files, storage=self._storage)
 
-    def _attempt(self, job: JobRow, spec: EngineSpec, context: JobContext, lease: Lease) -> str:
+    def _make(self, job: JobRow, context: JobContext, lease: Lease) -> Callable[[], str]:
+        """Run the engine and store what it makes; what is returned records the outcome."""
+        self.device = None
         try:
+            spec = self._catalogue.spec(job.engine)
+            lease.limit(spec.time_limit)
             engine = self._engine(job.engine)
             params = spec.params.model_validate(dict(job.params) | {"seed": job.seed})
             artifacts = self._keep(engine.run(params, context), context, lease)
         except Interrupted:
-            return self._interrupted(job, lease)
+            return lambda: self._interrupted(job, lease)
         except ValidationError as error:
-            return self._fail(job, "invalid_params", f"This worker does not take these parameters: {error}")
+            wrong = f"This worker does not take these parameters: {error}"
+            return lambda: self._fail(job, "invalid_params", wrong)
         except (Transient, StorageUnavailable, Unavailable) as error:
             if lease.stop is not None:
-                return self._interrupted(job, lease)
-            return self._retry(job, getattr(error, "code", "storage_unavailable"), str(error))
+                return lambda: self._interrupted(job, lease)
+            code, detail = getattr(error, "code", "storage_unavailable"), str(error)
+            return lambda: self._retry(job, code, detail)
         except EngineError as error:
-            return self._fail(job, error.code, str(error))
+            code, detail = error.code, str(error)
+            return lambda: self._fail(job, code, detail)
         except MemoryError:
-            return self._fail(job, OutOfMemory.code, "The job did not fit into memory; try a smaller size.")
+            return lambda: self._fail(
+                job, OutOfMemory.code, "The job did not fit into memory; try a smaller size."
+            )
         except Exception as error:  # noqa: BLE001  # the one place: whatever an engine raises ends its job, not its worker
             _log.exception("engine_crashed")
-            return self._fail(job, "engine_crashed", f"The engine broke down ({type(error).__name__}).")
-        patiently(
-            lambda: self._store.succeed(job.id, job.attempt, artifacts, device=engine.device), Unavailable
-        )
+            detail = f"The engine broke down ({type(error).__name__})."
+            return lambda: self._fail(job, "engine_crashed", detail)
+        return lambda: self._succeed(job, artifacts, engine.device, leftovers=context.stored_more)
+
+    def _succeed(self, job: JobRow, artifacts: Sequence[NewArtifact], device: str, *, leftovers: bool) -> str:
+        try:
+            patiently(
+                lambda: self._store.succeed(
+                    job.id, job.attempt, artifacts, device=device, leftovers=leftovers
+                ),
+                Unavailable,
+            )
+        except SQLAlchemyError:  # the database refuses what the engine says of its result
+            _log.exception("result_refused")
+            return self._fail(job, "result_not_recorded", "The result could not be recorded.")
         return "succeeded"
 
     def _engine(self, name: str) -> Engine:
@@ -159,11 +192,15 @@ class Runner:
         """Store each output as it comes."""
         kept: dict[str, NewArtifact] = {}
         for output in outputs:
-            name = re.sub(r"[^A-Za-z0-9._-]", "_", output.name).strip(".") or "output"
+            name = re.sub(r"[^A-Za-z0-9._-]", "_", output.name).strip(".")[-200:] or "output"
             if name in kept:
                 raise EngineError(f"The engine made two outputs named {name}.")
+            try:
+                json.dumps(dict(output.meta), allow_nan=False)
+            except (TypeError, ValueError) as error:
+                raise EngineError(f"What the engine says of {name} is not JSON: {error}") from error
             kept[name] = patiently(
-                lambda output=output, name=name: self._put(output, name, context.key(name)),  # type: ignore[misc]
+                lambda output=output, name=name: self._put(output, name, context.key(f"out/{name}")),  # type: ignore[misc]
                 StorageUnavailable,
                 until=lambda: lease.stop is not None,
             )
@@ -192,8 +229,8 @@ class Runner:
                 patiently(lambda: self._store.end_canceled(job.id, job.attempt), Unavailable)
                 return "canceled"
             case Stop.RELEASED:
-                self._store.release(job.id, job.attempt)
-                return "released"
+                row = patiently(lambda: self._store.release(job.id, job.attempt), Unavailable)
+                return "released" if row.state == State.QUEUED else str(row.state)
             case Stop.TIMED_OUT:
                 return self._fail(job, "timeout", "The job ran for too long.")
             case _:

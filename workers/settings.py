@@ -34,6 +34,9 @@ WRITE_PATIENCE_SECONDS = 120.0
 REPORT_SECONDS = 5.0
 #: How often the sweeper looks.
 SWEEP_SECONDS = 2.0
+#: How often it looks for what ages slowly, and how long a job may wait for an engine that nobody has.
+FORGET_SECONDS = 600.0
+ENGINE_GONE_SECONDS = 3600.0
 #: Back-off of transient errors: base * 2^failures, with jitter, at most the cap.
 RETRY_BASE_SECONDS = 2.0
 RETRY_CAP_SECONDS = 300.0

@@ -12,7 +12,9 @@ from types import FrameType
 
 import structlog
 from kombu.exceptions import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
+import engines
 from jobs.database import Database
 from jobs.errors import Unavailable
 from jobs.files import FileStore
@@ -27,12 +29,14 @@ from workers import settings
 
 _log = structlog.get_logger(__name__)
 
+#: Lost leases taken back in one statement.
+EXPIRE_AT_ONCE = 100
 #: Rings a queue gets in one sweep at most: a woken worker goes on until its queues are empty.
 MOST_RINGS = 256
 
 
 class Sweeper:
-    """One pass is `sweep`; `run` repeats it."""
+    """One pass is `sweep`, and `clean` for the objects; `run` repeats both, each in a thread of its own."""
 
     def __init__(self, database: Database, storage: Storage, doorbell: Doorbell) -> None:
         self._store = JobStore(database)
@@ -41,36 +45,84 @@ class Sweeper:
         self._storage = storage
         self._doorbell = doorbell
         self._id = new_id("wrk")
+        self._leading = False
+        self._swept: float | None = None
         self._expire_from = 0.0
         self._forget_at = 0.0
 
     def run(self, ended: threading.Event) -> None:
         """Sweep until `ended` is set."""
+        cleaner = threading.Thread(target=self._run_cleaner, args=(ended,), name="cleaner", daemon=True)
+        cleaner.start()
         while not ended.wait(settings.SWEEP_SECONDS):
             try:
                 self.sweep()
-            except Unavailable as error:
+            except (Unavailable, SQLAlchemyError) as error:
                 # While the database was away no worker could renew its lease. Give the living ones the
                 # time to do so before their jobs are taken from them.
-                self._expire_from = time.monotonic() + settings.LEASE_SECONDS
-                _log.warning("sweep_failed", error=error.detail)
+                self._expire_from = _clock() + settings.LEASE_SECONDS
+                _log.warning("sweep_failed", error=str(error))
         try:
             self._fleet.unlock("sweeper", self._id)
-        except Unavailable as error:
-            _log.info("lock_left_to_expire", error=error.detail)
+        except (Unavailable, SQLAlchemyError) as error:
+            _log.info("lock_left_to_expire", error=str(error))
 
     def sweep(self) -> None:
         """One pass, if no other sweeper is at it. Raises Unavailable when the database is away."""
-        if not self._fleet.lock("sweeper", self._id, seconds=5 * settings.SWEEP_SECONDS):
+        self._leading = self._fleet.lock("sweeper", self._id, seconds=5 * settings.SWEEP_SECONDS)
+        if not self._leading:
+            self._swept = None
             return
-        if time.monotonic() >= self._expire_from:
-            for job in self._store.expire_leases():
-                _log.warning("lease_expired", job_id=job.id, attempt=job.attempt, state=job.state)
+        now = _clock()
+        if self._swept is None or now - self._swept > 3 * settings.SWEEP_SECONDS:
+            # Nobody swept for a while: the machine may have slept, the database hung. Workers that slept
+            # too renew their leases in their first seconds.
+            self._expire_from = max(self._expire_from, now + settings.RENEW_SECONDS + 2)
+        self._swept = now
+        if now >= self._expire_from:
+            self._expire()
         self._ring()
-        self._clean()
-        if time.monotonic() >= self._forget_at:
-            self._fleet.forget_dead()
-            self._forget_at = time.monotonic() + 600
+        if now >= self._forget_at:
+            self._forget()
+            self._forget_at = now + settings.FORGET_SECONDS
+
+    def clean(self) -> None:
+        """Delete the objects that no row names, of one folder after the other."""
+        for row in self._files.due_cleanups():
+            try:
+                keys = [info.key for info in self._storage.list(row.prefix)]
+                for start in range(0, len(keys), 500):
+                    for key in self._files.unreferenced(keys[start : start + 500]):
+                        self._storage.delete(key)
+            except StorageUnavailable as error:
+                _log.warning("storage_away", prefix=row.prefix, error=str(error))
+                # Behind the others: one object that cannot be deleted must not hold them up.
+                self._files.postpone(row.id, 60)
+                return
+            self._files.cleaned(row.id)
+
+    def _run_cleaner(self, ended: threading.Event) -> None:
+        # A thread of its own: a slow object store must not delay taking back a lease.
+        while not ended.wait(settings.SWEEP_SECONDS):
+            if self._leading:
+                try:
+                    self.clean()
+                except (Unavailable, SQLAlchemyError) as error:
+                    _log.warning("clean_up_failed", error=str(error))
+
+    def _expire(self) -> None:
+        while True:
+            lost = self._store.expire_leases(limit=EXPIRE_AT_ONCE)
+            for job in lost:
+                _log.warning(
+                    "lease_expired",
+                    job_id=job.id,
+                    request_id=job.request_id,
+                    attempt=job.attempt,
+                    state=job.state,
+                )
+            if len(lost) < EXPIRE_AT_ONCE:
+                return
 
     def _ring(self) -> None:
         """Top the doorbells up to the number of waiting jobs: this is what no lost message can survive."""
@@ -83,17 +135,17 @@ class Sweeper:
                 _log.warning("broker_away", queue=queue, error=str(error))
                 return
 
-    def _clean(self) -> None:
-        for row in self._files.due_cleanups():
-            try:
-                keys = [info.key for info in self._storage.list(row.prefix)]
-                for start in range(0, len(keys), 500):
-                    for key in self._files.unreferenced(keys[start : start + 500]):
-                        self._storage.delete(key)
-            except StorageUnavailable as error:
-                _log.warning("storage_away", error=str(error))
-                return
-            self._files.cleaned(row.id)
+    def _forget(self) -> None:
+        """What is looked at now and then: workers long silent, jobs of engines that were removed."""
+        self._fleet.forget_dead()
+        known = {name for worker in self._fleet.alive() for name in worker.engines} | set(engines.names())
+        for job in self._store.fail_orphans(sorted(known), after_seconds=settings.ENGINE_GONE_SECONDS):
+            _log.warning("engine_gone", job_id=job.id, engine=job.engine)
+
+
+def _clock() -> float:
+    """Seconds that go on while the machine sleeps, where the system can tell."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def main() -> None:

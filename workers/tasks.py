@@ -26,9 +26,10 @@ from celery.signals import (
     worker_shutdown,
     worker_shutting_down,
 )
+from sqlalchemy.exc import SQLAlchemyError
 
 import engines
-from engines.weights import WEIGHTS, present
+from engines.weights import installed
 from jobs.database import Database
 from jobs.errors import Unavailable
 from jobs.fleet import FleetStore
@@ -66,12 +67,12 @@ class _Child:
                     pid=os.getpid(),
                     queues=settings.queues(),
                     engines=engines.names(),
-                    weights=[name for name in WEIGHTS if present(name)],
+                    weights=installed(),
                     device=self.runner.device,
                     job_id=self.runner.job_id,
                 )
-            except Unavailable as error:
-                _log.warning("report_failed", error=error.detail)
+            except (Unavailable, SQLAlchemyError) as error:
+                _log.warning("report_failed", error=str(error))
             if self._ended.wait(settings.REPORT_SECONDS):
                 return
 
@@ -85,7 +86,7 @@ class _Child:
         self._reporter.join(timeout=2)
         try:
             self._fleet.leave(self.worker_id)
-        except Unavailable:
+        except (Unavailable, SQLAlchemyError):
             _log.info("left_silently")  # the row ages out by itself
 
 
@@ -94,6 +95,7 @@ class _Parent:
 
     def __init__(self, worker: Any) -> None:
         self._worker = worker
+        self.draining = False
 
     def children(self) -> list[int]:
         """Process ids of the pool's children."""
@@ -102,6 +104,7 @@ class _Parent:
 
     def drain(self) -> None:
         """Ask the child to give its job back; end it if it has not after DRAIN_SECONDS."""
+        self.draining = True
         for pid in self.children():
             _signal(pid, signal.SIGUSR2)
         threading.Thread(target=self._end_late, name="drain", daemon=True).start()
@@ -111,7 +114,7 @@ class _Parent:
         for pid in self.children():
             _log.error("child_killed", pid=pid, seconds=settings.DRAIN_SECONDS)
             _signal(pid, signal.SIGKILL)
-        free_leases()
+        free_leases(charge=False)
 
 
 _child: _Child | None = None
@@ -127,17 +130,26 @@ def wake() -> None:
     _child.runner.work()
 
 
-def free_leases() -> None:
-    """This worker's child is dead: let another worker take its job now instead of after the lease."""
+def free_leases(*, charge: bool) -> None:
+    """This worker's child is dead: let another worker take its job now instead of after the lease.
+
+    `charge`: whether that is a failure of the job's, as it is not when we ended the child to shut down.
+    """
     worker_id = settings.worker_id()
     if worker_id is None:
         return
     database = Database(pool_size=1)
     try:
-        for job in JobStore(database).expire_leases(worker_id=worker_id):
-            _log.warning("lease_freed", job_id=job.id, attempt=job.attempt, state=job.state)
-    except Unavailable as error:
-        _log.warning("lease_not_freed", error=error.detail)  # it runs out by itself
+        for job in JobStore(database).expire_leases(worker_id=worker_id, charge=charge):
+            _log.warning(
+                "lease_freed",
+                job_id=job.id,
+                request_id=job.request_id,
+                attempt=job.attempt,
+                state=job.state,
+            )
+    except (Unavailable, SQLAlchemyError) as error:
+        _log.warning("lease_not_freed", error=str(error))  # it runs out by itself
     finally:
         database.close()
 
@@ -178,7 +190,7 @@ def _on_shutting_down(**_: Any) -> None:
 @task_failure.connect(weak=False)
 def _on_task_failure(exception: BaseException | None = None, **_: Any) -> None:
     if isinstance(exception, WorkerLostError):
-        free_leases()
+        free_leases(charge=_parent is None or not _parent.draining)
 
 
 @worker_shutdown.connect(weak=False)

@@ -14,6 +14,8 @@ with engine.connect() as connection:
     with context.begin_transaction():
         if engine.dialect.name == "postgresql":
             # Two pods that start together migrate one after the other. The number is arbitrary, but ours.
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
+            connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(7262019)"))
         context.run_migrations()
     connection.commit()

@@ -121,6 +121,8 @@ class Life(RuleBasedStateMachine):
             if artifacts[job_id]:
                 assert artifacts[job_id][0].key == f"jobs/{job_id}/{row.attempt}/a"
             assert row.failures <= MAX_FAILURES
+            # A cancel that was accepted is never forgotten.
+            assert not (row.state == State.QUEUED and row.cancel_requested)
 
 
 def test_life(database):

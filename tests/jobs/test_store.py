@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -17,8 +19,8 @@ LEASE = 30.0
 RESULT = NewArtifact("a.png", "jobs/x/1/a.png", "image/png", 3, "0" * 64)
 
 
-def claim(store, worker="wrk_1", *, lease=LEASE, limit=1, queue="cpu"):
-    return store.claim(worker, queue, engines=["echo"], lease_seconds=lease, limit=limit)
+def claim(store, worker="wrk_1", *, lease=LEASE, limit=1, queue="cpu", weights=()):
+    return store.claim(worker, queue, engines=["echo"], weights=weights, lease_seconds=lease, limit=limit)
 
 
 def history(store, job_id):
@@ -105,6 +107,12 @@ class TestClaim:
         assert (row.id, row.state, row.attempt, row.lease_owner) == (job.id, "running", 1, "wrk_1")
         assert row.lease_until > row.started_at
 
+    def test_a_job_goes_only_to_a_worker_that_has_its_weights(self, store, submit):
+        job = submit(weights=["vgg19"])
+        assert claim(store) == []
+        assert claim(store, weights=["other"]) == []
+        assert [row.id for row in claim(store, weights=["other", "vgg19"])] == [job.id]
+
 
 class TestFence:
     @pytest.mark.parametrize(
@@ -181,6 +189,26 @@ class TestEnds:
         (row,) = store.expire_leases(worker_id="wrk_dead")
         assert row.state == "queued"
 
+    def test_a_worker_that_was_ended_on_purpose_costs_its_job_nothing(self, store, submit):
+        submit()
+        claim(store, "wrk_1")
+        (row,) = store.expire_leases(worker_id="wrk_1", charge=False)
+        assert (row.state, row.failures) == ("queued", 0)
+
+    def test_a_job_of_an_engine_that_was_removed_ends(self, store, submit):
+        old, other = submit(engine="removed"), submit()
+        assert store.fail_orphans(["echo"], after_seconds=60) == []
+        (row,) = store.fail_orphans(["echo"], after_seconds=-1)
+        assert (row.id, row.state, row.error_code) == (old.id, "failed", "engine_gone")
+        assert store.get(other.id).state == "queued"
+
+    def test_what_postgresql_cannot_store_is_left_out(self, store, submit):
+        submit()
+        row = claim(store)[0]
+        store.beat(row.id, row.attempt, lease_seconds=LEASE, progress=0.1, message="a\0b")
+        assert store.get(row.id).message == "ab"
+        assert store.fail(row.id, row.attempt, code="x", detail="c\0d").error_detail == "cd"
+
 
 class TestCancel:
     def test_a_queued_job_is_canceled_at_once(self, store, submit):
@@ -195,6 +223,41 @@ class TestCancel:
         assert (asked.state, asked.cancel_requested) == ("running", True)
         assert store.beat(job.id, row.attempt, lease_seconds=LEASE).cancel_requested
         assert store.end_canceled(job.id, row.attempt).state == "canceled"
+
+    @pytest.mark.parametrize(
+        "leave",
+        [
+            lambda s, j, a: s.release(j, a),
+            lambda s, j, a: s.retry_later(j, a, code="x", detail="x", delay_seconds=60),
+        ],
+    )
+    def test_a_job_that_was_asked_to_stop_is_not_queued_again(self, store, submit, leave):
+        job = submit()
+        row = claim(store)[0]
+        store.cancel(job.id, None)
+        ended = leave(store, job.id, row.attempt)
+        assert (ended.state, ended.error_code) == ("canceled", None)
+        assert ended.finished_at is not None
+
+    def test_a_cancel_between_two_states_is_never_lost(self, store, submit):
+        """A worker gives the job back again and again while its owner cancels it."""
+        job = submit()
+        stop = threading.Event()
+
+        def work():
+            while not stop.is_set():
+                for row in claim(store):
+                    with contextlib.suppress(LeaseLost):
+                        store.release(row.id, row.attempt)
+
+        with ThreadPoolExecutor(1) as pool:
+            working = pool.submit(work)
+            store.cancel(job.id, None)
+            give_up = time.monotonic() + 10
+            while store.get(job.id).state != "canceled":
+                assert time.monotonic() < give_up
+            stop.set()
+            working.result()
 
     def test_asking_twice_is_asking_once(self, store, submit):
         job = submit()

@@ -8,22 +8,26 @@ import subprocess
 import sys
 import time
 
+import boto3
 import psutil
 import pytest
+from moto.server import ThreadedMotoServer
 
 from jobs.database import Database
+from jobs.errors import Unavailable
 from jobs.fleet import FleetStore
+from jobs.migrate import migrate
 from jobs.store import JobStore, NewJob
 from queue_config import Doorbell, publisher_app
 from tests.jobs.conftest import owner
-from tests.services import redis_server
+from tests.services import free_port, postgres_server, redis_server
 from workers import settings
 
 
 class House:
     """A worker fleet of one's own."""
 
-    def __init__(self, database: Database, tmp_path, redis, monkeypatch) -> None:
+    def __init__(self, database: Database, tmp_path, redis, monkeypatch, **environment: str) -> None:
         self.store = JobStore(database)
         self.fleet = FleetStore(database)
         self.redis = redis
@@ -33,6 +37,7 @@ class House:
             "DATABASE_URL": database.url.render_as_string(hide_password=False),
             "REDIS_URL": redis.url,
             "STORAGE_URL": f"file://{tmp_path}/objects",
+            **environment,
         }
         monkeypatch.setenv("REDIS_URL", redis.url)
         self.doorbell = Doorbell(publisher_app())
@@ -185,3 +190,79 @@ def test_a_frozen_worker_that_wakes_after_its_lease_changes_nothing(house):
     assert house.store.get(job_id) == row
     assert row.attempt == 2
     assert len(house.store.artifacts([job_id])[job_id]) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "down"),
+    [
+        pytest.param(5, 2, id="while it runs"),
+        pytest.param(2, 4, id="when it finishes"),
+    ],
+)
+def test_a_database_restart_repeats_no_work(tmp_path, monkeypatch, seconds, down):
+    """PostgreSQL goes down hard under a running job and comes back: the same attempt ends the job."""
+    with postgres_server() as server, redis_server() as redis:
+        database = Database(server.url())
+        migrate(database)
+        house = House(database, tmp_path, redis, monkeypatch)
+        try:
+            house.start("workers")
+            house.start("workers.sweep")
+            house.until(house.submit(0), "succeeded")
+            job_id = house.submit(seconds)
+            house.until(job_id, "running")
+            time.sleep(0.5)
+
+            server.stop()
+            with pytest.raises(Unavailable):
+                house.submit(0)
+            time.sleep(down)
+            server.start()
+
+            row = house.until(job_id, "succeeded")
+            assert (row.attempt, row.failures) == (1, 0)
+            assert len(house.store.artifacts([job_id])[job_id]) == 1
+            assert house.until(house.submit(0), "succeeded").attempt == 1
+        finally:
+            house.close()
+            database.close()
+
+
+def test_an_object_store_that_is_away_at_the_write_is_waited_for(sqlite_database, tmp_path, monkeypatch):
+    port = free_port()
+    with redis_server() as redis:
+        house = House(
+            sqlite_database,
+            tmp_path,
+            redis,
+            monkeypatch,
+            STORAGE_URL=f"s3://studio/objects?endpoint=http://127.0.0.1:{port}&region=us-east-1",
+            AWS_ACCESS_KEY_ID="test",
+            AWS_SECRET_ACCESS_KEY="test",
+        )
+        store = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
+        try:
+            house.start("workers")
+            job_id = house.submit(0)
+            house.until(job_id, "running")
+            time.sleep(2)
+            assert house.store.get(job_id).state == "running"
+
+            store.start()
+            client = boto3.client(
+                "s3",
+                endpoint_url=f"http://127.0.0.1:{port}",
+                region_name="us-east-1",
+                aws_access_key_id="test",
+                aws_secret_access_key="test",
+            )
+            client.create_bucket(Bucket="studio")
+
+            assert house.until(job_id, "succeeded").attempt == 1
+            (artifact,) = house.store.artifacts([job_id])[job_id]
+            stored = client.get_object(Bucket="studio", Key=f"objects/{artifact.key}")["Body"].read()
+            assert stored == b"x\n"
+            client.close()
+        finally:
+            house.close()
+            store.stop()

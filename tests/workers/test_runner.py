@@ -6,9 +6,11 @@ import threading
 import time
 
 import pytest
+from sqlalchemy.exc import DataError
 
 from engines.base import BadInput, EngineError, OutOfMemory, Output, Transient
 from jobs.errors import Unavailable
+from jobs.files import FileStore
 from storage.base import StorageUnavailable
 from workers import settings
 from workers.lease import Lease
@@ -123,7 +125,7 @@ def test_an_output_s_name_cannot_leave_its_folder(bench):
     made = bench(script)
     job = made.run()
     (artifact,) = made.store.artifacts([job.id])[job.id]
-    assert artifact.key == f"jobs/{job.id}/1/_.._.._etc_passwd"
+    assert artifact.key == f"jobs/{job.id}/1/out/_.._.._etc_passwd"
 
 
 def steps(count, pause=0.05):
@@ -218,7 +220,7 @@ def test_a_worker_that_lost_its_lease_stops_and_writes_nothing(bench):
     assert not thread.is_alive()
     row = made.store.get(job_id)
     assert (row.state, row.attempt, row.lease_owner) == ("running", taken.attempt, "wrk_2")
-    assert list(made.storage.list(f"jobs/{job_id}/2")) == []
+    assert list(made.storage.list(f"jobs/{job_id}/1/out")) == []
 
 
 def test_a_job_over_its_time_limit_fails_as_timeout(bench):
@@ -238,10 +240,8 @@ def test_an_engine_that_ignores_everything_is_ended_with_its_process(bench, monk
         codes.append(code)
         ended.set()
 
-    lease = Lease(
-        made.store, job.id, job.attempt, draining=threading.Event(), time_limit=0.2, end_process=end
-    )
-    with lease:
+    with Lease(made.store, job.id, job.attempt, draining=threading.Event(), end_process=end) as lease:
+        lease.limit(0.2)
         assert ended.wait(5)
     assert codes[0] == 70
     assert made.store.get(job_id).error_code == "timeout"
@@ -297,6 +297,107 @@ def test_database_away_while_running_does_not_stop_the_job(bench):
     made = bench(steps(40))
     made.runner._store = Away(made.store, Unavailable("away"), beat=3, cancel_requested=3)
     assert made.run().state == "succeeded"
+
+
+def test_any_fault_of_the_database_leaves_the_lease_s_thread_alive(bench):
+    """Without the thread nobody would renew, and nobody would hear of the cancel."""
+    made = bench(steps(400))
+    refused = DataError("UPDATE", {}, ValueError("refused"))
+    made.runner._store = Away(made.store, refused, beat=2, cancel_requested=2)
+    job_id = made.submit()
+    thread = in_background(made)
+    until(lambda: made.store.get(job_id).state == "running")
+    time.sleep(1.5)
+    made.store.cancel(job_id, None)
+    thread.join(timeout=5)
+    assert made.store.get(job_id).state == "canceled"
+
+
+def test_a_result_that_the_database_refuses_fails_the_job_once(bench):
+    made = bench(one)
+    made.runner._store = Away(made.store, DataError("INSERT", {}, ValueError("refused")), succeed=99)
+    job = made.run()
+    assert (job.state, job.error_code, job.attempt) == ("failed", "result_not_recorded", 1)
+
+
+def test_what_an_engine_says_of_a_result_must_be_json(bench):
+    def script(_params, _context):
+        yield Output("a.txt", "text/plain", b"x", meta={"loss": float("nan")})
+
+    job = bench(script).run()
+    assert (job.state, job.error_code) == ("failed", "engine_error")
+
+
+def test_an_engine_whose_spec_breaks_fails_its_job_and_not_the_worker(bench, monkeypatch):
+    made = bench(one)
+
+    def broken(_name):
+        raise NameError("half an upgrade")
+
+    monkeypatch.setattr(made, "spec", broken)
+    job = made.run()
+    assert (job.state, job.error_code, job.attempt) == ("failed", "engine_crashed", 1)
+
+
+def test_a_slow_input_holds_neither_a_cancel_nor_the_worker(bench, monkeypatch):
+    waited = threading.Event()
+
+    def drip(_url, _path, **_limits):
+        waited.wait(20)
+
+    monkeypatch.setattr("workers.context.fetch", drip)
+
+    def script(params, context):
+        context.input(params.picture)
+        yield TEXT
+
+    made = bench(script)
+    job_id = made.submit(picture="https://example.org/drip.png")
+    thread = in_background(made)
+    until(lambda: made.store.get(job_id).state == "running")
+    began = time.monotonic()
+    made.store.cancel(job_id, None)
+    thread.join(timeout=5)
+    waited.set()
+    assert made.store.get(job_id).state == "canceled"
+    assert time.monotonic() - began < 2
+
+
+def test_a_worker_that_records_an_outcome_is_not_ended_hard(bench, monkeypatch):
+    """The database is away at the finish for longer than an engine may ignore an order to stop."""
+    monkeypatch.setattr(settings, "HARD_STOP_SECONDS", 0.3)
+    monkeypatch.setattr(settings, "GIVE_UP_SECONDS", 0.2)
+    ends = []
+    monkeypatch.setattr("workers.runner.Lease", lambda *a, **k: Lease(*a, **k, end_process=ends.append))
+    made = bench(one)
+    made.runner._store = Away(made.store, Unavailable("away"), succeed=4, cancel_requested=99, beat=99)
+    assert made.run().state == "succeeded"
+    assert ends == []
+
+
+def test_previews_and_checkpoints_of_a_quick_job_are_not_kept_for_ever(bench):
+    def script(_params, context):
+        context.progress(0.5, preview=lambda: b"jpeg")
+        yield TEXT
+
+    made = bench(script)
+    job = made.run()
+    files = FileStore(made.store.database)
+    files.database.write(
+        lambda c: c.exec_driver_sql("UPDATE cleanups SET due_at = '2000-01-01 00:00:00.000'")
+    )
+    assert [c.prefix for c in files.due_cleanups()] == [f"jobs/{job.id}"]
+
+
+def test_an_output_never_shares_a_name_with_the_house_s_own_objects(bench):
+    def script(_params, context):
+        yield Output("preview.jpg", "text/plain", b"result")
+        context.progress(0.9, preview=lambda: b"PREVIEW")
+
+    made = bench(script)
+    job = made.run()
+    (artifact,) = made.store.artifacts([job.id])[job.id]
+    assert read(made, artifact.key) == b"result"
 
 
 def test_a_missing_input_fails_clearly(bench):

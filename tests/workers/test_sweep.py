@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import io
+import socket
+import threading
 import time
 
 import pytest
+import redis
+from kombu.exceptions import OperationalError
 
 from jobs.errors import Unavailable
 from jobs.files import FileStore
 from jobs.store import JobStore, NewArtifact, NewJob
 from queue_config import Doorbell, publisher_app
+from storage.base import StorageUnavailable
 from tests.jobs.conftest import owner
 from tests.services import redis_server
 from workers import settings
-from workers.sweep import MOST_RINGS, Sweeper
+from workers.sweep import EXPIRE_AT_ONCE, MOST_RINGS, Sweeper
+
+
+@pytest.fixture(autouse=True)
+def _no_grace_for_a_new_sweeper(request, monkeypatch):
+    """A sweeper that just began gives living workers some seconds; most tests do not wait for that."""
+    if "grace" not in request.keywords:
+        monkeypatch.setattr(settings, "RENEW_SECONDS", -2.0)
 
 
 @pytest.fixture
 def broker(redis_broker, monkeypatch):
     """An empty broker, and REDIS_URL that names it."""
-    import redis  # noqa: PLC0415
-
     with redis.Redis(port=redis_broker.port) as client:
         client.flushall()
     monkeypatch.setenv("REDIS_URL", redis_broker.url)
@@ -58,8 +68,6 @@ def test_waiting_jobs_that_nobody_heard_of_are_rung_for_once(sqlite_database, st
 
 
 def test_a_flushed_broker_is_filled_again(sqlite_database, storage, doorbell, broker):
-    import redis  # noqa: PLC0415
-
     submit(sqlite_database, 3)
     sweeper = Sweeper(sqlite_database, storage, doorbell)
     sweeper.sweep()
@@ -98,6 +106,87 @@ def test_one_sweeper_at_a_time(sqlite_database, storage, doorbell):
     assert doorbell.waiting("cpu") == 1
 
 
+@pytest.mark.grace
+def test_after_a_pause_of_the_machine_living_workers_get_time_to_renew(sqlite_database, storage, doorbell):
+    (job,) = submit(sqlite_database)
+    store = JobStore(sqlite_database)
+    store.claim("wrk_1", "cpu", engines=["e"], lease_seconds=-1)
+    sweeper = Sweeper(sqlite_database, storage, doorbell)
+    sweeper.sweep()
+    assert store.get(job.id).state == "running", "a sweeper that just began has seen nothing yet"
+    sweeper._expire_from = 0.0
+    sweeper._swept -= 60  # the machine slept
+    sweeper.sweep()
+    assert store.get(job.id).state == "running"
+    sweeper._expire_from = 0.0
+    sweeper.sweep()
+    assert store.get(job.id).state == "queued"
+
+
+def test_hundreds_of_leases_lost_at_once_are_taken_back_in_one_pass(sqlite_database, storage, doorbell):
+    submit(sqlite_database, EXPIRE_AT_ONCE * 2 + 5)
+    store = JobStore(sqlite_database)
+    store.claim("wrk_1", "cpu", engines=["e"], lease_seconds=-1, limit=EXPIRE_AT_ONCE * 2 + 5)
+    Sweeper(sqlite_database, storage, doorbell).sweep()
+    assert {state for _, _, state, _ in store.counts()} == {"queued"}
+
+
+def test_a_broker_that_breaks_off_is_a_broker_that_is_away(monkeypatch):
+    """Redis answers, then drops the connection in the middle of the question."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{server.getsockname()[1]}/0")
+        broken = Doorbell(publisher_app())
+
+        def hang_up():
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(100)
+
+        thread = threading.Thread(target=hang_up, daemon=True)
+        thread.start()
+        with pytest.raises(OperationalError):
+            broken.waiting("cpu")
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(timeout=5)
+
+
+def test_one_folder_that_cannot_be_cleaned_does_not_hold_up_the_others(sqlite_database, storage, doorbell):
+    bad, good = submit(sqlite_database, 2)
+    store = JobStore(sqlite_database)
+    for job in (bad, good):
+        put(storage, f"jobs/{job.id}/1/a.txt")
+        store.delete(job.id, None)
+
+    class Stubborn:
+        def __getattr__(self, name):
+            return getattr(storage, name)
+
+        def delete(self, key):
+            if bad.id in key:
+                raise StorageUnavailable("locked")
+            storage.delete(key)
+
+    sweeper = Sweeper(sqlite_database, Stubborn(), doorbell)
+    sweeper.clean()
+    sweeper.clean()
+    assert keys(storage, f"jobs/{good.id}") == []
+    assert len(keys(storage, f"jobs/{bad.id}")) == 1
+
+
+def test_jobs_of_an_engine_that_was_removed_end(sqlite_database, storage, doorbell, monkeypatch):
+    monkeypatch.setattr(settings, "ENGINE_GONE_SECONDS", -1.0)
+    (gone,) = submit(sqlite_database)
+    (kept,) = submit(sqlite_database, engine="echo")
+    Sweeper(sqlite_database, storage, doorbell).sweep()
+    store = JobStore(sqlite_database)
+    assert (store.get(gone.id).state, store.get(gone.id).error_code) == ("failed", "engine_gone")
+    assert store.get(kept.id).state == "queued"
+
+
 def test_after_a_database_outage_living_workers_get_time_to_renew(sqlite_database, storage, doorbell):
     class Outage(Sweeper):
         failing = True
@@ -108,8 +197,6 @@ def test_after_a_database_outage_living_workers_get_time_to_renew(sqlite_databas
                 raise Unavailable
             super().sweep()
             self.done.set()
-
-    import threading  # noqa: PLC0415
 
     (job,) = submit(sqlite_database)
     store = JobStore(sqlite_database)
@@ -143,7 +230,7 @@ def test_what_lost_attempts_left_is_deleted_and_results_are_kept(sqlite_database
     files.database.write(
         lambda c: c.exec_driver_sql("UPDATE cleanups SET due_at = '2000-01-01 00:00:00.000'")
     )
-    Sweeper(sqlite_database, storage, doorbell).sweep()
+    Sweeper(sqlite_database, storage, doorbell).clean()
     assert keys(storage, f"jobs/{job.id}") == [f"jobs/{job.id}/2/a.txt"]
     assert files.due_cleanups() == []
 
@@ -153,6 +240,6 @@ def test_a_deleted_job_s_objects_go(sqlite_database, storage, doorbell):
     put(storage, f"jobs/{job.id}/1/a.txt")
     put(storage, f"jobs/{other.id}/1/a.txt")
     JobStore(sqlite_database).delete(job.id, job.owner_id)
-    Sweeper(sqlite_database, storage, doorbell).sweep()
+    Sweeper(sqlite_database, storage, doorbell).clean()
     assert keys(storage, f"jobs/{job.id}") == []
     assert len(keys(storage, f"jobs/{other.id}")) == 1
