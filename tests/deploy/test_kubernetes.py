@@ -7,6 +7,7 @@ import ipaddress
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -550,7 +551,7 @@ def wait_for(code: int, tmp_path: Path, worker: psutil.Process) -> None:
         time.sleep(0.5)
 
 
-def test_the_probe_tells_a_worker_that_hangs_from_one_without_a_database(worker, tmp_path):
+def test_the_probe_tells_a_worker_that_hangs_from_one_without_a_database(worker, tmp_path, postgres_database):
     # given a worker that reports
     wait_for(0, tmp_path, worker)
     # when what works hangs, then the probe fails
@@ -559,6 +560,15 @@ def test_the_probe_tells_a_worker_that_hangs_from_one_without_a_database(worker,
     wait_for(1, tmp_path, worker)
     # but not where the database cannot be asked
     assert probe(tmp_path, worker, f"postgresql://nobody@127.0.0.1:{free_port()}/atelier") == 0
+    # nor where it hangs
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        assert probe(tmp_path, worker, f"postgresql://nobody@127.0.0.1:{port}/atelier") == 0
+    url = postgres_database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    assert probe(tmp_path, worker, url) == 1  # this one answers, and has never heard of the worker
+    with psycopg.connect(url) as connection:
+        connection.execute("LOCK TABLE workers IN ACCESS EXCLUSIVE MODE")
+        assert probe(tmp_path, worker, url) == 0
     # and it passes again when it goes on
     for child in worker.children():
         child.resume()
@@ -573,6 +583,11 @@ def test_workers_are_probed_by_that_script():
             python, script, pid, seconds = container[kind]["exec"]["command"]
             assert (python, pid) == ("python", "1")
             assert float(seconds) >= 4 * settings.REPORT_SECONDS
+            patience = re.search(
+                r"Timer\((\d+),", of("ConfigMap")["atelier-worker-probe"]["data"]["alive.py"]
+            )
+            assert patience
+            assert int(patience[1]) < container[kind]["timeoutSeconds"]
             folder, _, file = script.rpartition("/")
             assert folder in {mount["mountPath"] for mount in mounts[name]}
             ast.parse(of("ConfigMap")["atelier-worker-probe"]["data"][file])
