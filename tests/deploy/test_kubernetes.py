@@ -349,10 +349,10 @@ def test_who_reaches_what():
             assert rule["to"]
             for name in selected(spec["podSelector"]):
                 reach[name] |= {port["port"] for port in rule["ports"]}
-    workers = {name: {53, 5432, 6379, 9000, 443} for name in worker_queues()}
+    workers = {name: {53, 5432, 6379, 5672, 9000, 443} for name in worker_queues()}
     assert reach == workers | {
-        "atelier-api": {53, 5432, 6379, 9000},
-        "atelier-sweeper": {53, 5432, 6379, 9000},
+        "atelier-api": {53, 5432, 6379, 5672, 9000},
+        "atelier-sweeper": {53, 5432, 6379, 5672, 9000},
         "atelier-migrate": {53, 5432},
     }
 
