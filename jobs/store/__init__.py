@@ -1,0 +1,43 @@
+"""JobStore: every SQL statement about jobs. One method is one transaction.
+
+A worker's writes are guarded by `id`, `state = 'running'` and the attempt number it was given at the claim.
+The attempt number only grows, so a worker that lost its lease matches no row and changes nothing.
+
+    client.py      submit, look, cancel, delete
+    worker.py      claim, renew, end
+    sweeper.py     take back what dead workers held
+    figures.py     counts for the metrics
+    statements.py  the statements that run often, built once
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from jobs.store.client import ClientSide
+from jobs.store.figures import Figures
+from jobs.store.rows import Beat, JobRow, NewArtifact, NewJob
+from jobs.store.statements import MAX_FAILURES, MAX_POSITION, in_use
+from jobs.store.sweeper import SweeperSide
+from jobs.store.worker import WorkerSide
+
+__all__ = [
+    "MAX_FAILURES",
+    "MAX_POSITION",
+    "Beat",
+    "JobRow",
+    "JobStore",
+    "NewArtifact",
+    "NewJob",
+    "in_use",
+    "request_hash",
+]
+
+
+class JobStore(ClientSide, WorkerSide, SweeperSide, Figures):
+    """The life of jobs, in one database."""
+
+
+def request_hash(body: bytes) -> str:
+    """The fingerprint an Idempotency-Key is remembered with."""
+    return hashlib.sha256(body).hexdigest()

@@ -1,0 +1,187 @@
+"""What clients do to jobs: submit, look, cancel, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, delete, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from jobs.clock import now
+from jobs.errors import IdempotencyConflict, InUse, NotFound, WrongState
+from jobs.models import Artifact, Cleanup, Job, JobEvent, JobInput
+from jobs.states import State
+from jobs.store.base import StoreBase
+from jobs.store.rows import JobRow, NewJob
+from jobs.store.statements import (
+    ACCEPT_POSTGRESQL,
+    ACCEPT_SQLITE,
+    AHEAD,
+    CANCEL,
+    JOBS,
+    MAX_POSITION,
+    get_job,
+    in_use,
+    needs,
+    record,
+    tidy,
+)
+
+
+class ClientSide(StoreBase):
+    """What clients do to jobs: submit, look, cancel, delete."""
+
+    def submit(self, new: NewJob) -> tuple[JobRow, bool]:
+        """Accept a job: `(row, True)`, or `(the earlier row, False)` for a repeated idempotency key.
+
+        Raises IdempotencyConflict when the key came with another request before, NotFound when an input
+        was deleted meanwhile.
+        """
+        values = {
+            "id": new.id,
+            "owner_id": new.owner_id,
+            "engine": new.engine,
+            "queue": new.queue,
+            "state": State.QUEUED.value,
+            "priority": new.priority,
+            "params": dict(new.params),
+            "seed": new.seed,
+            "needs": needs(new.weights),
+            "request_id": new.request_id,
+            "idempotency_key": new.idempotency_key,
+            "idempotency_hash": new.idempotency_hash,
+        }
+
+        def work(connection: Connection) -> tuple[JobRow, bool]:
+            accepting = ACCEPT_SQLITE if self.database.is_sqlite else ACCEPT_POSTGRESQL
+            made = connection.execute(accepting, values).one_or_none()
+            if made is None:
+                return self._earlier(connection, new), False
+            if new.inputs:
+                connection.execute(
+                    insert(JobInput),
+                    [{"job_id": new.id, "artifact_id": i} for i in dict.fromkeys(new.inputs)],
+                )
+            record(connection, made)
+            return made, True
+
+        try:
+            return self.database.write(work)
+        except IntegrityError as error:
+            raise NotFound("A file of this job is no longer there.") from error
+
+    def _earlier(self, connection: Connection, new: NewJob) -> JobRow:
+        # Either our own row, whose commit was confirmed too late to be heard, or the key's first use.
+        row = connection.execute(
+            select(JOBS).where(
+                (Job.id == new.id)
+                | and_(Job.owner_id == new.owner_id, Job.idempotency_key == new.idempotency_key)
+            )
+        ).first()
+        if row is None:
+            raise NotFound("The job with this Idempotency-Key was deleted while this request ran.")
+        if row.idempotency_hash != new.idempotency_hash:
+            raise IdempotencyConflict(job_id=row.id)
+        return row
+
+    def by_idempotency_key(self, owner_id: str, key: str) -> JobRow | None:
+        """The job this owner's key made, if any."""
+        return self.database.read(
+            lambda c: c.execute(
+                select(JOBS).where(Job.owner_id == owner_id, Job.idempotency_key == key)
+            ).one_or_none()
+        )
+
+    def get(self, job_id: str, owner_id: str | None = None) -> JobRow:
+        """One job; with `owner_id`, only if it is that owner's. Raises NotFound."""
+        return self.database.read(lambda c: get_job(c, job_id, owner_id))
+
+    def page(
+        self,
+        owner_id: str | None,
+        *,
+        states: Sequence[State] = (),
+        engine: str | None = None,
+        before: str | None = None,
+        limit: int = 50,
+    ) -> list[JobRow]:
+        """Newest first; `before` is the id of the last job of the page before."""
+        query = select(JOBS).order_by(Job.id.desc()).limit(limit)
+        if owner_id is not None:
+            query = query.where(Job.owner_id == owner_id)
+        if states:
+            query = query.where(Job.state.in_([s.value for s in states]))
+        if engine is not None:
+            query = query.where(Job.engine == engine)
+        if before is not None:
+            query = query.where(Job.id < before)
+        return self.database.read(lambda c: list(c.execute(query)))
+
+    def position(self, job: JobRow) -> int:
+        """1 for the job its queue will hand out next; counted up to MAX_POSITION."""
+        values = {"in_queue": job.queue, "of_priority": job.priority, "of_job": job.id}
+        higher, older = self.database.read(lambda c: c.execute(AHEAD, values).one())
+        return min(higher + older + 1, MAX_POSITION)
+
+    def artifacts(self, job_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
+        """The results of each of these jobs."""
+        found: dict[str, list[Row[Any]]] = {job_id: [] for job_id in job_ids}
+        query = select(Artifact.__table__).where(Artifact.job_id.in_(job_ids)).order_by(Artifact.id)
+        for row in self.database.read(lambda c: list(c.execute(query))):
+            found[row.job_id].append(row)
+        return found
+
+    def events(self, job_id: str, after: int = 0) -> list[Row[Any]]:
+        """The changes of state after version `after`, oldest first."""
+        query = (
+            select(JobEvent.__table__)
+            .where(JobEvent.job_id == job_id, JobEvent.version > after)
+            .order_by(JobEvent.version)
+        )
+        return self.database.read(lambda c: list(c.execute(query)))
+
+    def versions(self, job_ids: Sequence[str]) -> dict[str, int]:
+        """The version of each of these jobs that is still there: one statement for all watchers."""
+        query = select(Job.id, Job.version).where(Job.id.in_(job_ids))
+        return self.database.read(lambda c: {row.id: row.version for row in c.execute(query)})
+
+    def cancel(self, job_id: str, owner_id: str | None) -> JobRow:
+        """Stop a job: at once when it is queued, at its next progress report when it is running.
+
+        A final job stays as it is. A running job may still succeed if its success was on its way.
+        Raises NotFound.
+        """
+
+        def work(connection: Connection) -> JobRow:
+            get_job(connection, job_id, owner_id)
+            # One statement for both states: between two, the job could change from one to the other.
+            row = connection.execute(CANCEL, {"of_job": job_id}).one_or_none()
+            if row is None:
+                return get_job(connection, job_id, owner_id)
+            if row.state == State.CANCELED:
+                record(connection, row)
+                tidy(connection, row)
+            return row
+
+        return self.database.write(work)
+
+    def delete(self, job_id: str, owner_id: str | None) -> None:
+        """Delete a job that is not running: its row, its results' rows, and (by the sweeper) its objects.
+
+        Raises NotFound, WrongState for a running job, InUse while a waiting job reads one of its results.
+        """
+
+        def work(connection: Connection) -> None:
+            # FOR UPDATE: between check and delete no worker claims it and nobody takes its results as inputs.
+            connection.execute(select(Artifact.id).where(Artifact.job_id == job_id).with_for_update())
+            row = get_job(connection, job_id, owner_id, for_update=True)
+            if row.state == State.RUNNING:
+                raise WrongState("A running job cannot be deleted; cancel it first.")
+            if in_use(connection, select(Artifact.id).where(Artifact.job_id == job_id)):
+                raise InUse("A waiting or running job reads a result of this job.")
+            connection.execute(delete(Job).where(Job.id == job_id))
+            connection.execute(insert(Cleanup).values(prefix=f"jobs/{job_id}", due_at=now()))
+            tidy(connection, row)  # once more later: a lost attempt's worker may still be writing
+
+        self.database.write(work, repeatable=False)

@@ -1,0 +1,55 @@
+"""What goes into the store and comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Row
+
+from jobs.ids import new_id
+
+#: One row of `jobs.models.Job`, as SQL returns it.
+JobRow = Row[Any]
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A validated request, ready to be accepted."""
+
+    owner_id: str
+    engine: str
+    queue: str
+    params: Mapping[str, Any]
+    seed: int
+    #: Ids of the files its params name.
+    inputs: Sequence[str] = ()
+    #: Names of the weights files a worker must have.
+    weights: Sequence[str] = ()
+    priority: int = 0
+    request_id: str | None = None
+    idempotency_key: str | None = None
+    idempotency_hash: str | None = None
+    id: str = field(default_factory=lambda: new_id("job"))
+
+
+@dataclass(frozen=True)
+class NewArtifact:
+    """An output whose bytes are already stored under `key`."""
+
+    name: str
+    key: str
+    media_type: str
+    size: int
+    sha256: str
+    width: int | None = None
+    height: int | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What a heartbeat learns."""
+
+    cancel_requested: bool

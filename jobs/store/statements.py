@@ -1,0 +1,174 @@
+"""The statements that run often, built once, and the steps that several transactions share.
+
+Building a statement costs as much as running it, and every submission, poll and claim runs these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Float,
+    ScalarSelect,
+    Table,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from jobs.clock import now
+from jobs.errors import NotFound
+from jobs.models import Cleanup, Job, JobEvent, JobInput
+from jobs.states import State
+from jobs.store.rows import JobRow
+
+#: Attempts that may end in a transient error or a lost worker before the job fails.
+MAX_FAILURES = 3
+#: A lost attempt's worker stops itself well within this time; then its objects are nobody's.
+ORPHAN_GRACE_SECONDS = 600.0
+#: How far `queue_position` counts; a job behind that many has no use for the exact number.
+MAX_POSITION = 1000
+
+# Literals, not bound values: a partial index serves only a query whose predicate is known when it is planned.
+QUEUED = Job.state == literal_column("'queued'")
+RUNNING = Job.state == literal_column("'running'")
+JOBS = cast(Table, Job.__table__)
+
+BY_ID = select(JOBS).where(Job.id == bindparam("job_id"))
+BY_ID_OF_OWNER = BY_ID.where(Job.owner_id == bindparam("owner_id"))
+ACCEPT_SQLITE = sqlite.insert(JOBS).on_conflict_do_nothing().returning(JOBS)
+ACCEPT_POSTGRESQL = postgresql.insert(JOBS).on_conflict_do_nothing().returning(JOBS)
+NOTE = insert(cast(Table, JobEvent.__table__))
+#: The guard of every worker's write.
+MINE = and_(JOBS.c.id == bindparam("of_job"), RUNNING, JOBS.c.attempt == bindparam("of_attempt"))
+ASKED_TO_STOP = select(JOBS.c.cancel_requested).where(MINE)
+RENEW = update(JOBS).where(MINE).returning(JOBS.c.cancel_requested)
+END = (
+    update(JOBS)
+    .where(MINE)
+    .values(version=JOBS.c.version + 1, lease_owner=None, lease_until=None)
+    .returning(JOBS)
+)
+CANCEL = (
+    update(JOBS)
+    .where(JOBS.c.id == bindparam("of_job"), QUEUED | (RUNNING & ~JOBS.c.cancel_requested))
+    .values(
+        state=case((QUEUED, State.CANCELED.value), else_=State.RUNNING.value),
+        finished_at=case((QUEUED, now()), else_=None),
+        cancel_requested=True,
+        version=JOBS.c.version + 1,
+    )
+    .returning(JOBS)
+)
+SUCCEED = END.values(
+    state=State.SUCCEEDED.value,
+    finished_at=now(),
+    device=bindparam("ran_on"),
+    progress=1.0,
+    message="",
+    error_code=None,
+    error_detail=None,
+)
+WAITING = (
+    select(JOBS.c.id)
+    .where(
+        QUEUED,
+        JOBS.c.queue == bindparam("from_queue"),
+        JOBS.c.run_after <= now(),
+        JOBS.c.engine.in_(bindparam("known", expanding=True)),
+        JOBS.c.needs.in_(bindparam("had", expanding=True)),
+    )
+    .order_by(JOBS.c.priority.desc(), JOBS.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+    .cte("waiting")  # PostgreSQL evaluates a locking CTE once; a plain IN (... LIMIT) it may repeat
+)
+CLAIM = (
+    update(JOBS)
+    .where(JOBS.c.id.in_(select(WAITING.c.id)))
+    .values(
+        state=State.RUNNING.value,
+        attempt=JOBS.c.attempt + 1,
+        version=JOBS.c.version + 1,
+        lease_owner=bindparam("worker_id"),
+        lease_until=now(bindparam("lease", type_=Float)),
+        started_at=now(),
+        progress=0.0,
+        message="",
+        preview_key=None,
+    )
+    .returning(JOBS)
+)
+
+
+def _up_to_most(condition: ColumnElement[bool]) -> ScalarSelect[int]:
+    waiting = select(JOBS.c.id).where(QUEUED, JOBS.c.queue == bindparam("in_queue"), condition)
+    return select(func.count()).select_from(waiting.limit(MAX_POSITION - 1).subquery()).scalar_subquery()
+
+
+# Two counts, each a range of the index; one count with OR would filter the whole backlog.
+AHEAD = select(
+    _up_to_most(JOBS.c.priority > bindparam("of_priority")),
+    _up_to_most(and_(JOBS.c.priority == bindparam("of_priority"), JOBS.c.id < bindparam("of_job"))),
+)
+
+
+def in_use(connection: Connection, artifact_ids: Any) -> bool:
+    """Whether a waiting or running job reads one of these artifacts (ids, or a query for them)."""
+    reading = (
+        select(Job.id)
+        .select_from(JobInput)
+        .join(Job, Job.id == JobInput.job_id)
+        .where(JobInput.artifact_id.in_(artifact_ids), QUEUED | RUNNING)
+        .limit(1)
+    )
+    return connection.execute(reading).first() is not None
+
+
+def get_job(connection: Connection, job_id: str, owner_id: str | None, *, for_update: bool = False) -> JobRow:
+    query = BY_ID if owner_id is None else BY_ID_OF_OWNER
+    if for_update:
+        query = query.with_for_update()
+    values = {"job_id": job_id} if owner_id is None else {"job_id": job_id, "owner_id": owner_id}
+    row = connection.execute(query, values).one_or_none()
+    if row is None:
+        raise NotFound("There is no such job.")
+    return row
+
+
+def record(connection: Connection, row: JobRow, reason: str | None = None) -> None:
+    connection.execute(
+        NOTE,
+        {
+            "job_id": row.id,
+            "version": row.version,
+            "state": row.state,
+            "attempt": row.attempt,
+            "reason": reason,
+        },
+    )
+
+
+def tidy(connection: Connection, row: JobRow) -> None:
+    """What lost attempts, previews and checkpoints left behind is nobody's any more."""
+    if row.attempt:
+        connection.execute(insert(Cleanup).values(prefix=f"jobs/{row.id}", due_at=now(ORPHAN_GRACE_SECONDS)))
+
+
+def plain(words: str) -> str:
+    """Without U+0000, which PostgreSQL does not store."""
+    return words.replace("\0", "")
+
+
+def needs(weights: Iterable[str]) -> str:
+    """How a set of weights files is written in the column `needs`."""
+    return ",".join(sorted(weights))
