@@ -7,13 +7,6 @@ cd "$ROOT"
 
 ensure_environment api embedded gpu dev
 
-# The tests of the web page need a browser. A laptop without one skips them; CI gets one where it may.
-if [ "${CI:-}" = "true" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 &&
-    ! command -v chromium >/dev/null 2>&1; then
-    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } >/dev/null ||
-        say "chromium could not be installed"
-fi
-
 export PATH="$VENV/bin:$PATH"
 python -m ruff check .
 python -m ruff format --check .
