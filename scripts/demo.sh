@@ -7,6 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 usage() {
     cat <<'EOF'
 Usage: scripts/demo.sh [--photo FILE] [--style NAME|FILE] [--size N] [--keep-running]
+                       [--data-dir DIR] [--out DIR] [--no-install]
 
 Makes .venv, installs what is needed, starts the embedded system on a free port, repaints a photograph in
 the strokes of a style picture, writes the result to out/ and stops everything. Python 3.11+ is all it needs.
@@ -15,6 +16,9 @@ the strokes of a style picture, writes the result to out/ and stops everything. 
   --style NAME|FILE night, autumn, mosaic, woodblock, or any picture   (default: mosaic)
   --size N          Long side of the result in pixels, 64 to 2048      (default: 640)
   --keep-running    Leave the system running for your own jobs
+  --data-dir DIR    Where the system keeps everything     (default: .atelier/demo)
+  --out DIR         Where the result goes                 (default: out)
+  --no-install      Use .venv as it is
 EOF
 }
 
@@ -22,14 +26,24 @@ photo="$ROOT/assets/photo.jpg"
 style="mosaic"
 size=640
 keep=""
+install=1
+data="$ROOT/.atelier/demo"
+out="$ROOT/out"
 while [ $# -gt 0 ]; do
     case "$1" in
-        --photo | --style | --size)
+        --photo | --style | --size | --data-dir | --out)
             [ $# -ge 2 ] || { usage >&2; exit 2; }
-            case "$1" in --photo) photo="$2" ;; --style) style="$2" ;; --size) size="$2" ;; esac
+            case "$1" in
+                --photo) photo="$2" ;;
+                --style) style="$2" ;;
+                --size) size="$2" ;;
+                --data-dir) data="$2" ;;
+                --out) out="$2" ;;
+            esac
             shift 2
             ;;
         --keep-running) keep=1; shift ;;
+        --no-install) install=""; shift ;;
         -h | --help) usage; exit 0 ;;
         *) usage >&2; exit 2 ;;
     esac
@@ -39,11 +53,13 @@ done
 [ -f "$photo" ] || die "no photograph $photo"
 
 began=$SECONDS
-ensure_environment api embedded gpu
+if [ -n "$install" ]; then
+    ensure_environment api embedded gpu
+fi
 # A demo shows this checkout, not a server that the shell happens to be set up for.
-unset ATELIER_URL ATELIER_KEY DATABASE_URL REDIS_URL STORAGE_URL
-data="$ROOT/.atelier/demo"
-mkdir -p "$data" "$ROOT/out"
+unset ATELIER_URL ATELIER_PUBLIC_URL ATELIER_KEY DATABASE_URL REDIS_URL STORAGE_URL
+mkdir -p "$data" "$out"
+data="$(cd "$data" && pwd)" # the commands below are for any folder
 atelier=("$VENV/bin/atelier" --data-dir "$data")
 
 started="$SECONDS"
@@ -77,7 +93,7 @@ done
 say "The system runs after $((SECONDS - started)) s ($data)."
 
 name() { local base="${1##*/}"; printf '%s' "${base%.*}"; }
-result="$ROOT/out/$(name "$photo")-$(name "$style").png"
+result="$out/$(name "$photo")-$(name "$style").png"
 say "Painting $(name "$photo") in the strokes of $(name "$style") at $size pixels ..."
 asked="$SECONDS"
 # In the background: a trap waits for a command in the foreground.
@@ -87,7 +103,14 @@ wait "$job"
 job=""
 say "Painted in $((SECONDS - asked)) s; the whole demo took $((SECONDS - began)) s."
 if [ -n "$keep" ]; then
-    sed -n '/is ready at/,$p' "$data/up.log" >&2
-    say "It keeps running as process $system: kill $system stops it."
-    disown "$system"
+    # From the file and not from above: an earlier demo's system may be the one that runs.
+    read -r url pid < <("$VENV/bin/python" -c \
+        'import json, sys; known = json.load(open(sys.argv[1])); print(known["url"], known["pid"])' \
+        "$data/server.json")
+    command="$(printf '%q ' "${atelier[@]}")"
+    say "It keeps running at $url, as process $pid. Try:"
+    say "  ${command}run echo --text hello"
+    say "  curl -H \"Authorization: Bearer \$(cat $(printf '%q' "$data/key"))\" $url/v1/engines"
+    say "  kill $pid   # stops it"
+    disown "$system" 2>/dev/null || true # it has ended where an earlier one runs
 fi
