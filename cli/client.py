@@ -8,6 +8,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -55,13 +56,14 @@ class Client:
         """The JSON answer. Raises NoServer or Refused."""
         try:
             response = self._http.request(method, path, **options)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise NoServer(self.url, _reason(error)) from error
         return _checked(response)
 
-    def engines(self) -> list[Json]:
-        """All the engines it offers."""
-        found: list[Json] = self.request("GET", "/v1/engines")["engines"]
+    def engines(self, *, hidden: bool = False) -> list[Json]:
+        """All the engines it offers; with `hidden`, the diagnostic ones too."""
+        query = {"hidden": "true"} if hidden else None
+        found: list[Json] = self.request("GET", "/v1/engines", params=query)["engines"]
         return found
 
     def engine(self, name: str) -> Json:
@@ -101,10 +103,15 @@ class Client:
     def download(self, url: str, target: Path) -> None:
         """Fetch a signed URL into `target`, which appears in one step."""
         where = urljoin(self.url + "/", url)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, incoming = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        incoming = ""
         try:
-            with os.fdopen(descriptor, "wb") as out, self._plain(where).stream("GET", where) as answer:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, incoming = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+            with (
+                os.fdopen(descriptor, "wb") as out,
+                self._plain(where) as http,
+                http.stream("GET", where) as answer,
+            ):
                 if answer.status_code != 200:
                     answer.read()
                     _checked(answer)
@@ -114,18 +121,22 @@ class Client:
             os.umask(umask)
             os.chmod(incoming, 0o666 & ~umask)  # mkstemp's 0600 is for secrets; this is a picture
             os.replace(incoming, target)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise NoServer(self.url, _reason(error)) from error
         except OSError as error:
             raise CommandError(f"{target} cannot be written: {error.strerror or error}") from error
         finally:
-            Path(incoming).unlink(missing_ok=True)
+            if incoming:
+                Path(incoming).unlink(missing_ok=True)
 
-    def _plain(self, url: str) -> httpx.Client:
+    @contextmanager
+    def _plain(self, url: str) -> Iterator[httpx.Client]:
         """The client for this URL: the key goes to our own server only, never to an object store."""
         if urlsplit(url).netloc == urlsplit(self.url).netloc:
-            return self._http
-        return httpx.Client(timeout=self._http.timeout, follow_redirects=True)
+            yield self._http
+            return
+        with httpx.Client(timeout=self._http.timeout, follow_redirects=True) as other:
+            yield other
 
     def watch(self, job_id: str) -> Iterator[Json]:
         """Every change of a job until it is final: the data of its events.
@@ -208,7 +219,7 @@ def _checked(response: httpx.Response) -> Json:
     raise Refused(response.status_code, answer)
 
 
-def _reason(error: httpx.TransportError) -> str:
+def _reason(error: httpx.RequestError) -> str:
     """What httpx reports, in words for people."""
     if isinstance(error, httpx.ConnectTimeout | httpx.ReadTimeout):
         return "it does not answer in time"

@@ -11,6 +11,11 @@ from typing import Any
 
 import click
 
+from cli.options import flag
+
+#: The statuses of a request that is wrong in itself.
+_WRONG = frozenset({400, 413, 415, 422})
+
 
 class CommandError(click.ClickException):
     """The command cannot go on."""
@@ -32,16 +37,38 @@ class Refused(CommandError):
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
         self.status = status
         self.code = str(problem.get("code", "error"))
+        self.problem = problem
         super().__init__(sentence(status, problem))
+
+    def of_file(self, field: str, path: str) -> Refused:
+        """The same, said of the option whose file was refused."""
+        if self.status not in _WRONG:
+            return self
+        detail = f"{flag(field)} {path}: {_detail(self.status, self.problem)}"
+        return Refused(self.status, {**self.problem, "detail": detail, "errors": []})
 
 
 def sentence(status: int, problem: dict[str, Any]) -> str:
     """A problem document as people read it: its detail, then one line for each field it points at."""
-    text = str(problem.get("detail") or problem.get("title") or f"the server answered {status}")
-    for error in problem.get("errors") or []:
-        text += f"\n  --{str(error.get('field', '?')).replace('_', '-')}: {error.get('message', '')}"
+    text = _detail(status, problem)
+    found = list(dict.fromkeys(_line(error) for error in problem.get("errors") or []))  # each line once
+    said_twice = len(found) == 1 and found[0].endswith(text)
+    text = found[0] if said_twice else "\n  ".join([text, *found])
     if status == 401:
         text += "\nSet ATELIER_KEY, or make a key with `atelier keys create`."
     if reference := problem.get("instance"):
         text += f"\n(request {reference})"
     return text
+
+
+def _detail(status: int, problem: dict[str, Any]) -> str:
+    text = str(problem.get("detail") or problem.get("title") or f"the server answered {status}")
+    return text.replace("; `errors` says which and why", "")  # here they follow
+
+
+def _line(error: dict[str, Any]) -> str:
+    """`--style: what is wrong`; a fault of several parameters together names none."""
+    # `params.style.0`: the parameter is what stands after `params`.
+    field = str(error.get("field", "")).removeprefix("params").removeprefix(".").split(".")[0]
+    message = str(error.get("message", "")).removeprefix("Value error, ")
+    return f"{flag(field)}: {message}" if field else message

@@ -50,6 +50,12 @@ def is_reference(value: str) -> bool:
     return value.startswith(("http://", "https://", "data:", "art_"))
 
 
+def flag(name: str) -> str:
+    """The option of a parameter, dashes and all."""
+    plain = name.replace("_", "-")
+    return f"--param-{plain}" if plain in RESERVED else f"--{plain}"
+
+
 def options(schema: Schema) -> list[click.Option]:
     """One option for each property, required ones first."""
     required = set(schema.get("required", ()))
@@ -68,9 +74,6 @@ def values(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _option(name: str, field: Schema, required: bool) -> click.Option:
-    flag = name.replace("_", "-")
-    if flag in RESERVED:
-        flag = f"param-{flag}"
     kind = field.get("type")
     repeated = kind == "array" and _is_scalar(field.get("items", {}))
     default = field.get("default")
@@ -80,7 +83,7 @@ def _option(name: str, field: Schema, required: bool) -> click.Option:
         notes += _length_notes(field)
     if notes:
         help_text += f"  [{'; '.join(notes)}]"
-    declarations = [f"--{flag}/--no-{flag}" if kind == "boolean" else f"--{flag}", name]
+    declarations = [_switch(name) if kind == "boolean" else flag(name), name]
     if "_" in name and kind != "boolean":
         declarations.insert(1, f"--{name}")  # as the API spells it
     return click.Option(
@@ -91,6 +94,10 @@ def _option(name: str, field: Schema, required: bool) -> click.Option:
         default=None,
         help=help_text,
     )
+
+
+def _switch(name: str) -> str:
+    return f"{flag(name)}/--no-{flag(name).removeprefix('--')}"
 
 
 def _type(field: Schema) -> click.ParamType[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, NoReturn
@@ -29,7 +30,7 @@ class EngineGroup(click.Group):
         try:
             with context.client(ctx) as client:
                 return [engine["name"] for engine in client.engines()]
-        except (NoServer, Refused):
+        except CommandError:
             return []
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -40,7 +41,7 @@ class EngineGroup(click.Group):
             except Refused as error:
                 if error.code != "engine_not_found":
                     raise
-                known = ", ".join(engine["name"] for engine in client.engines())
+                known = ", ".join(engine["name"] for engine in client.engines(hidden=True))
                 raise CommandError(f"there is no engine {cmd_name!r}; there are: {known}") from error
 
 
@@ -77,6 +78,8 @@ def engine_command(view: Json) -> click.Command:
 
 def _run(view: Json, given: dict[str, Any]) -> None:
     output, as_json, detach = given.pop("_output"), given.pop("_as_json"), given.pop("_detach")
+    if not detach:
+        check_output(output)
     with context.client(click.get_current_context()) as client:
         params = upload_files(client, view, options.values(given))
         job = client.submit(view["name"], params)
@@ -90,19 +93,22 @@ def upload_files(client: Client, view: Json, params: dict[str, Any]) -> dict[str
     """The params with every local path replaced by the id of the uploaded file."""
     ids: dict[str, str] = {}
 
-    def reference(value: str) -> str:
+    def reference(name: str, value: str) -> str:
         if options.is_reference(value):
             return value
         if value not in ids:
-            ids[value] = client.upload(Path(value))
+            try:
+                ids[value] = client.upload(Path(value))
+            except Refused as error:
+                raise error.of_file(name, value) from error
         return ids[value]
 
     made = dict(params)
     for name in view["files"]:
         if isinstance(value := made.get(name), list):
-            made[name] = [reference(one) for one in value]
+            made[name] = [reference(name, one) for one in value]
         elif value is not None:
-            made[name] = reference(value)
+            made[name] = reference(name, value)
     return made
 
 
@@ -165,10 +171,30 @@ def fetch(client: Client, job: Json, output: Path) -> list[Path]:
     return targets
 
 
+def check_output(output: Path) -> None:
+    """Make the folder the results will go to: better to fail now than when they are there.
+
+    Raises CommandError.
+    """
+    if output.is_file() and not output.suffix:
+        raise CommandError(f"{output} is a file; give --output a folder, or a file's name with a suffix.")
+    folder = output if _is_folder(output) else output.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CommandError(f"--output {output} cannot be written: {error.strerror or error}") from error
+
+
+def _is_folder(output: Path) -> bool:
+    return output.is_dir() or not output.suffix
+
+
 def targets_of(job: Json, output: Path) -> list[Path]:
     """Where the results go: `<folder>/<job>-<name>`, or the file the user named (more than one: numbered)."""
     names = [Path(artifact["name"]).name or "result" for artifact in job["artifacts"]]
-    if output.is_dir() or not output.suffix:
+    if _is_folder(output):
         return [output / f"{job['id']}-{name}" for name in names]
     if len(names) <= 1:
         return [output] * len(names)

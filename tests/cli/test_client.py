@@ -9,7 +9,7 @@ import pytest
 
 from cli import client as module
 from cli.client import Client, event_data
-from cli.errors import NoServer, Refused
+from cli.errors import CommandError, NoServer, Refused, sentence
 
 
 @pytest.fixture(autouse=True)
@@ -109,6 +109,47 @@ def test_a_problem_document_becomes_a_sentence():
     ]
 
 
+PLAIN = "The engine does not take these parameters."
+DETAIL = f"{PLAIN[:-1]}; `errors` says which and why."
+
+
+@pytest.mark.parametrize(
+    ("detail", "errors", "expected"),
+    [
+        (DETAIL, [("params.style_weights", "too many")], [PLAIN, "  --style-weights: too many"]),
+        (DETAIL, [("params.style.0", "bad"), ("params.style.1", "bad")], [PLAIN, "  --style: bad"]),
+        (DETAIL, [("params.json", "bad")], [PLAIN, "  --param-json: bad"]),
+        (DETAIL, [("params", "Value error, a needs b")], [PLAIN, "  a needs b"]),
+        (
+            "There is no file art_1.",
+            [("style", "There is no file art_1.")],
+            ["--style: There is no file art_1."],
+        ),
+        ("No.", [], ["No."]),
+    ],
+)
+def test_a_fault_names_the_option(detail, errors, expected):
+    found = sentence(422, {"detail": detail, "errors": [{"field": f, "message": m} for f, m in errors]})
+
+    assert found.splitlines() == expected
+
+
+@pytest.mark.parametrize("status", [413, 422])
+def test_a_refused_upload_is_said_of_its_option(status):
+    refused = Refused(
+        status, {"code": "bad_file", "detail": "No.", "errors": [{"field": "file", "message": "No."}]}
+    )
+
+    assert refused.of_file("style_mask", "a.png").message == "--style-mask a.png: No."
+    assert refused.of_file("style_mask", "a.png").code == "bad_file"
+
+
+def test_an_upload_without_a_key_is_not_the_files_fault():
+    refused = Refused(401, {"detail": "A key is needed."})
+
+    assert refused.of_file("style", "a.png") is refused
+
+
 def test_something_that_is_not_our_api_is_recognised():
     with (
         against(lambda _request: httpx.Response(200, text="<html>")) as client,
@@ -124,12 +165,22 @@ def test_a_download_appears_in_one_step_and_keeps_the_key_at_home(tmp_path):
 
     with against(handler) as client:
         client.download("/v1/files/art_1/content?signature=x", tmp_path / "out" / "a.png")
-        other = client._plain("http://objects.example.org/a")
+        with client._plain("http://objects.example.org/a") as other:
+            assert "authorization" not in other.headers
+    assert other.is_closed
 
     assert (tmp_path / "out" / "a.png").read_bytes() == b"bytes"
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]
-    assert "authorization" not in other.headers
-    other.close()
+
+
+def test_a_target_that_cannot_be_is_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+
+    with (
+        against(lambda _request: httpx.Response(200, content=b"bytes")) as client,
+        pytest.raises(CommandError, match="cannot be written"),
+    ):
+        client.download("/x", tmp_path / "file" / "a.png")
 
 
 def test_a_refused_download_leaves_nothing(tmp_path):
