@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+from alembic.util.exc import CommandError as MigrationError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from cli import settings
 from cli.client import Client
@@ -30,10 +32,38 @@ def client(ctx: click.Context) -> Client:
 @contextmanager
 def database(ctx: click.Context) -> Iterator[Database]:
     """The database this command works with; nobody has to be running."""
-    made = Database(settings.environment(folder(ctx))["DATABASE_URL"], pool_size=1)
+    with opened(settings.environment(folder(ctx))["DATABASE_URL"]) as made:
+        yield made
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Database]:
+    """A database that is closed afterwards. Raises CommandError for everything that is wrong with it."""
+    made = _database(url)
+    where = made.url.render_as_string(hide_password=True)
     try:
         yield made
     except Unavailable as error:
-        raise CommandError(error.detail) from error
+        raise CommandError(f"{where}: {error.detail}") from error
+    except DBAPIError as error:  # migrations speak to the driver themselves
+        raise CommandError(f"{where}: {_first_line(error.orig)}") from error
+    except MigrationError as error:
+        raise CommandError(f"{where} cannot be migrated: {error}") from error
     finally:
         made.close()
+
+
+def _database(url: str) -> Database:
+    try:
+        return Database(url, pool_size=1)
+    except (ArgumentError, ImportError, ValueError) as error:
+        raise CommandError(
+            f"DATABASE_URL is not understood ({_first_line(error)}). "
+            "It looks like sqlite:////absolute/file.db or postgresql://user@host/name."
+        ) from error
+    except OSError as error:
+        raise CommandError(f"the database's folder cannot be made: {error}") from error
+
+
+def _first_line(error: BaseException | None) -> str:
+    return (str(error).strip().splitlines() or ["it does not answer"])[0]

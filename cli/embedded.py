@@ -17,19 +17,20 @@ from pathlib import Path
 
 import httpx
 
-from cli import settings
+from cli import context, settings
 from cli.errors import CommandError
 from cli.supervise import Child, Supervisor
 from jobs.accounts import AccountStore
-from jobs.database import Database
 from jobs.migrate import migrate
 
 #: The owner of everything made on this machine with the data folder's key.
 LOCAL_USER = "local"
 
 #: A supervisor that was killed leaves a watchdog that needs this long to end the rest.
-CLEANUP_SECONDS = 20.0
+CLEANUP_SECONDS = 25.0
 READY_SECONDS = 120.0
+#: More than `workers.settings.DRAIN_SECONDS`: a worker that is killed before loses its checkpoint.
+WORKER_GRACE = 18.0
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,11 @@ class Lock:
     """The data folder's lock: held by the supervisor and, through inheritance, by its watchdog."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise CommandError(f"the data folder {folder} cannot be used: {error.strerror}") from error
 
     def take(self, folder: Path, say: Callable[[str], None]) -> None:
         """Take the lock, waiting for the remains of a killed system. Raises AlreadyRunning."""
@@ -87,8 +91,7 @@ class Lock:
 
 def prepare(folder: Path, environment: dict[str, str]) -> None:
     """Migrate the database and make sure that the data folder has a key that works."""
-    database = Database(environment["DATABASE_URL"], pool_size=1)
-    try:
+    with context.opened(environment["DATABASE_URL"]) as database:
         migrate(database)
         accounts = AccountStore(database)
         path = settings.key_file(folder)
@@ -96,8 +99,6 @@ def prepare(folder: Path, environment: dict[str, str]) -> None:
         if not present or accounts.authenticate(present) is None:
             key, _row = accounts.create_key(LOCAL_USER, name="atelier up", admin=True)
             settings.write_private(path, key + "\n")
-    finally:
-        database.close()
 
 
 def free_port(host: str) -> int:
@@ -108,11 +109,13 @@ def free_port(host: str) -> int:
 
 def check_port(host: str, port: int) -> int:
     """`port`, or a free one for 0. Raises CommandError when it is taken or not allowed."""
-    if port == 0:
-        return free_port(host)
     try:
+        if port == 0:
+            return free_port(host)
         _bound(host, port).close()
     except OSError as error:
+        if port == 0:
+            raise CommandError(f"{host} is no address of this machine ({error.strerror}).") from error
         why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
         raise CommandError(
             f"port {port} of {host} {why}. Choose another with --port, or any with --port 0."
@@ -185,7 +188,7 @@ def children(plan: Plan) -> list[Child]:
     ]
     for number in range(1, plan.workers + 1):
         name = "worker" if plan.workers == 1 else f"worker-{number}"
-        made.append(Child(name, (python, "-m", "workers"), grace=13.0, stage=2))
+        made.append(Child(name, (python, "-m", "workers"), grace=WORKER_GRACE, stage=2))
     return made
 
 

@@ -9,6 +9,9 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from cli.errors import CommandError
 
 DEFAULT_DATA_DIR = "~/.local/share/atelier"
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -65,21 +68,52 @@ def write_private(path: Path, text: str) -> None:
 
 
 def server_url(folder: Path) -> str:
-    """ATELIER_URL, else where the data folder's embedded system listens, else the usual port."""
-    if own := os.environ.get("ATELIER_URL"):
-        return own.rstrip("/")
+    """ATELIER_URL, else where the data folder's embedded system listens, else the usual port.
+
+    Raises CommandError when ATELIER_URL is no URL.
+    """
+    if own := chosen_url():
+        if not _is_url(own):
+            raise CommandError(f"ATELIER_URL is no URL: {own!r}; it looks like {DEFAULT_URL}")
+        return own
     here = running(folder)
     return here.url if here else DEFAULT_URL
 
 
-def api_key(folder: Path) -> str | None:
-    """ATELIER_KEY, else the data folder's key file, else None."""
-    if own := os.environ.get("ATELIER_KEY"):
-        return own.strip()
+def chosen_url() -> str | None:
+    """ATELIER_URL, if it is set."""
+    return os.environ.get("ATELIER_URL", "").strip().rstrip("/") or None
+
+
+def _is_url(text: str) -> bool:
     try:
-        return key_file(folder).read_text().strip() or None
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # `http://[::1`, `http://host:port`
+        return False
+
+
+def api_key(folder: Path) -> str | None:
+    """ATELIER_KEY, else the data folder's key file, else None.
+
+    Raises CommandError for what cannot be a key.
+    """
+    if own := os.environ.get("ATELIER_KEY", "").strip():
+        return _key(own, "ATELIER_KEY")
+    try:
+        found = key_file(folder).read_text(errors="replace").strip()
     except OSError:
         return None
+    return _key(found, str(key_file(folder))) if found else None
+
+
+def _key(text: str, where: str) -> str:
+    # It travels in a header, which takes no other characters.
+    if not (text.isascii() and text.isprintable()) or " " in text:
+        raise CommandError(
+            f"{where} holds no API key: one begins with atl_ and has only letters, digits, - and _."
+        )
+    return text
 
 
 def environment(folder: Path) -> dict[str, str]:

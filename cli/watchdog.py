@@ -15,7 +15,7 @@ import time
 import psutil  # type: ignore[import-untyped]  # it ships no types
 
 #: Workers give their job back and gunicorn finishes its requests in less.
-GRACE_SECONDS = 12.0
+GRACE_SECONDS = 18.0
 
 
 def alive(groups: list[int]) -> list[int]:

@@ -52,5 +52,5 @@ def worker(ctx: click.Context, queues: str) -> None:
 @click.command()
 @click.pass_context
 def sweep(ctx: click.Context) -> None:
-    """Run the sweeper: lost leases, missed wake-ups, expired files."""
+    """Run the sweeper: takes back lost leases, rings for waiting jobs, deletes objects nobody names."""
     _become(ctx, "-m", "workers.sweep")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import signal
+import sys
 from pathlib import Path
 
 import click
@@ -46,8 +49,11 @@ def up(ctx: click.Context, host: str, port: int, data_dir: Path | None, workers:
         _say_where(folder, found.state)
     except Stopped:
         pass
+    except OSError as error:
+        raise CommandError(f"it cannot run in {folder}: {error}") from error
     finally:
-        click.echo("Stopping ...", err=True) if embedded.url else None
+        if embedded.url:
+            click.echo("Stopping ...", err=True)
         embedded.stop()
 
 
@@ -59,10 +65,22 @@ def _announce(folder: Path, url: str) -> None:
         f"  logs     {folder / 'logs'}\n"
         f"  API      {url}/docs\n"
         "Try, in another terminal:\n"
-        f'  curl -H "Authorization: Bearer $(cat {key})" {url}/v1/engines\n'
-        '  atelier run echo --text "hello"\n'
+        f'  curl -H "Authorization: Bearer $(cat {shlex.quote(str(key))})" {url}/v1/engines\n'
+        f'  {program(folder)} run echo --text "hello"\n'
         "Ctrl-C stops it."
     )
+
+
+def program(folder: Path) -> str:
+    """This command as another terminal can call it for this data folder."""
+    own = Path(sys.argv[0])
+    found = shutil.which("atelier")
+    # An environment that is not activated is not on the PATH.
+    elsewhere = own.name == "atelier" and own.is_file() and not (found and own.samefile(found))
+    words = [str(own.absolute()) if elsewhere else "atelier"]
+    if folder != Path(settings.DEFAULT_DATA_DIR).expanduser():
+        words += ["--data-dir", str(folder)]
+    return shlex.join(words)
 
 
 def _say_where(folder: Path, state: settings.Running | None) -> None:
