@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -15,8 +17,11 @@ from rich.table import Table
 #: Without a terminal, a line at least this far apart, unless the state changes.
 PLAIN_SECONDS = 5.0
 
-#: Columns one copies from.
-UNBROKEN = frozenset({"JOB", "KEY", "NAME", "ENGINE"})
+#: A file or a pipe has no width: a row is a line.
+WIDE = 1000
+
+#: Columns that may be broken where the terminal is narrow; the others are copied from or read at a glance.
+FREE_TEXT = frozenset({"ENGINE", "USER", "FOR", "TITLE", "LICENCE", "WHAT IT IS"})
 
 Show = Callable[[dict[str, Any]], None]
 
@@ -24,6 +29,11 @@ Show = Callable[[dict[str, Any]], None]
 def errors() -> Console:
     """Where progress and remarks go."""
     return Console(stderr=True, highlight=False)
+
+
+def results() -> Console:
+    """Where results go."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
 
 
 @contextmanager
@@ -67,7 +77,7 @@ def table(*headings: str) -> Table:
     """An unframed table."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
-        made.add_column(heading, overflow="fold", no_wrap=heading in UNBROKEN)
+        made.add_column(heading, overflow="fold", no_wrap=heading not in FREE_TEXT)
     return made
 
 
@@ -80,6 +90,27 @@ def seconds(value: float | None) -> str:
     if value < 120:
         return f"{value:.0f} s"
     return f"{int(value // 60)} min {int(value % 60)} s"
+
+
+def short_seconds(value: float | None) -> str:
+    """`0.4s`, `12s`, `3m20s`, `2h05m`: for a column."""
+    if value is None:
+        return "-"
+    if value < 10:
+        return f"{value:.1f}s"
+    whole = round(value)
+    if whole < 120:
+        return f"{whole}s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes}m{rest:02}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02}m"
+
+
+def moment(text: str) -> str:
+    """A time of the API on this machine's clock, short: `06:08` today, else `20 Nov`, else `2025`."""
+    then, now = datetime.fromisoformat(text).astimezone(), datetime.now().astimezone()
+    if then.date() == now.date():
+        return f"{then:%H:%M}"
+    return f"{then:%d %b}" if then.year == now.year else f"{then:%Y}"
 
 
 def size(count: float) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import click
-from rich.console import Console
 from rich.markup import escape
 
 from cli import context, show
@@ -27,7 +26,7 @@ def engines(ctx: click.Context, name: str | None, as_json: bool) -> None:
             table = show.table("ENGINE", "QUEUE", "TITLE")
             for one in found:
                 table.add_row(one["name"], one["queue"], escape(one["title"]))
-            Console().print(table)
+            show.results().print(table)
             return
         view = client.engine(name)
     if as_json:

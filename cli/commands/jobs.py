@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.markup import escape
 
 from cli import context, show
 from cli.client import Json
-from cli.commands.run import finish, follow, follow_or_stop
+from cli.commands.run import check_output, finish, follow, follow_or_stop
 
 STATES = ("queued", "running", "succeeded", "failed", "canceled")
 
@@ -46,6 +45,8 @@ def jobs(
             page = client.jobs(state=state, limit=limit)
             _list(page, as_json)
             return
+        if output is not None:
+            check_output(output)
         job = follow(client, job_id) if watch else client.job(job_id)
         if output is not None:
             finish(client, job, output, as_json)
@@ -73,6 +74,8 @@ def cancel(ctx: click.Context, job_id: str) -> None:
 @click.pass_context
 def retry(ctx: click.Context, job_id: str, output: Path, as_json: bool, detach: bool) -> None:
     """Submit a job again, with the same parameters and the same seed, as a new job."""
+    if not detach:
+        check_output(output)
     with context.client(ctx) as client:
         old = client.job(job_id)
         job = client.submit(old["engine"], {**old["params"], "seed": old["seed"]})
@@ -97,23 +100,23 @@ def _list(page: Json, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(page))
         return
-    table = show.table("JOB", "ENGINE", "STATE", "DONE", "RAN", "CREATED")
+    table = show.table("JOB", "ENGINE", "STATE", "RAN", "MADE")
     for job in page["jobs"]:
+        done = f" {job['progress']:.0%}" if job["state"] == "running" else ""
         table.add_row(
             job["id"],
-            job["engine"],
-            job["state"],
-            f"{job['progress']:.0%}",
-            show.seconds(job["timings"]["run"]),
-            job["created_at"][:19].replace("T", " "),
+            escape(job["engine"]),
+            job["state"] + done,
+            show.short_seconds(job["timings"]["run"]),
+            show.moment(job["created_at"]),
         )
-    Console().print(table)
+    show.results().print(table)
     if page.get("next_cursor"):
         click.echo("There are more: --limit.", err=True)
 
 
 def _describe(job: Json) -> None:
-    console = Console(highlight=False)
+    console = show.results()
     console.print(f"[bold]{job['id']}[/]  {escape(job['engine'])}  {job['state']}  {job['progress']:.0%}")
     if job["message"]:
         console.print(escape(job["message"]))

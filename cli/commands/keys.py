@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 
 import click
-from rich.console import Console
 from rich.markup import escape
 
 from cli import context, show
@@ -14,6 +14,18 @@ from jobs.accounts import AccountStore
 from jobs.errors import NotFound
 from jobs.migrate import migrate
 
+#: As the API has it: these names are shown in terminals, and PostgreSQL refuses U+0000.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_LONGEST = 100
+
+
+def _name(_ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if len(value) > _LONGEST or _CONTROL.search(value):
+        raise click.BadParameter(f"at most {_LONGEST} characters, none of them a control character")
+    if param.required and not value.strip():
+        raise click.BadParameter("it must not be empty")
+    return value
+
 
 @click.group()
 def keys() -> None:
@@ -21,11 +33,19 @@ def keys() -> None:
 
 
 @keys.command()
-@click.argument("user")
-@click.option("--name", default="", help="What it is for: a bot, a laptop.")
-@click.option("--admin", is_flag=True, help="May see and stop everybody's jobs.")
-@click.option("--rate-per-minute", type=click.IntRange(1), help="Requests a minute. [default: the server's]")
-@click.option("--max-upload-bytes", type=click.IntRange(1), help="Largest upload. [default: the server's]")
+@click.argument("user", callback=_name)
+@click.option("--name", default="", callback=_name, help="What it is for: a bot, a laptop.")
+@click.option(
+    "--admin",
+    is_flag=True,
+    help="May read, list, cancel and delete everybody's jobs and files, and make and revoke keys.",
+)
+@click.option(
+    "--rate-per-minute", type=click.IntRange(1, 2**31 - 1), help="Requests a minute. [default: the server's]"
+)
+@click.option(
+    "--max-upload-bytes", type=click.IntRange(1, 2**63 - 1), help="Largest upload. [default: the server's]"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print id and key as JSON.")
 @click.pass_context
 def create(
@@ -65,17 +85,17 @@ def list_(ctx: click.Context, as_json: bool) -> None:
             shown["revoked"] = row.revoked_at is not None
         click.echo(json.dumps(rows))
         return
-    table = show.table("KEY", "USER", "NAME", "STARTS WITH", "RIGHTS", "STATE")
+    table = show.table("KEY", "USER", "FOR", "PREFIX", "RIGHTS")
     for row in found:
+        rights = "admin" if row.admin else "user"
         table.add_row(
             row.id,
             escape(row.user_name),
             escape(row.name),
-            f"{row.prefix}...",
-            "admin" if row.admin else "user",
-            "revoked" if row.revoked_at else "valid",
+            escape(row.prefix),
+            "revoked" if row.revoked_at else rights,
         )
-    Console().print(table)
+    show.results().print(table)
 
 
 @keys.command()

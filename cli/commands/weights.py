@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from cli import context, settings, show
@@ -24,11 +23,10 @@ def weights(ctx: click.Context) -> None:
 @weights.command(name="list")
 def list_() -> None:
     """Every weight file the engines know."""
-    console = Console()
     table = show.table("NAME", "STATE", "LICENCE", "WHAT IT IS")
     for name, one in files.WEIGHTS.items():
         table.add_row(name, "installed" if files.present(name) else "absent", one.licence, one.about)
-    console.print(table)
+    show.results().print(table)
     click.echo(f"Folder: {files.weights_dir()}")
 
 
