@@ -16,15 +16,15 @@ from urllib.parse import urlsplit
 
 import httpx
 from kombu.exceptions import OperationalError
-from sqlalchemy.exc import ArgumentError
 
-from cli import embedded, settings
+from cli import context, embedded, settings
 from cli.errors import CommandError
 from cli.show import size
 from engines import weights
 from jobs.database import Database
-from jobs.errors import AtelierError
+from jobs.fleet import FleetStore
 from jobs.migrate import head
+from jobs.store import JobStore
 from queue_config import Doorbell
 from storage import open_storage
 
@@ -57,6 +57,11 @@ class Place:
     folder: Path
     environment: dict[str, str]
     running: settings.Running | None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether commands here talk to the system of this data folder."""
+        return self.running is not None and settings.chosen_url() in (None, self.running.url)
 
 
 def run_all(folder: Path) -> Iterator[tuple[str, Verdict]]:
@@ -126,25 +131,53 @@ def broker(place: Place) -> Verdict:
 def database(place: Place) -> Verdict:
     """The database answers and has the newest tables."""
     try:
-        opened = Database(place.environment["DATABASE_URL"], pool_size=1)
-    except ArgumentError as error:
-        return Verdict(
-            FAIL, f"DATABASE_URL: {error}", "sqlite:////absolute/file.db or postgresql://user@host/name"
-        )
-    where = opened.url.render_as_string(hide_password=True)
-    if opened.is_sqlite and not Path(opened.url.database or "").exists():
-        return Verdict(OK, f"{where}: not made yet (`atelier up` does)")
-    try:
-        revision, newest = opened.revision(), head()
-    except AtelierError as error:
-        return Verdict(FAIL, f"{where}: {error.detail}", "Start it, or correct DATABASE_URL.")
-    finally:
-        opened.close()
+        with context.opened(place.environment["DATABASE_URL"]) as opened:
+            where = opened.url.render_as_string(hide_password=True)
+            if _is_absent(opened):
+                return Verdict(OK, f"{where}: not made yet (`atelier up` does)")
+            revision, newest = opened.revision(), head()
+    except CommandError as error:
+        return Verdict(FAIL, error.message, "Start it, or correct DATABASE_URL.")
     if revision != newest:
         return Verdict(
             FAIL, f"{where}: at revision {revision or 'none'}, this code needs {newest}", "atelier migrate"
         )
     return Verdict(OK, f"{where}, revision {revision}")
+
+
+def workers(place: Place) -> Verdict:
+    """Every queue in which jobs wait has a live worker."""
+    try:
+        with context.opened(place.environment["DATABASE_URL"]) as opened:
+            if _is_absent(opened) or opened.revision() != head():
+                return Verdict(OK, "not asked: the database is not ready (see above)")
+            alive = FleetStore(opened).alive()
+            waiting = JobStore(opened).due_by_queue()
+    except CommandError:
+        return Verdict(OK, "not asked: the database is not ready (see above)")
+    served = {queue for worker in alive for queue in worker.queues}
+    unserved = {queue: count for queue, count in waiting.items() if count and queue not in served}
+    if unserved:
+        text = ", ".join(f"{count} waiting in queue {queue}" for queue, count in sorted(unserved.items()))
+        return Verdict(
+            FAIL,
+            f"no live worker for jobs that wait: {text}",
+            _mend_workers(place, opened, ",".join(sorted(unserved))),
+        )
+    if alive:
+        return Verdict(OK, f"{len(alive)} alive, for {', '.join(sorted(served))}")
+    if place.running:
+        return Verdict(WARN, "none is alive: jobs will wait", _mend_workers(place, opened, "gpu,cpu"))
+    return Verdict(OK, "none; `atelier up` starts one")
+
+
+def _mend_workers(place: Place, opened: Database, queues: str) -> str:
+    if place.running:
+        logs = place.folder / "logs"
+        return f"Look at the workers' logs in {logs}; `atelier up --workers 1 --queues {queues}` starts one."
+    if opened.is_sqlite:
+        return f"`atelier up --queues {queues}` starts one."
+    return f"Start one: `atelier worker --queues {queues}`."
 
 
 def storage(_place: Place) -> Verdict:
@@ -181,10 +214,15 @@ def disk(place: Place) -> Verdict:
 
 def server(place: Place) -> Verdict:
     """A server answers and is ready."""
-    url = settings.server_url(place.folder)
+    try:
+        url = settings.server_url(place.folder)
+    except CommandError as error:
+        return Verdict(FAIL, error.message, "Correct ATELIER_URL, or unset it.")
     try:
         answer = httpx.get(f"{url}/readyz", timeout=5.0, trust_env=False)
-    except (httpx.TransportError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        if not place.is_own and settings.chosen_url():
+            return Verdict(FAIL, f"{url}: {error}", "Start it there, or correct or unset ATELIER_URL.")
         if place.running:
             return Verdict(
                 FAIL, f"{url}: {error}", f"Look at {place.folder / 'logs'}; `atelier up` starts it again."
@@ -217,7 +255,7 @@ def clock(place: Place) -> Verdict:
     try:
         answer = httpx.get(f"{settings.server_url(place.folder)}/healthz", timeout=5.0, trust_env=False)
         there = parsedate_to_datetime(answer.headers["date"])
-    except (httpx.HTTPError, httpx.InvalidURL, KeyError, ValueError):
+    except (CommandError, httpx.HTTPError, httpx.InvalidURL, KeyError, ValueError):
         return Verdict(OK, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC; no server to compare with")
     apart = abs((datetime.now(UTC) - there).total_seconds())
     if apart > CLOCK_SKEW_SECONDS:
@@ -230,13 +268,21 @@ def clock(place: Place) -> Verdict:
 def key(place: Place) -> Verdict:
     """There is an API key, and nobody else can read it."""
     path = settings.key_file(place.folder)
-    if settings.api_key(place.folder) is None:
+    try:
+        found = settings.api_key(place.folder)
+    except CommandError as error:
+        return Verdict(FAIL, error.message, "Correct it, or make a new one with `atelier keys create`.")
+    if found is None:
         return Verdict(
             WARN, "none", "`atelier up` makes one; or set ATELIER_KEY to one of `atelier keys create`."
         )
     if path.exists() and path.stat().st_mode & 0o077:
         return Verdict(WARN, f"{path} can be read by others", f"chmod 600 {path}")
     return Verdict(OK, "there")
+
+
+def _is_absent(opened: Database) -> bool:
+    return opened.is_sqlite and not Path(opened.url.database or "").exists()
 
 
 def _host(url: str) -> str:
@@ -250,6 +296,7 @@ CHECKS: dict[str, Callable[[Place], Verdict]] = {
     "redis": redis_binary,
     "broker": broker,
     "database": database,
+    "workers": workers,
     "storage": storage,
     "weights": weight_files,
     "disk": disk,
