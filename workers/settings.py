@@ -1,7 +1,8 @@
 """The timing of leases, and what a worker process is told by its environment.
 
 Owner of ATELIER_QUEUES (default: all) and ATELIER_WORKER_ID (default: a new one; the parent process sets it
-so that its pool child and its successors report under one name).
+so that its pool child and its successors report under one name), and of OMP_WAIT_POLICY for its child
+processes (default: PASSIVE).
 """
 
 from __future__ import annotations
