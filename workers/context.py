@@ -6,10 +6,10 @@ import io
 import math
 import shutil
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 import structlog
@@ -32,15 +32,6 @@ FETCH_BYTES = 64 * 2**20
 FETCH_SECONDS = 60.0
 #: How often a job that waits for an input looks whether it must stop.
 STOP_LOOK_SECONDS = 0.2
-
-
-@contextmanager
-def closing_without_waiting(pool: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
-    """As `with pool`, but leaving does not wait for what still runs in it."""
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 class JobContext:
@@ -103,16 +94,24 @@ class JobContext:
         A server that drips must hold neither a cancel nor a shutdown. The thread that is left behind ends at
         its own time limit; the folder it writes to is gone by then, which is all that can happen to it.
         """
-        with closing_without_waiting(ThreadPoolExecutor(1, thread_name_prefix="input")) as pool:
-            coming = pool.submit(call)
-            while True:
-                try:
-                    return coming.result(timeout=STOP_LOOK_SECONDS)
-                except TimeoutError:
-                    if coming.done():
-                        raise  # the call's own
-                if self._lease.stop is not None:
-                    raise Interrupted(self._lease.stop.value)
+        coming: Future[None] = Future()
+
+        def bring() -> None:
+            try:
+                coming.set_result(call())
+            except BaseException as error:  # noqa: BLE001  # not handled here: handed to the thread that waits
+                coming.set_exception(error)
+
+        # A daemon, which a pool's threads are not: the process can end while a server still drips.
+        threading.Thread(target=bring, name="input", daemon=True).start()
+        while True:
+            try:
+                return coming.result(timeout=STOP_LOOK_SECONDS)
+            except TimeoutError:
+                if coming.done():
+                    raise  # the call's own
+            if self._lease.stop is not None:
+                raise Interrupted(self._lease.stop.value)
 
     def _download(self, file_id: str, path: Path) -> None:
         try:
