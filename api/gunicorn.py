@@ -1,6 +1,7 @@
 """gunicorn's configuration: `gunicorn --config python:api.gunicorn`.
 
-Owner of ATELIER_BIND (127.0.0.1:8080), ATELIER_API_WORKERS (2) and ATELIER_API_THREADS (32).
+Owner of ATELIER_BIND (127.0.0.1:8080), ATELIER_API_WORKERS (2), ATELIER_API_THREADS (32) and
+ATELIER_READ_TIMEOUT (20: seconds of silence in the middle of a request after which its connection is closed).
 
 Threads, because of what was measured on two cores with PostgreSQL and 16 clients: `gthread` answered 773
 submissions a second, `gevent` 484, `sync` 330. Waits and event streams hold a thread each, hence 32 of them;
@@ -9,9 +10,12 @@ ATELIER_STREAMS keeps them from taking all.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
+import socket
+import struct
 import tempfile
 from typing import Any
 
@@ -22,6 +26,7 @@ bind = os.environ.get("ATELIER_BIND", "127.0.0.1:8080")
 worker_class = "gthread"
 workers = int(os.environ.get("ATELIER_API_WORKERS", "2"))
 threads = int(os.environ.get("ATELIER_API_THREADS", "32"))
+_read_timeout = int(os.environ.get("ATELIER_READ_TIMEOUT", "20"))
 
 #: Each worker builds its own app after the fork: no database connection is ever shared by two processes.
 preload_app = False
@@ -42,8 +47,17 @@ _metrics = tempfile.mkdtemp(prefix="atelier-metrics-")
 share(_metrics)
 
 
+def when_ready(server: Any) -> None:
+    """Let no read wait for ever: gthread has no timeout of its own, and half a request holds a thread."""
+    for listener in server.LISTENERS:
+        # By the option and not by settimeout: accepted sockets inherit it, and gunicorn keeps it.
+        wait = struct.pack("ll", _read_timeout, 0)
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, wait)
+
+
 def post_worker_init(worker: Any) -> None:
     """Let streams end as soon as this worker is told to stop, not when gunicorn loses its patience."""
+    logging.getLogger("gunicorn.error").addFilter(_is_worth_a_line)
     slots = worker.wsgi.extensions["atelier"].slots
 
     def stop(number: int, frame: Any) -> None:
@@ -51,6 +65,11 @@ def post_worker_init(worker: Any) -> None:
         worker.handle_exit(number, frame)
 
     signal.signal(signal.SIGTERM, stop)
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """A read that timed out is the client's silence: without a key, anybody could fill the log with it."""
+    return not (record.exc_info and isinstance(record.exc_info[1], BlockingIOError))
 
 
 def on_exit(_server: Any) -> None:

@@ -82,7 +82,7 @@ class Inputs:
             elif ref.startswith("art_"):
                 wanted[ref] = field
             else:
-                _check_url(field, ref, allow_http=services().settings.allow_http_urls)
+                _check_url(field, ref)
         if not wanted:
             return
         found = services().files.get_many(list(wanted), self._owner_id)
@@ -156,7 +156,7 @@ class Inputs:
         return change(value) if isinstance(value, str) else value
 
 
-def _check_url(field: str, url: str, *, allow_http: bool) -> None:
+def _check_url(field: str, url: str) -> None:
     """Refuse early what a worker would refuse later. It checks again, with the addresses it really meets."""
     try:
         parts = urlsplit(url)
@@ -166,8 +166,6 @@ def _check_url(field: str, url: str, *, allow_http: bool) -> None:
         raise _invalid(field, "This URL cannot be understood.", "bad_url") from error
     if len(url) > _MAX_URL or not host or any(c.isspace() or not c.isprintable() for c in url):
         raise _invalid(field, "This URL cannot be understood.", "bad_url")
-    if allow_http:
-        return
     if parts.scheme.lower() != "https":
         raise _invalid(
             field, "Only https: URLs are fetched. Upload the file with POST /v1/files instead.", "bad_url"
@@ -188,6 +186,4 @@ def _is_private(host: str) -> bool:
 
 
 def _invalid(field: str, message: str, code: str) -> InvalidParams:
-    return InvalidParams(
-        f"{field}: {message}", errors=[{"field": f"params.{field}", "message": message, "code": code}]
-    )
+    return InvalidParams(f"{field}: {message}", errors=[{"field": field, "message": message, "code": code}])

@@ -4,7 +4,6 @@ ATELIER_MAX_UPLOAD_BYTES   largest request body, in bytes, for keys without a li
 ATELIER_RATE_PER_MINUTE    requests a minute for keys without a limit of their own; 0: unlimited (600)
 ATELIER_STREAMS            event streams and `?wait`s held at once by one process (16)
 ATELIER_PUBLIC_URL         put before the paths of content URLs; empty: they are paths ("")
-ATELIER_ALLOW_HTTP_URLS    1: an input's URL may be http: and name a private host (0)
 """
 
 from __future__ import annotations
@@ -28,7 +27,6 @@ class Settings(BaseModel):
     #: Below the threads of a process (`api.gunicorn`), so that streams never starve ordinary requests.
     streams: int = Field(default=16, ge=1)
     public_url: str = ""
-    allow_http_urls: bool = False
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
