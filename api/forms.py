@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, BinaryIO, TypeVar, cast
@@ -21,6 +22,14 @@ M = TypeVar("M", bound=BaseModel)
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 MAX_WAIT = 60.0
+#: Commas and opening brackets of one JSON text. Parsed, each may take a hundred times the room it takes here;
+#: a picture in a data: URI has one.
+_MAX_MARKS = 10_000
+#: Bytes of a JSON text besides its data: URIs, as of a form besides its files. A single emoji makes Python
+#: keep the whole string in four bytes a character.
+_MAX_TEXT = 1024 * 1024
+#: In a string the quote before `data:` would be an escaped one.
+_DATA = re.compile(rb'(?<!\\)"data:[ -!#-~]*+"')
 
 
 @dataclass
@@ -49,11 +58,12 @@ def body(model: type[M]) -> M:
     """The JSON body as a model. Raises UnsupportedMediaType and pydantic's ValidationError."""
     if not request.is_json:
         raise UnsupportedMediaType("Send application/json.")
-    data = request.get_data()
+    data = request.get_data(cache=False)
     # werkzeug cuts a chunked body off at the limit and says nothing when it is read in one go.
     limit = request.max_content_length
     if request.content_length is None and limit is not None and len(data) >= limit:
         raise TooLarge
+    _bound(data)
     return model.model_validate_json(data, strict=True)
 
 
@@ -63,7 +73,9 @@ def submission() -> Submission:
         made = body(JobRequest)
         return Submission(made.engine, made.params)
     fields = {_bare(name): values for name, values in request.form.lists()}
-    engine = (fields.pop("engine", None) or [""])[-1]
+    # By way of the model, so that a form without one is refused in the words of JSON without one.
+    named = fields.pop("engine", [])[-1:]
+    engine = JobRequest.model_validate(dict(zip(["engine"], named, strict=False))).engine
     if engine not in engines.names():
         raise EngineNotFound
     params = _object(fields.pop("params", ["{}"])[-1])
@@ -99,12 +111,29 @@ def wait_seconds() -> float:
     return float(text)
 
 
-def _bare(name: str) -> str:
-    """`style[]` is how some clients write a repeated `style`."""
-    return name.removesuffix("[]")
+def _bare(name: str | None) -> str:
+    """`style[]` is how some clients write a repeated `style`; a part without any name has None for one."""
+    return (name or "").removesuffix("[]")
+
+
+def _bound(data: bytes) -> None:
+    """Refuse what would take far more memory as values than it does as text. Raises Invalid and TooLarge."""
+    if sum(map(data.count, (b",", b"[", b"{"))) > _MAX_MARKS:
+        raise Invalid(f"This JSON has more than {_MAX_MARKS:,} values.", code="too_many_values")
+    if len(data) - sum(_data_uris(data)) > _MAX_TEXT:
+        raise TooLarge("Besides its data: URIs a JSON body may have 1 MiB.")
+
+
+def _data_uris(data: bytes) -> Iterator[int]:
+    """The length of each data: URI that is ASCII and stays so."""
+    for match in _DATA.finditer(data):
+        start, end = match.span()
+        if data.find(b"\\u", start, end) < 0:
+            yield end - start
 
 
 def _object(text: str) -> dict[str, Any]:
+    _bound(text.encode())
     try:
         found = from_json(text)
     except ValueError as error:
@@ -129,6 +158,7 @@ def _typed(engine: str, name: str, values: list[str]) -> Any:
 
 
 def _parsed(text: str) -> Any:
+    _bound(text.encode())
     try:
         return from_json(text)
     except ValueError:

@@ -51,11 +51,14 @@ def register(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
-def field_errors(error: ValidationError, *, below: str = "") -> list[dict[str, str]]:
-    """`[{field, message, code}]`, without the refused input, which may be huge or secret."""
+def field_errors(error: ValidationError) -> list[dict[str, str]]:
+    """`[{field, message, code}]`, without the refused input, which may be huge or secret.
+
+    `field` is a parameter's plain name, as forms and the command line have it: `style`, `style_weights.0`.
+    """
     return [
         {
-            "field": ".".join(str(part) for part in ((below, *e["loc"]) if below else e["loc"]))[:_MAX_TEXT],
+            "field": ".".join(str(part) for part in e["loc"])[:_MAX_TEXT],
             "message": e["msg"][:_MAX_TEXT],
             "code": e["type"],
         }

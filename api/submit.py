@@ -22,6 +22,7 @@ from jobs.store import JobRow, NewJob, request_hash
 
 #: A drawn seed fits everywhere, JavaScript's numbers and torch's generators included.
 _SEEDS = 2**32
+_MAX_UNKNOWN = 20
 
 
 def submit(
@@ -47,7 +48,7 @@ def submit(
         if earlier is not None:
             return earlier, False
     checked = validate(spec, params)
-    require_weights(spec, checked)
+    needed = require_weights(spec, checked)
     plain = checked.model_dump(mode="json")
     inputs.check(plain)
     if plain["seed"] is None:
@@ -56,7 +57,7 @@ def submit(
     try:
         plain = inputs.keep(plain)
         row, made = _accept(
-            spec, owner_id, plain, inputs.ids(plain), key=idempotency_key, fingerprint=fingerprint
+            spec, owner_id, plain, inputs.ids(plain), needed, key=idempotency_key, fingerprint=fingerprint
         )
     finally:
         # Whatever went wrong, and when another request with this key was faster.
@@ -82,11 +83,13 @@ def retry(owner_id: str, job_id: str, *, idempotency_key: str | None = None) -> 
     spec = find_engine(old.engine)
     # The engine may have changed since; its weights and the files may have gone.
     checked = validate(spec, old.params)
-    require_weights(spec, checked)
+    needed = require_weights(spec, checked)
     plain = checked.model_dump(mode="json")
     inputs = Inputs(owner_id, spec)
     inputs.check(plain)
-    return _accept(spec, owner_id, plain, inputs.ids(plain), key=idempotency_key, fingerprint=fingerprint)
+    return _accept(
+        spec, owner_id, plain, inputs.ids(plain), needed, key=idempotency_key, fingerprint=fingerprint
+    )
 
 
 def find_engine(name: str) -> EngineSpec:
@@ -99,20 +102,22 @@ def find_engine(name: str) -> EngineSpec:
 
 def validate(spec: EngineSpec, params: Mapping[str, Any]) -> Params:
     """The engine's own model of these params. Raises InvalidParams."""
+    _refuse_unknown(spec, params)
     if _has_nul(params):
         raise InvalidParams("Text must not contain the character U+0000.")
     try:
         # By way of JSON, so that strictness has JSON's types: 1 for a float is right, "1" is not.
         return spec.params.model_validate_json(json.dumps(params), strict=True)
     except ValidationError as error:
-        raise InvalidParams(errors=field_errors(error, below="params")) from error
+        raise InvalidParams(errors=field_errors(error)) from error
     except (ValueError, RecursionError) as error:  # an integer of thousands of digits; nesting without end
         raise InvalidParams("A value is too large or nested too deeply.") from error
 
 
-def require_weights(spec: EngineSpec, params: Params) -> None:
-    """Raises WeightsMissing unless this machine or a live worker has what these params need."""
-    missing = [name for name in spec.weights_for(params) if not weights.present(name)]
+def require_weights(spec: EngineSpec, params: Params) -> Sequence[str]:
+    """What these params need. Raises WeightsMissing unless this machine or a live worker has it."""
+    needed = spec.weights_for(params)
+    missing = [name for name in needed if not weights.present(name)]
     if missing:
         reported = {name for worker in services().fleet.alive() for name in worker.weights}
         missing = [name for name in missing if name not in reported]
@@ -123,6 +128,17 @@ def require_weights(spec: EngineSpec, params: Params) -> None:
             "or choose a method that needs none.",
             weights=missing,
         )
+    return needed
+
+
+def _refuse_unknown(spec: EngineSpec, params: Mapping[str, Any]) -> None:
+    """Before anything else is done with them: what nobody knows may be of any size."""
+    unknown = sorted(params.keys() - spec.params.model_fields.keys())[:_MAX_UNKNOWN]
+    if unknown:
+        message = f"The engine {spec.name} has no such parameter."
+        raise InvalidParams(
+            errors=[{"field": name[:200], "message": message, "code": "extra_forbidden"} for name in unknown]
+        )
 
 
 def _accept(
@@ -130,6 +146,7 @@ def _accept(
     owner_id: str,
     params: dict[str, Any],
     inputs: Sequence[str],
+    needed: Sequence[str],
     *,
     key: str | None,
     fingerprint: str | None,
@@ -141,6 +158,7 @@ def _accept(
         params=params,
         seed=params["seed"],
         inputs=inputs,
+        weights=needed,
         request_id=request_id(),
         idempotency_key=key,
         idempotency_hash=fingerprint,

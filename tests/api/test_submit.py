@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from PIL import Image
+from werkzeug.test import TestResponse
 
 from api import create_app
 from api.settings import Settings
@@ -66,9 +70,9 @@ def test_a_form_carries_files_and_typed_fields(api):
 @pytest.mark.parametrize(
     ("extra", "status", "code", "field"),
     [
-        ({"strength": "much"}, 422, "invalid_params", "params.strength"),
-        ({"wings": "2"}, 422, "invalid_params", "params.wings"),
-        ({"size": (io.BytesIO(b"x"), "x.png")}, 422, "invalid_params", "params.size"),
+        ({"strength": "much"}, 422, "invalid_params", "strength"),
+        ({"wings": "2"}, 422, "invalid_params", "wings"),
+        ({"size": (io.BytesIO(b"x"), "x.png")}, 422, "invalid_params", "size"),
         ({"params": "[1]"}, 400, "invalid_request", None),
         ({"params": "{"}, 400, "invalid_json", None),
         ({"content": (io.BytesIO(b"no image"), "x.png")}, 422, "unsupported_image_type", "content"),
@@ -84,7 +88,21 @@ def test_forms_that_do_not_fit_leave_no_files(api, extra, status, code, field):
 
 
 def test_a_form_without_an_engine_is_refused(api):
-    problem(api.post("/v1/jobs", data={"text": "x", "f": (io.BytesIO(b""), "")}), 404, "engine_not_found")
+    form = {"text": "x", "f": (io.BytesIO(b""), "")}
+    answer = api.post("/v1/jobs", data=form)
+    found = problem(answer, 422, "invalid_request")
+    assert found["errors"] == api.post("/v1/jobs", json={"params": {"text": "x"}}).json["errors"]
+    assert found["errors"][0]["field"] == "engine"
+    form = {"engine": "alchemy", "f": (io.BytesIO(b""), "")}
+    problem(api.post("/v1/jobs", data=form), 404, "engine_not_found")
+
+
+@pytest.mark.parametrize("more", ["", '; filename="a.png"'])
+def test_a_part_without_a_name_is_refused(api, more):
+    parts = ['; name="engine"\r\n\r\necho', f"{more}\r\n\r\n7"]
+    data = "".join(f"--b\r\nContent-Disposition: form-data{part}\r\n" for part in parts) + "--b--\r\n"
+    answer = api.post("/v1/jobs", data=data, content_type="multipart/form-data; boundary=b")
+    assert problem(answer, 422, "invalid_params")["errors"][0]["field"] == ""
 
 
 @pytest.mark.parametrize(
@@ -253,7 +271,84 @@ def test_a_database_lost_after_the_commit_does_not_turn_a_202_into_a_503(sqlite_
     problem(api.get(answer.headers["Location"]), 503, "unavailable")
 
 
-def test_http_urls_where_the_operator_allows_them(make_app, make_key):
-    api = Api(make_app(allow_http_urls=True), make_key())
-    answer = style_job(api, content="http://127.0.0.1:9/a.png", style="http://nas.local/b.png")
-    assert answer.status_code == 202
+def test_an_http_url_is_refused_with_what_to_do_instead(api):
+    answer = style_job(api, content="http://example.com/a.png", style="https://example.com/b.png")
+    found = problem(answer, 422, "invalid_params")
+    assert found["errors"][0] == {
+        "field": "content",
+        "message": "Only https: URLs are fetched. Upload the file with POST /v1/files instead.",
+        "code": "bad_url",
+    }
+
+
+def test_a_job_goes_only_to_a_worker_with_the_weights_it_needs(api, store, monkeypatch):
+    monkeypatch.setattr("api.submit.weights.present", lambda _name: True)
+    uri = data_uri(picture())
+    job = style_job(api, content=uri, style=[uri], method="gatys").json
+    api.post(f"/v1/jobs/{job['id']}/cancel")
+    again = api.post(f"/v1/jobs/{job['id']}/retry").json
+
+    def claimed(*weights):
+        rows = store.claim("wrk_1", "gpu", engines=["neural_style"], weights=weights, lease_seconds=60)
+        return [row.id for row in rows]
+
+    assert claimed() == []
+    assert claimed("vgg19") == [again["id"]]
+
+
+def _peak(send) -> tuple[TestResponse, int]:
+    tracemalloc.start()
+    try:
+        return send(), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("params", "status"),
+    [
+        ("{" + ",".join(f'"{n:07}":0' for n in range(1_000_000)) + "}", 400),
+        ('{"text":[' + "0," * 6_000_000 + "0]}", 400),
+        ('{"text":' + "[" * 12_000_000 + "}", 400),
+        ('{"' + "k" * 12_000_000 + '":0}', 413),
+        ('{"text":"' + "x" * 12_000_000 + '\U0001f600"}', 413),
+        ('{"text":"\U0001f600\\"data:' + "x" * 12_000_000 + '"}', 413),
+        ('{"text":"data:\\ud83d\\ude00' + "x" * 12_000_000 + '"}', 413),
+        ('{"text":"data:' + "x" * 12_000_000 + '"}', 422),
+        ('{"data:' + "x" * 12_000_000 + '":0}', 422),
+    ],
+    ids=["keys", "items", "nesting", "name", "wide", "wide-uri", "escaped", "uri", "uri-name"],
+)
+def test_a_hostile_body_costs_little_more_than_its_size(api, params, status):
+    body = f'{{"engine":"echo","params":{params}}}'.encode()
+    api.get("/v1/me")
+    answer, peak = _peak(lambda: api.post("/v1/jobs", data=body, content_type="application/json"))
+    assert answer.status_code == status
+    assert len(answer.data) < 10_000
+    assert peak < 60_000_000
+
+
+@pytest.mark.parametrize("slash", ["/", "\\/"])
+def test_a_large_picture_in_json_is_taken(api, slash):
+    noise = io.BytesIO()
+    Image.effect_noise((1400, 1400), 90).convert("RGB").save(noise, "PNG")
+    uri = data_uri(noise.getvalue())
+    assert len(uri) > 1_500_000
+    text = json.dumps(
+        {"engine": "neural_style", "params": {"content": uri, "style": "https://example.com/a"}}
+    )
+    answer = api.post("/v1/jobs", data=text.replace("/", slash), content_type="application/json")
+    assert answer.status_code == 202, answer.text
+
+
+@pytest.mark.parametrize("field", ["params", "style_weights"])
+def test_a_hostile_form_field_is_refused_before_it_is_parsed(api, field):
+    form = {"engine": "neural_style", field: "[" + "0," * 50_000 + "0]"}
+    answer = api.post("/v1/jobs", data=form, content_type="multipart/form-data")
+    problem(answer, 400, "too_many_values")
+
+
+def test_unknown_params_are_named_but_not_all_of_them(api):
+    found = problem(api.submit(**{f"wing{n:03}": n for n in range(500)}, text="x"), 422, "invalid_params")
+    assert [e["field"] for e in found["errors"]] == [f"wing{n:03}" for n in range(20)]
+    assert {e["code"] for e in found["errors"]} == {"extra_forbidden"}
