@@ -30,6 +30,11 @@ def require_admin() -> Caller:
     return found
 
 
+def owner_scope() -> str | None:
+    """Whose jobs and files this request may name: the caller's; None, so anybody's, for an admin key."""
+    return None if caller().admin else caller().user_id
+
+
 def caller() -> Caller:
     """Who passed `require_key` in this request."""
     found: Caller = g.caller

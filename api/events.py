@@ -28,9 +28,11 @@ HEARTBEAT = 15.0
 _TICK = 0.5
 
 
-def wait_until_final(found: Services, row: JobRow, seconds: float, gone: Callable[[], bool]) -> JobRow:
+def wait_until_final(
+    found: Services, key_id: str, row: JobRow, seconds: float, gone: Callable[[], bool]
+) -> JobRow:
     """The job as it is when it ended, or `seconds` later; at once when too many requests wait already."""
-    slot = None if row.state in FINAL else found.slots.take()
+    slot = None if row.state in FINAL else found.slots.take(key_id)
     if slot is None:
         return row
     until = time.monotonic() + seconds
@@ -46,16 +48,18 @@ def wait_until_final(found: Services, row: JobRow, seconds: float, gone: Callabl
     return row
 
 
-def stream(found: Services, job_id: str, after: int, gone: Callable[[], bool]) -> Response:
+def stream(found: Services, key_id: str, row: JobRow, after: int, gone: Callable[[], bool]) -> Response:
     """The events of a job past version `after`. Raises Unavailable (`too_many_streams`)."""
-    slot = found.slots.take()
+    slot = found.slots.take(key_id)
     if slot is None:
         raise Unavailable(
-            "This server holds as many streams as it may; poll GET /v1/jobs/{id} instead.",
+            "As many streams are held as may be, or as this key may hold; poll GET /v1/jobs/{id} instead.",
             code="too_many_streams",
             retry_after=5,
         )
-    response = Response(_events(found, job_id, after, gone), content_type="text/event-stream")
+    # No job has events to come before a version it has not reached: such an id is another job's, or made up.
+    told = _events(found, row.id, min(after, row.version), gone)
+    response = Response(told, content_type="text/event-stream")
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
     # On the response, not in the generator: one that was never started runs no `finally`.

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import structlog
 
@@ -19,18 +20,29 @@ _log = structlog.get_logger(__name__)
 
 
 class Slots:
-    """How many requests of this process may be held open at once."""
+    """How many requests of this process may be held open at once, and half as many for one key."""
 
     def __init__(self, count: int) -> None:
-        self._free = threading.BoundedSemaphore(count)
+        self._count = count
+        self._lock = threading.Lock()
+        self._held: Counter[str] = Counter()
         #: Set when the process is about to end: streams finish, and their clients resume elsewhere.
         self.closing = threading.Event()
 
-    def take(self) -> Slot | None:
-        """A slot to be released, or None when all are taken."""
-        if self.closing.is_set() or not self._free.acquire(blocking=False):
-            return None
-        return Slot(self._free.release)
+    def take(self, key_id: str) -> Slot | None:
+        """A slot to be released, or None when all are taken, or all that this key may have."""
+        with self._lock:
+            full = self._held.total() >= self._count or self._held[key_id] >= max(1, self._count // 2)
+            if full or self.closing.is_set():
+                return None
+            self._held[key_id] += 1
+        return Slot(partial(self._give_back, key_id))
+
+    def _give_back(self, key_id: str) -> None:
+        with self._lock:
+            self._held[key_id] -= 1
+            if not self._held[key_id]:
+                del self._held[key_id]
 
 
 class Slot:

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
 from werkzeug.exceptions import UnsupportedMediaType
 
-from api.auth import caller, require_key
+from api.auth import caller, owner_scope, require_key
 from api.content import serve
 from api.forms import query
 from api.operations import operation
@@ -83,7 +83,7 @@ def list_files() -> Response:
 @operation("One file", "files", {200: ArtifactView}, problems=(404,))
 def get_file(file_id: str) -> Response:
     """What is known of it, with a fresh signed URL."""
-    return respond(artifact_view(services().files.get(file_id, caller().user_id)))
+    return respond(artifact_view(services().files.get(file_id, owner_scope())))
 
 
 @routes.get('/files/<id("art"):file_id>/content')
@@ -109,7 +109,8 @@ def get_content(file_id: str) -> Response:
     if wanted.signature is not None:
         services().signer.check(f"/v1/files/{file_id}/content", wanted.expires or "0", wanted.signature)
     else:
-        owner = require_key().user_id
+        require_key()
+        owner = owner_scope()
     return serve(services().storage, services().files.get(file_id, owner), request)
 
 
@@ -117,5 +118,5 @@ def get_content(file_id: str) -> Response:
 @operation("Delete a file", "files", {204: None}, problems=(404, 409))
 def delete_file(file_id: str) -> Response:
     """Refused while a waiting or running job reads it."""
-    services().files.delete(file_id, caller().user_id)
+    services().files.delete(file_id, owner_scope())
     return Response(status=204)

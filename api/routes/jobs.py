@@ -8,14 +8,14 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
 
 from api import events
-from api.auth import caller, require_key
+from api.auth import caller, owner_scope, require_key
 from api.forms import idempotency_key, query, submission, wait_seconds
 from api.operations import operation
 from api.routes.files import ContentQuery
 from api.services import services
 from api.submit import retry, submit
 from api.views import job_view, respond, whole_job
-from jobs.errors import Gone, Invalid, NotFound, Unavailable
+from jobs.errors import Forbidden, Gone, Invalid, NotFound, Unavailable
 from jobs.schemas import JobPage, JobView
 from jobs.states import State
 from jobs.store import JobRow
@@ -56,6 +56,7 @@ class JobQuery(BaseModel):
         default=None, pattern=r"^job_[0-9a-f]{32}$", description="`next_cursor` of the page before."
     )
     limit: int = Field(default=50, ge=1, le=100)
+    all: bool = Field(default=False, description="Everybody's jobs; for an admin key only.")
 
 
 @routes.post("/jobs")
@@ -78,13 +79,15 @@ def post_job() -> Response:
 
 
 @routes.get("/jobs")
-@operation("Your jobs", "jobs", {200: JobPage}, query=JobQuery, problems=(400,))
+@operation("Your jobs", "jobs", {200: JobPage}, query=JobQuery, problems=(400, 403))
 def list_jobs() -> Response:
     """Newest first. `queue_position` is told by GET /v1/jobs/{job_id} only."""
     wanted = query(JobQuery)
+    if wanted.all and not caller().admin:
+        raise Forbidden("Only an admin key lists everybody's jobs.")
     jobs = services().jobs
     rows = jobs.page(
-        caller().user_id,
+        None if wanted.all else caller().user_id,
         states=wanted.state,
         engine=wanted.engine,
         before=wanted.cursor,
@@ -101,7 +104,7 @@ def list_jobs() -> Response:
 def get_job(job_id: str) -> Response:
     """With `wait`: as it is when it ends, or after that many seconds."""
     wait = wait_seconds()
-    row = services().jobs.get(job_id, caller().user_id)
+    row = services().jobs.get(job_id, owner_scope())
     return respond(whole_job(_waited(row, wait)))
 
 
@@ -109,7 +112,7 @@ def get_job(job_id: str) -> Response:
 @operation("Cancel a job", "jobs", {200: JobView, 202: JobView}, problems=(404,))
 def cancel_job(job_id: str) -> Response:
     """200: it has ended, now or before. 202: its worker will stop it at its next report."""
-    row = services().jobs.cancel(job_id, caller().user_id)
+    row = services().jobs.cancel(job_id, owner_scope())
     return respond(whole_job(row), 202 if row.state == State.RUNNING else 200)
 
 
@@ -124,7 +127,7 @@ def cancel_job(job_id: str) -> Response:
     answer_headers=_ACCEPTED,
 )
 def retry_job(job_id: str) -> Response:
-    """A new job with the parameters, seed and files of one that failed or was canceled."""
+    """A new job with the parameters, seed and files of one of yours that failed or was canceled."""
     wait = wait_seconds()
     row, made = retry(caller().user_id, job_id, idempotency_key=idempotency_key())
     return _accepted(row, made, wait)
@@ -134,7 +137,7 @@ def retry_job(job_id: str) -> Response:
 @operation("Delete a job", "jobs", {204: None}, problems=(404, 409))
 def delete_job(job_id: str) -> Response:
     """With its results. Refused while it runs, and while another job reads a result of it."""
-    services().jobs.delete(job_id, caller().user_id)
+    services().jobs.delete(job_id, owner_scope())
     return Response(status=204)
 
 
@@ -160,8 +163,8 @@ def get_events(job_id: str) -> Response:
     after = request.headers.get("Last-Event-ID") or "0"
     if not (after.isascii() and after.isdigit() and len(after) < 10):
         raise Invalid("Last-Event-ID is the id of an event of this job.")
-    services().jobs.get(job_id, caller().user_id)
-    return events.stream(services(), job_id, int(after), events.hang_up_detector(request))
+    row = services().jobs.get(job_id, owner_scope())
+    return events.stream(services(), caller().key_id, row, int(after), events.hang_up_detector(request))
 
 
 @routes.get('/jobs/<id("job"):job_id>/preview')
@@ -180,7 +183,8 @@ def get_preview(job_id: str) -> Response:
     if wanted.signature is not None:
         services().signer.check(f"/v1/jobs/{job_id}/preview", wanted.expires or "0", wanted.signature)
     else:
-        owner = require_key().user_id
+        require_key()
+        owner = owner_scope()
     row = services().jobs.get(job_id, owner)
     if row.preview_key is None:
         raise NotFound("This job has no preview.")
@@ -198,7 +202,8 @@ def get_preview(job_id: str) -> Response:
 def _waited(row: JobRow, wait: float) -> JobRow:
     if not wait:
         return row
-    return events.wait_until_final(services(), row, wait, events.hang_up_detector(request))
+    gone = events.hang_up_detector(request)
+    return events.wait_until_final(services(), caller().key_id, row, wait, gone)
 
 
 def _accepted(row: JobRow, made: bool, wait: float) -> Response:

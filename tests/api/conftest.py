@@ -106,7 +106,7 @@ def serve(folder: Path, **environ: str) -> Iterator[LiveServer]:
         "ATELIER_BIND": f"127.0.0.1:{port}",
         "ATELIER_API_WORKERS": "1",
         "ATELIER_API_THREADS": "8",
-        "ATELIER_STREAMS": "3",
+        "ATELIER_STREAMS": "6",
         "ATELIER_RATE_PER_MINUTE": "0",
         **environ,
     }

@@ -96,6 +96,7 @@ def test_a_stream_resumes_after_the_last_event(client, store, objects):
     assert told(None) == [("state", 1), ("state", 2), ("state", 3), ("done", 3)]
     assert told(1) == [("state", 2), ("state", 3), ("done", 3)]
     assert told(3) == [("done", 3)]
+    assert told(999_999_999) == [("done", 3)]
     assert client.get(path, headers={"Last-Event-ID": "x"}).status_code == 400
 
 
@@ -128,6 +129,7 @@ def test_streams_are_bounded_and_never_starve_the_rest(live, client, live_key):
     job = submit(client)
     path = f"/v1/jobs/{job['id']}/events"
     with ExitStack() as after:
+        # half of the six places: what one key may hold
         clients = [after.enter_context(live.client(live_key)) for _ in range(3)]
         held = [c.send(c.build_request("GET", path), stream=True) for c in clients]
         try:
@@ -149,6 +151,28 @@ def test_streams_are_bounded_and_never_starve_the_rest(live, client, live_key):
             return response.status_code == 200
 
     eventually(free, 5)
+
+
+def test_one_key_leaves_half_of_the_places_to_others(live, client, live_key, live_database):
+    other_key = AccountStore(live_database).create_key("bob")[0]
+    with ExitStack() as after:
+        other = after.enter_context(live.client(other_key))
+        mine, theirs = submit(client)["id"], submit(other)["id"]
+
+        def held(key: str, job_id: str) -> httpx.Response | None:
+            opener = after.enter_context(live.client(key))
+            response = eventually(lambda: _opened(opener, f"/v1/jobs/{job_id}/events"), 5)
+            after.callback(response.close)
+            return response
+
+        for _ in range(3):
+            held(live_key, mine)
+        assert client.get(f"/v1/jobs/{mine}/events").json()["code"] == "too_many_streams"
+        for _ in range(3):
+            held(other_key, theirs)
+        third = after.enter_context(live.client(AccountStore(live_database).create_key("eve")[0]))
+        job = submit(third)["id"]
+        assert third.get(f"/v1/jobs/{job}/events").json()["code"] == "too_many_streams"
 
 
 def test_many_hang_ups_leak_no_place(live, client, live_key):
@@ -262,6 +286,26 @@ def _chunked(
         return answer.status, json.loads(answer.read())
     finally:
         connection.close()
+
+
+# --- clients that say nothing ---------------------------------------------------------------------
+
+
+def test_half_sent_requests_hold_no_thread_for_long(live_folder, live_key):
+    halves = [
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\n",
+        f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {live_key}\r\n".encode()
+        + b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+    ]
+    for half in halves:
+        with ExitStack() as after:
+            server = after.enter_context(serve(live_folder, ATELIER_READ_TIMEOUT="1"))
+            for _ in range(12):  # of 8 threads
+                raw = after.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+                raw.sendall(half)
+            time.sleep(0.2)
+            assert httpx.get(f"{server.url}/healthz", timeout=10).status_code == 200
+            assert "Traceback" not in server.log.read_text()
 
 
 # --- several processes ----------------------------------------------------------------------------
