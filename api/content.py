@@ -22,9 +22,9 @@ def serve(storage: Storage, row: Row[Any], request: Request) -> Response:
     headers = _headers(row, etag, download="download" in request.args)
     if request.if_none_match.contains_weak(etag):
         return Response(status=304, headers=headers)
-    start, end = _range(request, row.size, etag)
-    partial = (start, end) != (0, row.size)
-    if partial:
+    part = _range(request, row.size, etag)
+    start, end = part or (0, row.size)
+    if part is not None:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{row.size}"
     headers["Content-Length"] = str(end - start)
     body: Iterator[bytes] | None = None
@@ -35,19 +35,18 @@ def serve(storage: Storage, row: Row[Any], request: Request) -> Response:
             storage.stat(row.key)
     except FileNotFoundError as error:
         raise Gone from error
-    return Response(body, status=206 if partial else 200, headers=headers, content_type=row.media_type)
+    return Response(body, status=200 if part is None else 206, headers=headers, content_type=row.media_type)
 
 
-def _range(request: Request, size: int, etag: str) -> tuple[int, int]:
-    """[start, end) of what is asked for. For several ranges the whole file is sent, as RFC 9110 allows."""
+def _range(request: Request, size: int, etag: str) -> tuple[int, int] | None:
+    """[start, end) of the part that is asked for. For several the whole file is sent, as RFC 9110 allows."""
     wanted = request.range
-    whole = (0, size)
     if wanted is None or wanted.units != "bytes" or len(wanted.ranges) != 1:
-        return whole
+        return None
     condition = request.headers.get("If-Range")
     # A date never matches: the files here have none that a client could have seen.
     if condition is not None and condition != f'"{etag}"':
-        return whole
+        return None
     found: tuple[int, int] | None = wanted.range_for_length(size)
     if found is None:
         raise RequestedRangeNotSatisfiable(length=size)

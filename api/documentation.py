@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app, send_file
 from markupsafe import Markup
 
 from api.openapi import build
@@ -36,7 +38,7 @@ _PAGE = Markup("""<!doctype html>
 </head>
 <body>
 <script id="api-reference" data-configuration="{}"></script>
-<script src="/docs/scalar.js"></script>
+<script src="/docs/scalar.js?v={}"></script>
 </body>
 </html>
 """)
@@ -61,7 +63,8 @@ def get_openapi() -> Response:
 @routes.get("/docs")
 def get_docs() -> Response:
     """The description, to read and to try."""
-    response = Response(_PAGE.format(json.dumps(_SCALAR)), content_type="text/html; charset=utf-8")
+    page = _PAGE.format(json.dumps(_SCALAR), _script()[1][:16])
+    response = Response(page, content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = _POLICY
     return response
 
@@ -69,9 +72,15 @@ def get_docs() -> Response:
 @routes.get("/docs/scalar.js")
 def get_script() -> Response:
     """Scalar's script, as the wheel flask-openapi3-scalar carries it."""
-    source = files("flask_openapi3_scalar").joinpath("templates/scalar/js/scalar.standalone.js")
-    response = Response(source.read_bytes(), content_type="text/javascript; charset=utf-8")
-    response.headers["Cache-Control"] = "public, max-age=86400"
-    response.add_etag()
-    response.make_conditional(request)
+    path, digest = _script()
+    response = send_file(path, "text/javascript; charset=utf-8", conditional=True, etag=digest)
+    # The page asks for it by its hash, so a new version is asked for by another one.
+    response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
+
+
+@cache
+def _script() -> tuple[str, str]:
+    """Where the script is and its hash, which takes reading all of its megabytes: once a process."""
+    source = files("flask_openapi3_scalar").joinpath("templates/scalar/js/scalar.standalone.js")
+    return str(source), hashlib.sha256(source.read_bytes()).hexdigest()

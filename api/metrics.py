@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 from jobs.errors import Unavailable
 from jobs.fleet import FleetStore
 from jobs.store import JobStore
+from queue_config import QUEUES
 
 #: Seconds a database answer serves, however often it is scraped.
 _FRESH = 5.0
@@ -81,7 +82,8 @@ class JobsCollector(Collector):
     def _read(self) -> Iterator[Metric]:
         yield _up(1)
         jobs = GaugeMetricFamily("atelier_jobs", "Jobs kept.", labels=["engine", "queue", "state"])
-        depth: Tally[str] = Tally()
+        # A queue without jobs or workers is told as 0: an alert compares numbers, and absence is none.
+        depth: Tally[str] = Tally(dict.fromkeys(QUEUES, 0))
         for engine, queue, state, count in self._jobs.counts():
             jobs.add_metric([engine, queue, state], count)
             depth[queue] += count if state == "queued" else 0
@@ -93,17 +95,21 @@ class JobsCollector(Collector):
         age = GaugeMetricFamily(
             "atelier_oldest_queued_seconds", "Age of the oldest waiting job.", labels=["queue"]
         )
+        ages = dict.fromkeys(QUEUES, 0.0)
         for queue, at in self._jobs.oldest_queued().items():
-            age.add_metric([queue], max(0.0, (datetime.now(UTC) - at).total_seconds()))
+            ages[queue] = max(0.0, (datetime.now(UTC) - at).total_seconds())
+        for queue, seconds in ages.items():
+            age.add_metric([queue], seconds)
         yield age
         runs = SummaryMetricFamily(
             "atelier_run_seconds", "Last attempts of the finished jobs kept.", labels=["engine", "state"]
         )
-        for engine, state, count, seconds in self._jobs.run_seconds():
-            runs.add_metric([engine, state], count_value=count, sum_value=seconds)
+        for engine, state, count, total in self._jobs.run_seconds():
+            runs.add_metric([engine, state], count_value=count, sum_value=total)
         yield runs
         workers = GaugeMetricFamily("atelier_workers", "Live worker processes.", labels=["queue"])
-        serving: Tally[str] = Tally(queue for w in self._fleet.alive() for queue in w.queues)
+        serving: Tally[str] = Tally(dict.fromkeys(QUEUES, 0))
+        serving.update(queue for w in self._fleet.alive() for queue in w.queues)
         for queue, number in serving.items():
             workers.add_metric([queue], number)
         yield workers

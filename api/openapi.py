@@ -25,7 +25,12 @@ from jobs.schemas import JobEventView, Problem
 
 _REF = "#/components/schemas/{model}"
 _ABOUT = """Send a job with `POST /v1/jobs`, follow it with `GET /v1/jobs/{job_id}?wait=30` or its event
-stream, show its artifacts by their `url`. Errors are RFC 9457 problem documents with a stable `code`."""
+stream, show its artifacts by their `url`. Errors are RFC 9457 problem documents with a stable `code`; the
+`field` of an entry in `errors` is a parameter's plain name.
+
+A key sees the jobs and files of its owner; anybody else's are a 404. An admin key also reads, cancels and
+deletes anybody's by id, and lists all jobs with `GET /v1/jobs?all=true`. What it makes is its owner's, from
+its owner's files."""
 
 #: In the order in which a reader needs them.
 _TAGS = {
@@ -179,10 +184,16 @@ def _models(operations: list[Operation]) -> dict[str, Any]:
     return {name: part for name, part in defs.items() if name not in {q.__name__ for q in queries}}
 
 
+def _specs() -> list[EngineSpec]:
+    """Those that are offered before those that are hidden: a reader's tool shows the first one."""
+    return sorted(map(engines.spec, engines.names()), key=lambda spec: spec.hidden)
+
+
 def _engine_schemas() -> dict[str, Any]:
     """What `POST /v1/jobs` takes, exactly, for each engine; and the form of `POST /v1/files`."""
     made: dict[str, Any] = {}
-    for spec in (engines.spec(name) for name in engines.names()):
+    specs = _specs()
+    for spec in specs:
         model = spec.params.__name__
         schema = spec.params.model_json_schema(ref_template=_REF)
         made |= schema.pop("$defs", {})
@@ -198,7 +209,7 @@ def _engine_schemas() -> dict[str, Any]:
             "example": {"engine": spec.name, "params": dict(spec.example)},
         }
         made[f"{model}Form"] = _form(spec, schema)
-    models = [engines.spec(name).params.__name__ for name in engines.names()]
+    models = [spec.params.__name__ for spec in specs]
     made["JobSubmission"] = {"oneOf": [_ref(f"{model}Job") for model in models]}
     made["JobForm"] = {"oneOf": [_ref(f"{model}Form") for model in models]}
     made["FileUpload"] = {

@@ -13,7 +13,7 @@ from jobs.database import Database
 from jobs.fleet import FleetStore
 from jobs.logs import configure_logging
 from jobs.store import JobStore
-from queue_config import Doorbell
+from queue_config import QUEUES, Doorbell
 from tests.api.helpers import Api, claim, finish, problem
 from tests.api.test_submit import AwayStorage
 
@@ -68,6 +68,13 @@ def test_metrics_tell_of_jobs_queues_workers_and_requests(api, anonymous, store,
         'atelier_http_request_seconds_bucket{le="0.001",route="/v1/jobs"}',
     ]:
         assert line in page
+
+
+def test_metrics_tell_of_every_queue_with_nothing_in_it(anonymous):
+    page = anonymous.get("/metrics").text
+    for queue in QUEUES:
+        for name in ("atelier_queue_depth", "atelier_oldest_queued_seconds", "atelier_workers"):
+            assert f'{name}{{queue="{queue}"}} 0.0' in page
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import schemathesis
@@ -37,10 +38,32 @@ def test_the_documentation_loads_nothing_from_elsewhere(anonymous):
     page = anonymous.get("/docs")
     assert not re.search(r"https?://", page.text)
     assert "connect-src 'self'" in page.headers["Content-Security-Policy"]
-    script = anonymous.get("/docs/scalar.js")
+    address = re.search(r'src="(/docs/scalar.js[^"]*)"', page.text)[1]
+    script = anonymous.get(address)
+    assert "immutable" in script.headers["Cache-Control"]
     assert len(script.data) > 1_000_000
     etag = script.headers["ETag"]
-    assert anonymous.get("/docs/scalar.js", headers={"If-None-Match": etag}).status_code == 304
+    script.close()
+    with anonymous.get("/docs/scalar.js", headers={"If-None-Match": etag}) as again:
+        assert again.status_code == 304
+
+
+def test_the_script_is_neither_hashed_nor_held_for_each_request(anonymous, monkeypatch):
+    anonymous.get("/docs/scalar.js").close()
+    monkeypatch.setattr(Path, "read_bytes", lambda _path: pytest.fail("read again"))
+    answer = anonymous.get("/docs/scalar.js", buffered=False)
+    assert answer.is_streamed
+    answer.close()
+
+
+def test_engines_that_are_offered_come_before_hidden_ones(anonymous):
+    schemas = anonymous.get("/openapi.json").json["components"]["schemas"]
+    for name in ("JobSubmission", "JobForm"):
+        order = [ref["$ref"].rpartition("/")[2] for ref in schemas[name]["oneOf"]]
+        named = [schemas[part]["properties"]["engine"]["const"] for part in order]
+        hidden = [engines.spec(engine).hidden for engine in named]
+        assert hidden == sorted(hidden)
+        assert hidden[-1]
 
 
 #: What one request of each kind may be answered with. A schema cannot say "is an image" or "is a file of
