@@ -100,6 +100,15 @@ def test_a_stream_resumes_after_the_last_event(client, store, objects):
     assert client.get(path, headers={"Last-Event-ID": "x"}).status_code == 400
 
 
+def test_a_stream_after_an_event_that_never_was_still_ends(client, store, objects):
+    job = submit(client)
+    headers = {"Last-Event-ID": "999999999"}
+    with client.stream("GET", f"/v1/jobs/{job['id']}/events", headers=headers, timeout=5) as response:
+        next(lines := response.iter_lines())
+        finish(store, objects)
+        assert "event: done" in list(lines)
+
+
 def test_a_stream_survives_a_restart_of_the_server(live_folder, live_key, store, objects):
     with serve(live_folder) as server, server.client(live_key) as client:
         job = submit(client)
