@@ -143,7 +143,9 @@ def test_lazy_imports_are_two():
         for path in sources(folder):
             tree = ast.parse(path.read_text())
             functions = [n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
-            inside = [n for f in functions for n in ast.walk(f) if isinstance(n, (ast.Import, ast.ImportFrom))]
+            inside = [
+                n for f in functions for n in ast.walk(f) if isinstance(n, (ast.Import, ast.ImportFrom))
+            ]
             if inside or "importlib" in imports(path):
                 users.add(str(path.relative_to(ROOT)))
     assert users == {"engines/__init__.py", "storage/__init__.py"}

@@ -98,15 +98,18 @@ class JobContext:
 
         def bring() -> None:
             try:
-                coming.set_result(call())
+                call()
             except BaseException as error:  # noqa: BLE001  # not handled here: handed to the thread that waits
                 coming.set_exception(error)
+            else:
+                coming.set_result(None)
 
         # A daemon, which a pool's threads are not: the process can end while a server still drips.
         threading.Thread(target=bring, name="input", daemon=True).start()
         while True:
             try:
-                return coming.result(timeout=STOP_LOOK_SECONDS)
+                coming.result(timeout=STOP_LOOK_SECONDS)
+                return
             except TimeoutError:
                 if coming.done():
                     raise  # the call's own
