@@ -7,11 +7,12 @@ cd "$ROOT"
 
 ensure_environment api embedded gpu dev
 
-# nginx's own check of its configuration, and a drive through it. A laptop without one skips those tests.
+# nginx and promtool check their own configuration; a drive through nginx. A laptop without them skips those tests.
 if [ "${CI:-}" = "true" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 &&
-    ! command -v nginx >/dev/null 2>&1 && [ ! -x /usr/sbin/nginx ]; then
-    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nginx-light; } >/dev/null ||
-        say "nginx could not be installed"
+    ! { [ -x /usr/sbin/nginx ] && command -v promtool >/dev/null 2>&1; }; then
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends nginx prometheus; } >/dev/null ||
+        say "nginx and prometheus could not be installed"
 fi
 
 export PATH="$VENV/bin:$PATH"
