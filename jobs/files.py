@@ -66,12 +66,6 @@ class FileStore:
 
         return self.database.write(work)
 
-    def abandon(self, file_id: str) -> None:
-        """An upload that failed: let the clean-up take its objects now."""
-        self.database.write(
-            lambda c: c.execute(insert(Cleanup).values(prefix=f"files/{file_id}", due_at=now()))
-        )
-
     def get(self, file_id: str, owner_id: str | None = None) -> Row[Any]:
         """One file; with `owner_id`, only if it is that owner's. Raises NotFound."""
         query = select(_ARTIFACTS).where(Artifact.id == file_id)

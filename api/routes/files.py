@@ -44,6 +44,19 @@ class ContentQuery(BaseModel):
     download: str | None = Field(default=None, max_length=10, description="Present: save it, do not show it.")
 
 
+def reader_scope(path: str) -> str | None:
+    """Whose bytes this request may read at `path`: anybody's by a signature, else what its key may name.
+
+    Raises Unauthorized, RateLimited, and what the signer raises.
+    """
+    wanted = query(ContentQuery)
+    if wanted.signature is not None:
+        services().signer.check(path, wanted.expires or "0", wanted.signature)
+        return None
+    require_key()
+    return owner_scope()
+
+
 @routes.post("/files")
 @operation(
     "Upload an image",
@@ -104,13 +117,7 @@ def get_content(file_id: str) -> Response:
 
     Some clients send their key to every URL, and follow no redirect.
     """
-    wanted = query(ContentQuery)
-    owner = None
-    if wanted.signature is not None:
-        services().signer.check(f"/v1/files/{file_id}/content", wanted.expires or "0", wanted.signature)
-    else:
-        require_key()
-        owner = owner_scope()
+    owner = reader_scope(f"/v1/files/{file_id}/content")
     return serve(services().storage, services().files.get(file_id, owner), request)
 
 

@@ -8,10 +8,10 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
 
 from api import events
-from api.auth import caller, owner_scope, require_key
+from api.auth import caller, owner_scope
 from api.forms import idempotency_key, query, submission, wait_seconds
 from api.operations import operation
-from api.routes.files import ContentQuery
+from api.routes.files import ContentQuery, reader_scope
 from api.services import services
 from api.submit import retry, submit
 from api.views import job_view, respond, whole_job
@@ -178,13 +178,7 @@ def get_events(job_id: str) -> Response:
 )
 def get_preview(job_id: str) -> Response:
     """The newest preview, a small JPEG."""
-    wanted = query(ContentQuery)
-    owner = None
-    if wanted.signature is not None:
-        services().signer.check(f"/v1/jobs/{job_id}/preview", wanted.expires or "0", wanted.signature)
-    else:
-        require_key()
-        owner = owner_scope()
+    owner = reader_scope(f"/v1/jobs/{job_id}/preview")
     row = services().jobs.get(job_id, owner)
     if row.preview_key is None:
         raise NotFound("This job has no preview.")

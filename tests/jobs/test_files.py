@@ -54,8 +54,10 @@ def test_a_deleted_file_s_folder_is_cleaned_and_a_kept_one_s_keys_are_not(files,
     assert files.due_cleanups() == []
 
 
-def test_an_abandoned_upload_is_cleaned_at_once(files):
+def test_an_upload_that_never_ended_is_cleaned_when_its_time_is_up(files):
     file_id = files.reserve()
     assert files.due_cleanups() == []
-    files.abandon(file_id)
+    files.database.write(
+        lambda c: c.exec_driver_sql("UPDATE cleanups SET due_at = '2000-01-01 00:00:00.000'")
+    )
     assert [c.prefix for c in files.due_cleanups()] == [f"files/{file_id}"]
