@@ -35,7 +35,8 @@ class FleetStore:
         engines: Sequence[str],
         weights: Sequence[str],
         device: str | None,
-        job_id: str | None,
+        models: Sequence[str] = (),
+        job_ids: Sequence[str] = (),
     ) -> None:
         """A worker says that it lives, and what it is doing."""
         values = {
@@ -45,7 +46,8 @@ class FleetStore:
             "engines": list(engines),
             "weights": list(weights),
             "device": device,
-            "job_id": job_id,
+            "models": list(models),
+            "job_ids": list(job_ids),
             "heartbeat_at": now(),
         }
         made = self._insert(Worker).values(id=worker_id, **values)

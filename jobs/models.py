@@ -28,6 +28,11 @@ Id = String(40)
 Document = JSON().with_variant(JSONB(), "postgresql")
 
 
+def _partial(name: str, *columns: str, where: str) -> Index:
+    """An index over the rows of which `where` is true: its size is theirs."""
+    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
+
+
 class Base(DeclarativeBase):
     """Constraint names are fixed by a convention so that migrations can name them on every database."""
 
@@ -54,6 +59,14 @@ class User(Base):
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(100), unique=True)
     created_at: Mapped[datetime] = mapped_column(default=now())
+    #: Jobs of one queue that may run at once, 0 for any number; NULL for the default (`jobs.policy`).
+    max_running: Mapped[int | None] = mapped_column(Integer)
+    #: Jobs that may wait, 0 for any number; NULL for the server's default.
+    max_queued: Mapped[int | None] = mapped_column(Integer)
+    #: Days that results are kept, 0 for ever; NULL for the server's default.
+    keep_days: Mapped[float | None] = mapped_column(Float)
+    #: Signs the webhooks of single jobs (`whsec_...`); made at first use.
+    webhook_secret: Mapped[str | None] = mapped_column(String(100))
 
 
 class ApiKey(Base):
@@ -87,8 +100,30 @@ class Job(Base):
     engine: Mapped[str] = mapped_column(String(64))
     queue: Mapped[str] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(16))
-    #: Larger goes first.
+    #: A `jobs.states.Priority`: -1, 0 or 1.
     priority: Mapped[int] = mapped_column(SmallInteger, default=0)
+    #: Why a queued job is not in line (`jobs.states.Hold`); NULL: it is.
+    hold: Mapped[str | None] = mapped_column(String(8))
+    #: Its place in line, smaller goes first (docs/adr/0009); NULL when it is neither in line nor running.
+    turn: Mapped[int | None] = mapped_column(BigInteger)
+    #: Its order among its owner's jobs behind the line: seconds, by default those of its acceptance.
+    place: Mapped[float] = mapped_column(Float, default=0.0)
+    #: What a worker must have loaded to run it at once: the engine, or the engine and a network.
+    model: Mapped[str] = mapped_column(String(160), default="")
+    #: When a worker first took a later job, because it had that one's model loaded, while this one was next.
+    passed_at: Mapped[datetime | None]
+    #: Jobs with the same value can run together; NULL: it runs alone.
+    batch: Mapped[str | None] = mapped_column(String(100))
+    #: How many may run together at most.
+    batch_most: Mapped[int] = mapped_column(SmallInteger, default=1)
+    #: How many ran together in the present or last attempt.
+    batch_size: Mapped[int] = mapped_column(SmallInteger, default=1)
+    #: Fails if it has not started by then.
+    start_by: Mapped[datetime | None]
+    #: Seconds an attempt may run, if less than the engine allows.
+    timeout_seconds: Mapped[float | None] = mapped_column(Float)
+    #: How much work it is, in the engine's own unit: what run times are compared by.
+    cost: Mapped[float] = mapped_column(Float, default=1.0)
     #: Validated; file fields hold artifact ids or https: URLs.
     params: Mapped[dict[str, Any]]
     seed: Mapped[int] = mapped_column(BigInteger)
@@ -98,7 +133,7 @@ class Job(Base):
     request_id: Mapped[str | None] = mapped_column(String(64))
 
     created_at: Mapped[datetime] = mapped_column(default=now())
-    #: Not claimed before this time (back-off after a transient error).
+    #: Not claimed before this time (back-off after a transient error); when it last began to wait.
     run_after: Mapped[datetime] = mapped_column(default=now())
     #: When the present or last attempt began.
     started_at: Mapped[datetime | None]
@@ -111,6 +146,8 @@ class Job(Base):
     lease_owner: Mapped[str | None] = mapped_column(Id)
     lease_until: Mapped[datetime | None]
     cancel_requested: Mapped[bool] = mapped_column(Boolean, default=False)
+    #: The worker that died in it. A second, different one makes it a poison job.
+    died_on: Mapped[str | None] = mapped_column(Id)
 
     #: +1 at every change a client can see; the id of the job's events.
     version: Mapped[int] = mapped_column(Integer, default=1)
@@ -123,6 +160,23 @@ class Job(Base):
     error_detail: Mapped[str | None] = mapped_column(Text)
     #: What it ran on, "cpu" or "cuda: NVIDIA H200".
     device: Mapped[str | None] = mapped_column(String(100))
+    #: Seconds in line and on hold, of all attempts together.
+    queue_seconds: Mapped[float] = mapped_column(Float, default=0.0)
+    #: Seconds of all attempts together.
+    run_seconds: Mapped[float] = mapped_column(Float, default=0.0)
+    #: The same, divided by the number of jobs that ran together: what is charged.
+    device_seconds: Mapped[float] = mapped_column(Float, default=0.0)
+    #: Bytes, of the device where it has memory of its own, else of the worker process.
+    peak_memory: Mapped[int | None] = mapped_column(BigInteger)
+    #: Its results have expired and were deleted.
+    data_removed: Mapped[bool] = mapped_column(Boolean, default=False)
+
+    #: Whether some webhook may want to hear of it: its own, or one of its owner's.
+    notify: Mapped[bool] = mapped_column(Boolean, default=False)
+    #: Its own webhook: {"url": ..., "events": [...]}.
+    webhook: Mapped[dict[str, Any] | None] = mapped_column(
+        JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+    )
 
     #: The client's Idempotency-Key and the SHA-256 of the request it came with.
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
@@ -130,20 +184,35 @@ class Job(Base):
 
     __table_args__ = (
         Index("uq_jobs_owner_idempotency", "owner_id", "idempotency_key", unique=True),
-        # The claim reads this one from its end; it holds only what waits, so its size is the backlog's.
-        Index(
-            "ix_jobs_queued",
+        # The line: the claim reads it from its front.
+        _partial("ix_jobs_line", "queue", "turn", "id", where="state = 'queued' AND hold IS NULL"),
+        # Who can join the batch of the job that is next.
+        _partial(
+            "ix_jobs_batch",
             "queue",
-            text("priority DESC"),
-            "id",
-            postgresql_where=text("state = 'queued'"),
-            sqlite_where=text("state = 'queued'"),
+            "batch",
+            "turn",
+            where="state = 'queued' AND hold IS NULL AND batch IS NOT NULL",
         ),
-        Index(
-            "ix_jobs_running",
-            "lease_until",
-            postgresql_where=text("state = 'running'"),
-            sqlite_where=text("state = 'running'"),
+        # An owner's jobs in line and running: how many, and the last one's turn.
+        _partial("ix_jobs_turns", "owner_id", "queue", "priority", "state", "turn", where="turn IS NOT NULL"),
+        # An owner's jobs behind the line, or held.
+        _partial(
+            "ix_jobs_behind",
+            "owner_id",
+            "queue",
+            "hold",
+            "place",
+            "id",
+            where="state = 'queued' AND hold IS NOT NULL",
+        ),
+        _partial("ix_jobs_running", "lease_until", where="state = 'running'"),
+        _partial("ix_jobs_start_by", "start_by", where="state = 'queued' AND start_by IS NOT NULL"),
+        # What jobs of an engine took lately.
+        _partial("ix_jobs_succeeded", "engine", "finished_at", where="state = 'succeeded'"),
+        # What has ended and still has its results, oldest first.
+        _partial(
+            "ix_jobs_kept", "owner_id", "finished_at", where="finished_at IS NOT NULL AND NOT data_removed"
         ),
         Index("ix_jobs_owner", "owner_id", "id"),
     )
@@ -210,9 +279,108 @@ class Worker(Base):
     #: Names of the optional weights files it has.
     weights: Mapped[list[str]]
     device: Mapped[str | None] = mapped_column(String(100))
-    job_id: Mapped[str | None] = mapped_column(Id)
+    #: What it has loaded: values of `Job.model`.
+    models: Mapped[list[str]] = mapped_column(default=list)
+    #: The jobs it runs; more than one when they run together.
+    job_ids: Mapped[list[str]] = mapped_column(default=list)
     started_at: Mapped[datetime] = mapped_column(default=now())
     heartbeat_at: Mapped[datetime] = mapped_column(default=now(), index=True)
+    #: An operator wants it to take no more jobs.
+    draining: Mapped[bool] = mapped_column(Boolean, default=False)
+    #: Owners whose jobs failed on it, one after the other with no success between.
+    suspected: Mapped[list[str]] = mapped_column(default=list)
+    #: It takes no more jobs because of those.
+    quarantined_at: Mapped[datetime | None]
+
+
+class Clock(Base):
+    """How far a queue has come: the largest turn that was ever claimed from it. It never goes back."""
+
+    __tablename__ = "clocks"
+
+    queue: Mapped[str] = mapped_column(String(64), primary_key=True)
+    turn: Mapped[int] = mapped_column(BigInteger)
+
+
+class Webhook(Base):
+    """An address that an owner wants to hear of all their jobs."""
+
+    __tablename__ = "webhooks"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    owner_id: Mapped[str] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    url: Mapped[str] = mapped_column(String(2048))
+    #: `whsec_` and standard base64.
+    secret: Mapped[str] = mapped_column(String(100))
+    events: Mapped[list[str]]
+    created_at: Mapped[datetime] = mapped_column(default=now())
+
+
+class Delivery(Base):
+    """The outbox: one message to one address, written in the transaction of the change it tells of."""
+
+    __tablename__ = "deliveries"
+
+    #: The `webhook-id`: the same at every attempt.
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    owner_id: Mapped[str] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"))
+    #: NULL: the job's own webhook.
+    webhook_id: Mapped[str | None] = mapped_column(
+        Id, ForeignKey("webhooks.id", ondelete="CASCADE"), index=True
+    )
+    #: No foreign key: the log outlives the job.
+    job_id: Mapped[str] = mapped_column(Id, index=True)
+    event: Mapped[str] = mapped_column(String(16))
+    url: Mapped[str] = mapped_column(String(2048))
+    #: The bytes that are signed and sent.
+    body: Mapped[str] = mapped_column(Text)
+    #: "pending", "delivered" or "failed".
+    state: Mapped[str] = mapped_column(String(16), default="pending")
+    created_at: Mapped[datetime] = mapped_column(default=now())
+    #: When to try (again); while it is being tried, until when nobody else may.
+    due_at: Mapped[datetime] = mapped_column(default=now())
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    #: Given up after this.
+    until: Mapped[datetime]
+
+    __table_args__ = (
+        _partial("ix_deliveries_due", "due_at", where="state = 'pending'"),
+        Index("ix_deliveries_owner", "owner_id", "id"),
+    )
+
+
+class DeliveryAttempt(Base):
+    """One try to deliver, and what came of it."""
+
+    __tablename__ = "delivery_attempts"
+
+    delivery_id: Mapped[str] = mapped_column(
+        Id, ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=now())
+    #: The HTTP status; NULL when there was no answer.
+    status: Mapped[int | None] = mapped_column(Integer)
+    error: Mapped[str | None] = mapped_column(String(300))
+    seconds: Mapped[float] = mapped_column(Float)
+
+
+class PastUsage(Base):
+    """What jobs whose rows were deleted had used, so that deleting them changes no sum."""
+
+    __tablename__ = "past_usage"
+
+    owner_id: Mapped[str] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    #: The day they finished, `2026-11-21` (UTC).
+    day: Mapped[str] = mapped_column(String(10), primary_key=True)
+    engine: Mapped[str] = mapped_column(String(64), primary_key=True)
+    #: "gpu" or "cpu".
+    device: Mapped[str] = mapped_column(String(8), primary_key=True)
+    state: Mapped[str] = mapped_column(String(16), primary_key=True)
+    jobs: Mapped[int] = mapped_column(Integer)
+    queue_seconds: Mapped[float] = mapped_column(Float)
+    run_seconds: Mapped[float] = mapped_column(Float)
+    device_seconds: Mapped[float] = mapped_column(Float)
 
 
 class Lock(Base):

@@ -1,6 +1,6 @@
-"""The states of a job and the transitions there are."""
+"""The states of a job, the transitions there are, and what decides when a queued job is taken."""
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 
 class State(StrEnum):
@@ -30,3 +30,22 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.FAILED: frozenset(),
     State.CANCELED: frozenset(),
 }
+
+
+class Priority(IntEnum):
+    """How urgent a job is, in the eyes of its owner."""
+
+    #: Waits while everybody else gets a few more turns, and not for ever.
+    LOW = -1
+    NORMAL = 0
+    #: Goes a few turns ahead.
+    HIGH = 1
+
+
+class Hold(StrEnum):
+    """Why a queued job is not in line."""
+
+    #: Its owner wants it to wait.
+    OWNER = "owner"
+    #: Enough of its owner's jobs are in line or running; it moves up as those go.
+    BEHIND = "behind"

@@ -69,7 +69,8 @@ class Runner:
         #: Set when the process is to end: claim nothing more, give back what runs.
         self.draining = threading.Event()
         #: What the fleet page shows.
-        self.job_id: str | None = None
+        self.job_ids: tuple[str, ...] = ()
+        self.models: tuple[str, ...] = ()
         self.device: str | None = None
 
     def work(self) -> int:
@@ -102,7 +103,7 @@ class Runner:
 
     def run(self, job: JobRow) -> None:
         """Carry one claimed job to the end of this attempt."""
-        self.job_id = job.id
+        self.job_ids = (job.id,)
         try:
             with structlog.contextvars.bound_contextvars(
                 job_id=job.id, request_id=job.request_id, attempt=job.attempt, engine=job.engine
@@ -112,7 +113,7 @@ class Runner:
                 outcome = self._attempt(job)
                 _log.info("job_ended", outcome=outcome, seconds=round(time.monotonic() - began, 3))
         finally:
-            self.job_id = None
+            self.job_ids = ()
 
     def _attempt(self, job: JobRow) -> str:
         with (

@@ -69,7 +69,8 @@ class _Child:
                     engines=engines.names(),
                     weights=installed(),
                     device=self.runner.device,
-                    job_id=self.runner.job_id,
+                    models=self.runner.models,
+                    job_ids=self.runner.job_ids,
                 )
             except (Unavailable, SQLAlchemyError) as error:
                 _log.warning("report_failed", error=str(error))

@@ -53,7 +53,7 @@ def test_metrics_tell_of_jobs_queues_workers_and_requests(api, anonymous, store,
     claim(store)
     api.job_id()
     FleetStore(store.database).report(
-        "wrk_1", hostname="h", pid=1, queues=["cpu"], engines=["echo"], weights=[], device=None, job_id=None
+        "wrk_1", hostname="h", pid=1, queues=["cpu"], engines=["echo"], weights=[], device=None
     )
     page = anonymous.get("/metrics").text
     for line in [

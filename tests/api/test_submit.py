@@ -161,7 +161,7 @@ def test_missing_weights_say_how_to_get_them_until_a_worker_has_them(api, store,
     assert files(api) == []
     FleetStore(store.database).report(
         "wrk_1", hostname="h", pid=1, queues=["gpu"], engines=["neural_style"], weights=["vgg19"],
-        device=None, job_id=None,
+        device=None,
     )  # fmt: skip
     answer = style_job(api, content=uri, style=[uri], method="gatys")
     assert answer.status_code == 202, answer.text

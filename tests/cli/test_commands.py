@@ -162,7 +162,6 @@ def living_worker(database: Database, queue: str) -> None:
         engines=["echo"],
         weights=[],
         device="cpu",
-        job_id=None,
     )
 
 

@@ -59,7 +59,7 @@ def exposed(sqlite_database, monkeypatch) -> Metrics:
         end(claim(store))
     claim(store)
     FleetStore(sqlite_database).report(
-        "wrk_1", hostname="h", pid=1, queues=QUEUES, engines=["echo"], weights=[], device=None, job_id=None
+        "wrk_1", hostname="h", pid=1, queues=QUEUES, engines=["echo"], weights=[], device=None
     )
     text = api.get("/metrics").text
     found: Metrics = {"up": set(SCRAPED)}
