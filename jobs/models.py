@@ -332,6 +332,8 @@ class Delivery(Base):
     job_id: Mapped[str] = mapped_column(Id, index=True)
     event: Mapped[str] = mapped_column(String(16))
     url: Mapped[str] = mapped_column(String(2048))
+    #: Its host: deliveries stand in line behind those to the same host only (docs/adr/0010).
+    host: Mapped[str] = mapped_column(String(255))
     #: The bytes that are signed and sent.
     body: Mapped[str] = mapped_column(Text)
     #: "pending", "delivered" or "failed".
@@ -344,7 +346,8 @@ class Delivery(Base):
     until: Mapped[datetime]
 
     __table_args__ = (
-        _partial("ix_deliveries_due", "due_at", where="state = 'pending'"),
+        # Each host's line, and by leaps through it the hosts.
+        _partial("ix_deliveries_due", "host", "due_at", where="state = 'pending'"),
         Index("ix_deliveries_owner", "owner_id", "id"),
     )
 

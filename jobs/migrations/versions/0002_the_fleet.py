@@ -146,6 +146,7 @@ def upgrade() -> None:
         sa.Column("job_id", sa.String(length=40), nullable=False),
         sa.Column("event", sa.String(length=16), nullable=False),
         sa.Column("url", sa.String(length=2048), nullable=False),
+        sa.Column("host", sa.String(length=255), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("created_at", _TIME, nullable=False),
@@ -165,7 +166,7 @@ def upgrade() -> None:
     )
     pending = sa.text("state = 'pending'")
     op.create_index(
-        "ix_deliveries_due", "deliveries", ["due_at"], postgresql_where=pending, sqlite_where=pending
+        "ix_deliveries_due", "deliveries", ["host", "due_at"], postgresql_where=pending, sqlite_where=pending
     )
     op.create_index(op.f("ix_deliveries_job_id"), "deliveries", ["job_id"])
     op.create_index(op.f("ix_deliveries_webhook_id"), "deliveries", ["webhook_id"])
