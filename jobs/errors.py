@@ -9,6 +9,7 @@ AtelierError                code, and the docstring as the default message
 ├── Invalid                 the request is malformed; `errors` may point at fields
 │   ├── InvalidParams       the engine does not take these parameters
 │   ├── BadFile             an uploaded file was refused at the image door
+│   ├── BadURL              a webhook's address is not one we would connect to
 │   └── WeightsMissing      this method needs a weights file that no machine here has
 ├── TooLarge                a body or a file over the limit
 ├── Conflict
@@ -98,6 +99,12 @@ class BadFile(Invalid):
     """This file cannot be used."""
 
     code = "bad_file"
+
+
+class BadURL(Invalid):
+    """This URL cannot be used."""
+
+    code = "bad_url"
 
 
 class WeightsMissing(Invalid):

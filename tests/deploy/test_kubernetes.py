@@ -28,13 +28,13 @@ from cli.embedded import Plan, children
 from cli.main import main
 from jobs.accounts import AccountStore
 from jobs.store import JobStore, NewJob
+from jobs.urls import is_public
 from queue_config import QUEUES
 from storage import open_storage
 from tests.api.helpers import claim
 from tests.conftest import missing
 from tests.services import free_port
 from workers import settings
-from workers.fetch import is_public
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -369,7 +369,7 @@ def test_who_reaches_what():
     ],
 )
 def test_the_wall_around_workers_and_their_own_check_agree(address):
-    """Both sides of it: what `workers.fetch` would connect to is allowed, what it refuses is not."""
+    """Both sides of it: what `workers.outbound` would connect to is allowed, what it refuses is not."""
     rule = of("NetworkPolicy")["worker-internet"]["spec"]["egress"][0]
     ip = ipaddress.ip_address(address)
     allowed = any(

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from workers.fetch import FetchFailed, FetchRefused, fetch, is_public
+from jobs.urls import is_public
+from workers.fetch import FetchFailed, FetchRefused, fetch
 
 BODY = b"picture" * 1000
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -248,7 +249,7 @@ def test_a_redirect_is_checked_like_the_first_url(
     server: Server, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Only this test's "public" server passes the check, as a public one would.
-    monkeypatch.setattr("workers.fetch.is_public", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr("workers.outbound.is_public", lambda address: address == "127.0.0.1")
     places = {
         "/metadata": "http://169.254.169.254/latest/meta-data",
         "/inside": "http://inside.example/",

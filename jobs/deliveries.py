@@ -1,0 +1,266 @@
+"""DeliveryStore: the outbox as its dispatchers, its owners and the sweeper use it.
+
+A delivery that is being tried stays `pending` with its `due_at` pushed ahead: a dispatcher that dies loses
+nothing, and no two try the same one. `attempts` counts the tries that began, and fences what they report.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, cast
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    delete,
+    func,
+    literal,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from jobs.clock import now
+from jobs.database import Database
+from jobs.errors import NotFound
+from jobs.models import Delivery, DeliveryAttempt, Webhook
+from jobs.store.outbox import PATIENCE_SECONDS
+from jobs.webhooks import signing_secret
+
+#: How long the log is kept.
+KEEP_DAYS = 30
+_DELIVERIES = cast(Table, Delivery.__table__)
+_ATTEMPTS = cast(Table, DeliveryAttempt.__table__)
+# A literal: a partial index serves only a query whose predicate is known when it is planned.
+_PENDING: ColumnElement[str] = literal_column("'pending'")
+
+
+class DeliveryState(StrEnum):
+    """What became of a message."""
+
+    #: It is to be sent, for the first time or again.
+    PENDING = "pending"
+    #: It was answered with a 2xx.
+    DELIVERED = "delivered"
+    #: Given up.
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Due:
+    """A message that this process is to send now."""
+
+    id: str
+    owner_id: str
+    job_id: str
+    event: str
+    url: str
+    host: str
+    body: str
+    secret: str
+    #: Which try this is.
+    number: int
+    claimed_at: datetime
+    #: Seconds since it was written (or redelivery was asked for), and until it is given up.
+    waited: float
+    left: float
+
+
+def _waiting_hosts() -> Select[Any]:
+    """The hosts with something due, the one that waits longest first.
+
+    Found by leaps through the index, from each host to the next: a million messages to one host cost no more
+    than one.
+    """
+    first = select(func.min(_DELIVERIES.c.host).label("host")).where(_DELIVERIES.c.state == _PENDING)
+    hosts = first.cte("hosts", recursive=True)
+    other = _DELIVERIES.alias("other")
+    following = select(func.min(other.c.host)).where(other.c.state == _PENDING, other.c.host > hosts.c.host)
+    hosts = hosts.union_all(select(following.scalar_subquery()).where(hosts.c.host.is_not(None)))
+    line = _DELIVERIES.alias("line")
+    oldest = select(func.min(line.c.due_at)).where(line.c.state == _PENDING, line.c.host == hosts.c.host)
+    fronts = select(hosts.c.host, oldest.scalar_subquery().label("due_at")).subquery()
+    return select(fronts.c.host).where(fronts.c.due_at <= now()).order_by(fronts.c.due_at)
+
+
+_WAITING_HOSTS = _waiting_hosts()
+
+
+class DeliveryStore:
+    """Messages and what became of them, in one database."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    # --- for dispatchers
+
+    def waiting_hosts(self) -> list[str]:
+        """The hosts with something due, the one that waits longest first."""
+        return self.database.read(lambda c: list(c.execute(_WAITING_HOSTS).scalars()))
+
+    def claim(self, host: str, limit: int, *, lease_seconds: float, not_of: Sequence[str] = ()) -> list[Due]:
+        """Take up to `limit` messages to this host that are due; nobody else gets them for `lease_seconds`.
+
+        `not_of`: owners whose messages are left where they are.
+        """
+        front = (
+            select(Delivery.id)
+            .where(Delivery.state == _PENDING, Delivery.host == host, Delivery.due_at <= now())
+            .order_by(Delivery.due_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        if not_of:
+            front = front.where(Delivery.owner_id.not_in(not_of))
+        chosen = front.cte("front")  # PostgreSQL evaluates a locking CTE once
+        taking = (
+            update(_DELIVERIES)
+            .where(_DELIVERIES.c.id.in_(select(chosen.c.id)))
+            .values(attempts=_DELIVERIES.c.attempts + 1, due_at=now(lease_seconds))
+            .returning(_DELIVERIES, now().label("claimed_at"))
+        )
+
+        def work(connection: Connection) -> list[Due]:
+            return [_due(connection, row) for row in connection.execute(taking).all()]
+
+        # An answer that got lost leaves the messages to their lease.
+        return self.database.write(work, repeatable=False, survives_power_cut=False)
+
+    def report(
+        self,
+        due: Due,
+        *,
+        state: DeliveryState,
+        seconds: float,
+        status: int | None = None,
+        error: str | None = None,
+        again_after: float = 0.0,
+    ) -> None:
+        """Log a try and what follows from it; `pending` is tried again after `again_after` seconds.
+
+        The report of a try that another one has overtaken is logged and changes nothing.
+        """
+        this = update(Delivery).where(
+            Delivery.id == due.id, Delivery.attempts == due.number, Delivery.state == _PENDING
+        )
+        if state is DeliveryState.PENDING:
+            following = this.values(due_at=now(again_after))
+        else:
+            following = this.values(state=state.value)
+        # Only where there still is something to log about: its endpoint may have been deleted.
+        columns = ["delivery_id", "number", "at", "status", "error", "seconds"]
+        values = (due.number, due.claimed_at, status, error, seconds)
+        fields = [
+            literal(value, _ATTEMPTS.c[name].type) for name, value in zip(columns[1:], values, strict=True)
+        ]
+        log = (
+            self._insert(DeliveryAttempt)
+            .from_select(columns, select(Delivery.id, *fields).where(Delivery.id == due.id))
+            .on_conflict_do_nothing()
+        )
+
+        def work(connection: Connection) -> None:
+            connection.execute(following)
+            connection.execute(log)
+
+        self.database.write(work)
+
+    def _insert(self, model: Any) -> Any:
+        return (sqlite if self.database.is_sqlite else postgresql).insert(model)
+
+    # --- for owners
+
+    def page(
+        self,
+        owner_id: str,
+        *,
+        job_id: str | None = None,
+        webhook_id: str | None = None,
+        state: DeliveryState | None = None,
+        before: str | None = None,
+        limit: int = 50,
+    ) -> list[Row[Any]]:
+        """The owner's messages, newest first; `before` is the id of the last one of the page before."""
+        query = select(_DELIVERIES).where(Delivery.owner_id == owner_id)
+        query = query.order_by(Delivery.id.desc()).limit(limit)
+        if job_id is not None:
+            query = query.where(Delivery.job_id == job_id)
+        if webhook_id is not None:
+            query = query.where(Delivery.webhook_id == webhook_id)
+        if state is not None:
+            query = query.where(Delivery.state == state.value)
+        if before is not None:
+            query = query.where(Delivery.id < before)
+        return self.database.read(lambda c: list(c.execute(query)))
+
+    def get(self, owner_id: str, delivery_id: str) -> Row[Any]:
+        """One of the owner's messages. Raises NotFound."""
+        query = select(_DELIVERIES).where(Delivery.id == delivery_id, Delivery.owner_id == owner_id)
+        return _found(self.database.read(lambda c: c.execute(query).one_or_none()))
+
+    def attempts(self, delivery_id: str) -> list[Row[Any]]:
+        """The tries to send it that ended, first to last."""
+        query = select(_ATTEMPTS).where(DeliveryAttempt.delivery_id == delivery_id)
+        query = query.order_by(DeliveryAttempt.number)
+        return self.database.read(lambda c: list(c.execute(query)))
+
+    def redeliver(self, owner_id: str, delivery_id: str) -> Row[Any]:
+        """Send it (again) now, and try for as long as a new one. Raises NotFound."""
+        again = (
+            update(_DELIVERIES)
+            .where(_DELIVERIES.c.id == delivery_id, _DELIVERIES.c.owner_id == owner_id)
+            .values(state=DeliveryState.PENDING.value, due_at=now(), until=now(PATIENCE_SECONDS))
+            .returning(_DELIVERIES)
+        )
+        return _found(self.database.write(lambda c: c.execute(again).one_or_none()))
+
+    # --- for the sweeper
+
+    def forget(self, *, days: float = KEEP_DAYS, at_once: int = 1000) -> int:
+        """Delete messages that are older; returns how many. Their ids are in order of age."""
+        oldest = int((time.time() - days * 86400) * 1000)
+        old = (
+            select(Delivery.id).where(Delivery.id < f"msg_{oldest:012x}").order_by(Delivery.id).limit(at_once)
+        )
+        deleting = delete(Delivery).where(Delivery.id.in_(old)).returning(Delivery.id)
+        total = 0
+        while count := len(self.database.write(lambda c: c.execute(deleting).all())):
+            total += count
+        return total
+
+
+def _due(connection: Connection, row: Row[Any]) -> Due:
+    if row.webhook_id is None:
+        secret = signing_secret(connection, row.owner_id)
+    else:
+        secret = connection.execute(select(Webhook.secret).where(Webhook.id == row.webhook_id)).scalar_one()
+    # Redelivering starts the time anew.
+    began = max(row.created_at, row.until - timedelta(seconds=PATIENCE_SECONDS))
+    return Due(
+        id=row.id,
+        owner_id=row.owner_id,
+        job_id=row.job_id,
+        event=row.event,
+        url=row.url,
+        host=row.host,
+        body=row.body,
+        secret=secret,
+        number=row.attempts,
+        claimed_at=row.claimed_at,
+        waited=(row.claimed_at - began).total_seconds(),
+        left=(row.until - row.claimed_at).total_seconds(),
+    )
+
+
+def _found(row: Row[Any] | None) -> Row[Any]:
+    if row is None:
+        raise NotFound("There is no such delivery.")
+    return row

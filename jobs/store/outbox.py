@@ -1,0 +1,128 @@
+"""The outbox: what is to be told of a change of state, written in the transaction that makes the change.
+
+So a message exists exactly when its change does, whatever is killed. `workers.webhooks` sends what lies here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from sqlalchemy import Connection, Float, Row, Table, bindparam, case, insert, select, update
+
+from jobs.clock import now
+from jobs.ids import new_id
+from jobs.models import Artifact, Delivery, Job, Webhook
+from jobs.states import State
+from jobs.webhooks import DEFAULT_EVENTS, Event, host_of
+
+#: How long a message is tried. News of progress is soon of no use.
+PATIENCE_SECONDS = 24 * 3600.0
+PROGRESS_PATIENCE_SECONDS = 300.0
+#: A message is a word, not the thing: whoever wants more asks for the job.
+MAX_ARTIFACTS = 100
+MAX_DETAIL = 1000
+
+_ADD = insert(cast(Table, Delivery.__table__)).values(until=now(bindparam("patience", type_=Float)))
+
+#: (the endpoint's id, None for the job's own webhook; its URL)
+Address = tuple[str | None, str]
+
+
+def announce(connection: Connection, row: Row[Any]) -> None:
+    """Tell everybody who wants to know of the state that `row` has just reached."""
+    event = Event.STARTED if row.state == State.RUNNING else Event(row.state)
+    addresses = _addresses(connection, row, event)
+    if addresses:
+        body = _body(connection, row, event)
+        connection.execute(
+            _ADD, [_message(row, event, address, body, PATIENCE_SECONDS) for address in addresses]
+        )
+
+
+def announce_progress(connection: Connection, job_id: str) -> None:
+    """Tell whoever follows every step. A message that nobody tried to send yet becomes the newer one."""
+    row = connection.execute(select(Job.__table__).where(Job.id == job_id)).one()
+    addresses = _addresses(connection, row, Event.PROGRESS)
+    if not addresses:
+        return
+    body = _body(connection, row, Event.PROGRESS)
+    for address in addresses:
+        if not _replaced(connection, row, address, body):
+            message = _message(row, Event.PROGRESS, address, body, PROGRESS_PATIENCE_SECONDS)
+            connection.execute(_ADD, message)
+
+
+def _replaced(connection: Connection, row: Row[Any], address: Address, body: str) -> bool:
+    """Whether one waits already. One that was sent before keeps its body: its id may be known over there."""
+    webhook_id, _ = address
+    replacing = (
+        update(Delivery)
+        .where(
+            Delivery.job_id == row.id,
+            Delivery.event == Event.PROGRESS.value,
+            Delivery.state == "pending",
+            Delivery.webhook_id == webhook_id if webhook_id else Delivery.webhook_id.is_(None),
+        )
+        .values(body=case((Delivery.attempts == 0, body), else_=Delivery.body))
+        .returning(Delivery.id)
+    )
+    return connection.execute(replacing).first() is not None
+
+
+def _addresses(connection: Connection, row: Row[Any], event: Event) -> list[Address]:
+    """Who wants to hear of this event of this job."""
+    query = select(Webhook.id, Webhook.url, Webhook.events).where(Webhook.owner_id == row.owner_id)
+    found: list[Address] = [(w.id, w.url) for w in connection.execute(query) if event in w.events]
+    own: Mapping[str, Any] = row.webhook or {}
+    if own and event in (own.get("events") or DEFAULT_EVENTS):
+        found.append((None, own["url"]))
+    return found
+
+
+def _message(row: Row[Any], event: Event, address: Address, body: str, patience: float) -> dict[str, Any]:
+    webhook_id, url = address
+    return {
+        "id": new_id("msg"),
+        "owner_id": row.owner_id,
+        "webhook_id": webhook_id,
+        "job_id": row.id,
+        "event": event.value,
+        "url": url,
+        "host": host_of(url),
+        "body": body,
+        "patience": patience,
+    }
+
+
+def _body(connection: Connection, row: Row[Any], event: Event) -> str:
+    data: dict[str, Any] = {
+        "id": row.id,
+        "engine": row.engine,
+        "state": row.state,
+        "attempt": row.attempt,
+        "version": row.version,
+        "progress": row.progress,
+        "error": None,
+        "created_at": _time(row.created_at),
+        "started_at": _time(row.started_at),
+        "finished_at": _time(row.finished_at),
+        "artifacts": _artifacts(connection, row.id) if event is Event.SUCCEEDED else [],
+    }
+    if row.error_code:
+        data["error"] = {"code": row.error_code, "detail": (row.error_detail or "")[:MAX_DETAIL]}
+    at = connection.execute(select(now())).scalar_one()
+    message = {"type": f"job.{event}", "timestamp": _time(at), "data": data}
+    return json.dumps(message, separators=(",", ":"))
+
+
+def _artifacts(connection: Connection, job_id: str) -> list[dict[str, Any]]:
+    columns = (Artifact.id, Artifact.name, Artifact.media_type, Artifact.size)
+    query = select(*columns).where(Artifact.job_id == job_id).order_by(Artifact.id).limit(MAX_ARTIFACTS)
+    return [dict(found._mapping) for found in connection.execute(query)]
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,204 @@
+"""WebhookStore: which events there are, who wants to hear of them where, and what signs the messages.
+
+Owner of ATELIER_WEBHOOKS_ALLOW_PRIVATE (yes: webhooks may go to private addresses, to any port and over plain
+http, as on a laptop; default: no). The API asks when an address is given, the dispatcher when it connects.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import os
+import re
+import secrets
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from jobs.clock import now
+from jobs.database import Database
+from jobs.errors import BadURL, Conflict, NotFound
+from jobs.ids import new_id
+from jobs.models import Delivery, Job, User, Webhook
+from jobs.states import State
+from jobs.urls import DEFAULT_PORTS, UnfitURL, is_public, target
+
+
+class Event(StrEnum):
+    """What can be told of a job; the message's type is `job.<event>`."""
+
+    #: Accepted, or waiting again for its next attempt.
+    QUEUED = "queued"
+    #: A worker took it.
+    STARTED = "started"
+    #: It came further; only the newest is told.
+    PROGRESS = "progress"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+#: Of these an address hears that names none itself: how it ended.
+DEFAULT_EVENTS = (Event.SUCCEEDED, Event.FAILED, Event.CANCELED)
+#: Endpoints of one owner: each is looked at at every change of each of their jobs.
+MAX_WEBHOOKS = 10
+MAX_URL = 2048
+
+_WEBHOOKS = Webhook.__table__
+
+
+def allow_private() -> bool:
+    """Whether the operator lets webhooks into private networks, and over plain http."""
+    return os.environ.get("ATELIER_WEBHOOKS_ALLOW_PRIVATE", "").strip().lower() in ("1", "true", "yes", "on")
+
+
+def check_url(url: str) -> None:
+    """Raise BadURL for an address that would never be connected to.
+
+    Names are not looked up: what they lead to now says nothing of later. The connection checks that.
+    """
+    if len(url) > MAX_URL or not re.fullmatch(r"[!-~]+", url) or "#" in url:
+        raise BadURL(
+            f"A webhook's URL has at most {MAX_URL} visible ASCII characters and no fragment; "
+            "write others percent-encoded, and an international host name as `xn--`."
+        )
+    private = allow_private()
+    try:
+        found = target(url, allow_http=private, allow_private=private)
+    except UnfitURL as error:
+        raise BadURL(str(error)) from error
+    if not private and (_is_private_address(found.host) or _is_local_name(found.host)):
+        raise BadURL("This URL leads into a private network.")
+
+
+def host_of(url: str) -> str:
+    """The line in which messages to this address stand: its host, and its port if that is no usual one."""
+    try:
+        found = target(url, allow_http=True, allow_private=True)
+    except UnfitURL:
+        return ""
+    usual = found.port == DEFAULT_PORTS[found.scheme]
+    return (found.host if usual else f"{found.host}:{found.port}")[:255]
+
+
+def new_secret() -> str:
+    """A signing secret as Standard Webhooks writes it. Not URL-safe base64: clients count the underscores."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def signing_secret(connection: Connection, owner_id: str) -> str:
+    """What signs the webhooks of this owner's single jobs, made by whoever asks first."""
+    fresh = update(User).where(User.id == owner_id, User.webhook_secret.is_(None))
+    connection.execute(fresh.values(webhook_secret=new_secret()))
+    return str(connection.execute(select(User.webhook_secret).where(User.id == owner_id)).scalar_one())
+
+
+class WebhookStore:
+    """Owners' endpoints and secrets, in one database."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def create(self, owner_id: str, url: str, events: Sequence[Event] = DEFAULT_EVENTS) -> Row[Any]:
+        """A new endpoint, which hears of the owner's unfinished jobs too. Raises BadURL and Conflict."""
+        check_url(url)
+        webhook_id = new_id("whk")
+        adding = insert(Webhook).values(
+            id=webhook_id, owner_id=owner_id, url=url, secret=new_secret(), events=_names(events)
+        )
+
+        def work(connection: Connection) -> Row[Any]:
+            # Waits for submissions that have not committed, and holds those that would not see the endpoint.
+            connection.execute(select(User.id).where(User.id == owner_id).with_for_update())
+            mine = select(func.count()).select_from(Webhook).where(Webhook.owner_id == owner_id)
+            if connection.execute(mine).scalar_one() >= MAX_WEBHOOKS:
+                raise Conflict(f"An owner has {MAX_WEBHOOKS} webhooks at most.", code="too_many_webhooks")
+            connection.execute(adding)
+            live = Job.state.in_([State.QUEUED.value, State.RUNNING.value])
+            connection.execute(
+                update(Job).where(Job.owner_id == owner_id, live, ~Job.notify).values(notify=True)
+            )
+            return _mine(connection, owner_id, webhook_id)
+
+        return self.database.write(work, repeatable=False)
+
+    def all(self, owner_id: str) -> list[Row[Any]]:
+        """The owner's endpoints, oldest first."""
+        query = select(_WEBHOOKS).where(Webhook.owner_id == owner_id).order_by(Webhook.id)
+        return self.database.read(lambda c: list(c.execute(query)))
+
+    def get(self, owner_id: str, webhook_id: str) -> Row[Any]:
+        """One of the owner's endpoints. Raises NotFound."""
+        return self.database.read(lambda c: _mine(c, owner_id, webhook_id))
+
+    def change(
+        self, owner_id: str, webhook_id: str, *, url: str | None = None, events: Sequence[Event] | None = None
+    ) -> Row[Any]:
+        """Another address or another choice of events; what still waits goes to the new address.
+
+        Raises BadURL and NotFound.
+        """
+        if url is not None:
+            check_url(url)
+
+        def work(connection: Connection) -> Row[Any]:
+            _mine(connection, owner_id, webhook_id)
+            this = update(Webhook).where(Webhook.id == webhook_id)
+            if events is not None:
+                connection.execute(this.values(events=_names(events)))
+            if url is not None:
+                connection.execute(this.values(url=url))
+                waiting = update(Delivery).where(
+                    Delivery.webhook_id == webhook_id, Delivery.state == "pending"
+                )
+                connection.execute(waiting.values(url=url, host=host_of(url), due_at=now()))
+            return _mine(connection, owner_id, webhook_id)
+
+        return self.database.write(work)
+
+    def delete(self, owner_id: str, webhook_id: str) -> None:
+        """Delete an endpoint, with all that was or is to be sent to it. Raises NotFound."""
+        deleting = delete(Webhook).where(Webhook.id == webhook_id, Webhook.owner_id == owner_id)
+        gone = self.database.write(
+            lambda c: c.execute(deleting.returning(Webhook.id)).first(), repeatable=False
+        )
+        if gone is None:
+            raise NotFound("There is no such webhook.")
+
+    def secret(self, owner_id: str) -> str:
+        """What signs the webhooks of this owner's single jobs."""
+        return self.database.write(lambda c: signing_secret(c, owner_id))
+
+    def rotate_secret(self, owner_id: str) -> str:
+        """Another secret, for every message sent from now on."""
+        fresh = new_secret()
+        rotating = update(User).where(User.id == owner_id).values(webhook_secret=fresh)
+        self.database.write(lambda c: c.execute(rotating))
+        return fresh
+
+
+def _mine(connection: Connection, owner_id: str, webhook_id: str) -> Row[Any]:
+    query = select(_WEBHOOKS).where(Webhook.id == webhook_id, Webhook.owner_id == owner_id)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound("There is no such webhook.")
+    return row
+
+
+def _names(events: Sequence[Event]) -> list[str]:
+    return [event.value for event in Event if event in events]
+
+
+def _is_private_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return not is_public(host)
+
+
+def _is_local_name(host: str) -> bool:
+    name = host.rstrip(".").lower()
+    return name == "localhost" or name.endswith((".localhost", ".local", ".internal"))
