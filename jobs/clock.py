@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, TypeDecorator
+from sqlalchemy import DateTime, Dialect, Float, TypeDecorator
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import FunctionElement, literal
 
@@ -51,3 +51,24 @@ def _sqlite(element: now, compiler: Any, **kw: Any) -> str:
     (seconds,) = element.clauses
     offset = compiler.process(seconds, **kw)
     return f"strftime('%Y-%m-%d %H:%M:%f', 'now', ({offset}) || ' seconds')"
+
+
+class seconds_since(FunctionElement[float]):
+    """Seconds from a column's time to the database's time."""
+
+    type = Float()
+    inherit_cache = True
+    name = "seconds_since"
+
+
+@compiles(seconds_since, "postgresql")
+def _since_postgresql(element: seconds_since, compiler: Any, **kw: Any) -> str:
+    (then,) = element.clauses
+    return f"CAST(extract(epoch FROM clock_timestamp() - {compiler.process(then, **kw)}) AS double precision)"
+
+
+@compiles(seconds_since, "sqlite")
+def _since_sqlite(element: seconds_since, compiler: Any, **kw: Any) -> str:
+    # Good to some 50 microseconds, the resolution of a Julian day in a double.
+    (then,) = element.clauses
+    return f"((julianday('now') - julianday({compiler.process(then, **kw)})) * 86400.0)"

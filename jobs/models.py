@@ -202,6 +202,7 @@ class Job(Base):
             "owner_id",
             "queue",
             "hold",
+            "priority",
             "place",
             "id",
             where="state = 'queued' AND hold IS NOT NULL",

@@ -4,9 +4,13 @@ A worker's writes are guarded by `id`, `state = 'running'` and the attempt numbe
 The attempt number only grows, so a worker that lost its lease matches no row and changes nothing.
 
     client.py      submit, look, cancel, delete
-    worker.py      claim, renew, end
+    order.py       hold, release, move; where a job stands
+    worker.py      renew, end
+    claiming.py    the claim
+    line.py        the order in which jobs are claimed
     sweeper.py     take back what dead workers held
     figures.py     counts for the metrics
+    usage.py       what jobs used
     statements.py  the statements that run often, built once
 """
 
@@ -16,9 +20,11 @@ import hashlib
 
 from jobs.store.client import ClientSide
 from jobs.store.figures import Figures
-from jobs.store.rows import Beat, JobRow, NewArtifact, NewJob
-from jobs.store.statements import MAX_FAILURES, MAX_POSITION, in_use
+from jobs.store.order import MAX_POSITION, OwnOrder
+from jobs.store.rows import Beat, JobRow, NewArtifact, NewJob, Success
+from jobs.store.statements import MAX_FAILURES, in_use
 from jobs.store.sweeper import SweeperSide
+from jobs.store.usage import Speed, Usage
 from jobs.store.worker import WorkerSide
 
 __all__ = [
@@ -29,12 +35,14 @@ __all__ = [
     "JobStore",
     "NewArtifact",
     "NewJob",
+    "Speed",
+    "Success",
     "in_use",
     "request_hash",
 ]
 
 
-class JobStore(ClientSide, WorkerSide, SweeperSide, Figures):
+class JobStore(ClientSide, OwnOrder, WorkerSide, SweeperSide, Figures, Usage):
     """The life of jobs, in one database."""
 
 

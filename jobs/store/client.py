@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,20 +14,20 @@ from jobs.errors import IdempotencyConflict, InUse, NotFound, WrongState
 from jobs.models import Artifact, Cleanup, Job, JobEvent, JobInput
 from jobs.states import State
 from jobs.store.base import StoreBase
+from jobs.store.line import admit, own_place, stand
 from jobs.store.rows import JobRow, NewJob
 from jobs.store.statements import (
     ACCEPT_POSTGRESQL,
     ACCEPT_SQLITE,
-    AHEAD,
     CANCEL,
     JOBS,
-    MAX_POSITION,
     get_job,
     in_use,
     needs,
     record,
     tidy,
 )
+from jobs.store.usage import keep_account
 
 
 class ClientSide(StoreBase):
@@ -44,7 +45,15 @@ class ClientSide(StoreBase):
             "engine": new.engine,
             "queue": new.queue,
             "state": State.QUEUED.value,
-            "priority": new.priority,
+            "priority": int(new.priority),
+            "place": own_place(time.time(), new.priority),
+            "model": new.model or new.engine,
+            "batch": new.batch,
+            "batch_most": new.batch_most,
+            "cost": new.cost,
+            "start_by": new.start_by,
+            "timeout_seconds": new.timeout_seconds,
+            "webhook": dict(new.webhook) if new.webhook is not None else None,
             "params": dict(new.params),
             "seed": new.seed,
             "needs": needs(new.weights),
@@ -54,8 +63,14 @@ class ClientSide(StoreBase):
         }
 
         def work(connection: Connection) -> tuple[JobRow, bool]:
+            where = stand(connection, new.owner_id, new.queue, new.priority, held=new.held)
+            found = {
+                "hold": where.hold,
+                "turn": where.turn,
+                "notify": where.heard or new.webhook is not None,
+            }
             accepting = ACCEPT_SQLITE if self.database.is_sqlite else ACCEPT_POSTGRESQL
-            made = connection.execute(accepting, values).one_or_none()
+            made = connection.execute(accepting, values | found).one_or_none()
             if made is None:
                 return self._earlier(connection, new), False
             if new.inputs:
@@ -118,12 +133,6 @@ class ClientSide(StoreBase):
             query = query.where(Job.id < before)
         return self.database.read(lambda c: list(c.execute(query)))
 
-    def position(self, job: JobRow) -> int:
-        """1 for the job its queue will hand out next; counted up to MAX_POSITION."""
-        values = {"in_queue": job.queue, "of_priority": job.priority, "of_job": job.id}
-        higher, older = self.database.read(lambda c: c.execute(AHEAD, values).one())
-        return min(higher + older + 1, MAX_POSITION)
-
     def artifacts(self, job_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
         """The results of each of these jobs."""
         found: dict[str, list[Row[Any]]] = {job_id: [] for job_id in job_ids}
@@ -162,6 +171,7 @@ class ClientSide(StoreBase):
             if row.state == State.CANCELED:
                 record(connection, row)
                 tidy(connection, row)
+                admit(connection, row.owner_id, row.queue)
             return row
 
         return self.database.write(work)
@@ -180,7 +190,10 @@ class ClientSide(StoreBase):
                 raise WrongState("A running job cannot be deleted; cancel it first.")
             if in_use(connection, select(Artifact.id).where(Artifact.job_id == job_id)):
                 raise InUse("A waiting or running job reads a result of this job.")
+            keep_account(connection, row)
             connection.execute(delete(Job).where(Job.id == job_id))
+            if row.state == State.QUEUED:
+                admit(connection, row.owner_id, row.queue)
             connection.execute(insert(Cleanup).values(prefix=f"jobs/{job_id}", due_at=now()))
             tidy(connection, row)  # once more later: a lost attempt's worker may still be writing
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row
 
 from jobs.ids import new_id
+from jobs.states import Priority
 
 #: One row of `jobs.models.Job`, as SQL returns it.
 JobRow = Row[Any]
@@ -27,7 +29,20 @@ class NewJob:
     inputs: Sequence[str] = ()
     #: Names of the weights files a worker must have.
     weights: Sequence[str] = ()
-    priority: int = 0
+    priority: Priority = Priority.NORMAL
+    #: Its owner wants it to wait until they release it.
+    held: bool = False
+    #: What a worker must have loaded to run it at once.
+    model: str = ""
+    #: Jobs with the same value run together, at most `batch_most` of them; None: it runs alone.
+    batch: str | None = None
+    batch_most: int = 1
+    #: How much work it is, in the engine's own unit.
+    cost: float = 1.0
+    start_by: datetime | None = None
+    timeout_seconds: float | None = None
+    #: Its own webhook: {"url": ..., "events": [...]}.
+    webhook: Mapping[str, Any] | None = None
     request_id: str | None = None
     idempotency_key: str | None = None
     idempotency_hash: str | None = None
@@ -46,6 +61,17 @@ class NewArtifact:
     width: int | None = None
     height: int | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Success:
+    """One attempt that has made its results."""
+
+    job_id: str
+    attempt: int
+    artifacts: Sequence[NewArtifact] = ()
+    #: It stored other objects too, a preview or a checkpoint, that may go now.
+    leftovers: bool = False
 
 
 @dataclass(frozen=True)

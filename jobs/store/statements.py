@@ -9,15 +9,11 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    Float,
-    ScalarSelect,
     Table,
     and_,
     bindparam,
     case,
-    func,
     insert,
     literal_column,
     select,
@@ -25,23 +21,37 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from jobs.clock import now
+from jobs.clock import now, seconds_since
 from jobs.errors import NotFound
 from jobs.models import Cleanup, Job, JobEvent, JobInput
 from jobs.states import State
+from jobs.store.line import MORE_BEHIND
+from jobs.store.outbox import announce
 from jobs.store.rows import JobRow
 
 #: Attempts that may end in a transient error or a lost worker before the job fails.
 MAX_FAILURES = 3
 #: A lost attempt's worker stops itself well within this time; then its objects are nobody's.
 ORPHAN_GRACE_SECONDS = 600.0
-#: How far `queue_position` counts; a job behind that many has no use for the exact number.
-MAX_POSITION = 1000
 
 # Literals, not bound values: a partial index serves only a query whose predicate is known when it is planned.
 QUEUED = Job.state == literal_column("'queued'")
 RUNNING = Job.state == literal_column("'running'")
+SUCCEEDED = Job.state == literal_column("'succeeded'")
 JOBS = cast(Table, Job.__table__)
+#: Queued, and taken when its turn has come; or waiting behind others of its owner (`jobs.store.line`).
+IN_LINE = and_(QUEUED, JOBS.c.hold.is_(None))
+BEHIND = and_(QUEUED, JOBS.c.hold == literal_column("'behind'"))
+
+
+def spent() -> dict[str, Any]:
+    """What an attempt that ends now adds to its job's account."""
+    took = seconds_since(JOBS.c.started_at)
+    return {
+        "run_seconds": JOBS.c.run_seconds + took,
+        "device_seconds": JOBS.c.device_seconds + took / JOBS.c.batch_size,
+    }
+
 
 BY_ID = select(JOBS).where(Job.id == bindparam("job_id"))
 BY_ID_OF_OWNER = BY_ID.where(Job.owner_id == bindparam("owner_id"))
@@ -51,74 +61,42 @@ NOTE = insert(cast(Table, JobEvent.__table__))
 #: The guard of every worker's write.
 MINE = and_(JOBS.c.id == bindparam("of_job"), RUNNING, JOBS.c.attempt == bindparam("of_attempt"))
 ASKED_TO_STOP = select(JOBS.c.cancel_requested).where(MINE)
-RENEW = update(JOBS).where(MINE).returning(JOBS.c.cancel_requested)
+RENEW = update(JOBS).where(MINE).returning(JOBS.c.cancel_requested, JOBS.c.notify)
+#: Every end of an attempt, whatever the job becomes.
 END = (
     update(JOBS)
     .where(MINE)
-    .values(version=JOBS.c.version + 1, lease_owner=None, lease_until=None)
-    .returning(JOBS)
+    .values(
+        version=JOBS.c.version + 1,
+        lease_owner=None,
+        lease_until=None,
+        **spent(),
+    )
+    .returning(JOBS, MORE_BEHIND)
 )
+#: And of the job. Its place in line is nobody's any more.
+FINISH = END.values(finished_at=now(), turn=None)
 CANCEL = (
     update(JOBS)
     .where(JOBS.c.id == bindparam("of_job"), QUEUED | (RUNNING & ~JOBS.c.cancel_requested))
     .values(
         state=case((QUEUED, State.CANCELED.value), else_=State.RUNNING.value),
         finished_at=case((QUEUED, now()), else_=None),
+        turn=case((QUEUED, None), else_=JOBS.c.turn),
+        hold=None,
         cancel_requested=True,
         version=JOBS.c.version + 1,
     )
     .returning(JOBS)
 )
-SUCCEED = END.values(
+SUCCEED = FINISH.values(
     state=State.SUCCEEDED.value,
-    finished_at=now(),
     device=bindparam("ran_on"),
+    peak_memory=bindparam("peak"),
     progress=1.0,
     message="",
     error_code=None,
     error_detail=None,
-)
-WAITING = (
-    select(JOBS.c.id)
-    .where(
-        QUEUED,
-        JOBS.c.queue == bindparam("from_queue"),
-        JOBS.c.run_after <= now(),
-        JOBS.c.engine.in_(bindparam("known", expanding=True)),
-        JOBS.c.needs.in_(bindparam("had", expanding=True)),
-    )
-    .order_by(JOBS.c.priority.desc(), JOBS.c.id)
-    .limit(bindparam("most"))
-    .with_for_update(skip_locked=True)
-    .cte("waiting")  # PostgreSQL evaluates a locking CTE once; a plain IN (... LIMIT) it may repeat
-)
-CLAIM = (
-    update(JOBS)
-    .where(JOBS.c.id.in_(select(WAITING.c.id)))
-    .values(
-        state=State.RUNNING.value,
-        attempt=JOBS.c.attempt + 1,
-        version=JOBS.c.version + 1,
-        lease_owner=bindparam("worker_id"),
-        lease_until=now(bindparam("lease", type_=Float)),
-        started_at=now(),
-        progress=0.0,
-        message="",
-        preview_key=None,
-    )
-    .returning(JOBS)
-)
-
-
-def _up_to_most(condition: ColumnElement[bool]) -> ScalarSelect[int]:
-    waiting = select(JOBS.c.id).where(QUEUED, JOBS.c.queue == bindparam("in_queue"), condition)
-    return select(func.count()).select_from(waiting.limit(MAX_POSITION - 1).subquery()).scalar_subquery()
-
-
-# Two counts, each a range of the index; one count with OR would filter the whole backlog.
-AHEAD = select(
-    _up_to_most(JOBS.c.priority > bindparam("of_priority")),
-    _up_to_most(and_(JOBS.c.priority == bindparam("of_priority"), JOBS.c.id < bindparam("of_job"))),
 )
 
 
@@ -156,6 +134,8 @@ def record(connection: Connection, row: JobRow, reason: str | None = None) -> No
             "reason": reason,
         },
     )
+    if row.notify:
+        announce(connection, row)
 
 
 def tidy(connection: Connection, row: JobRow) -> None:

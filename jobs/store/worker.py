@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import combinations
+from collections.abc import Collection, Sequence
 from typing import Any, cast
 
-from sqlalchemy import Connection, CursorResult, case, insert, update
+from sqlalchemy import Connection, CursorResult, case, false, insert, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from jobs import policy
 from jobs.clock import now
 from jobs.errors import LeaseLost
 from jobs.ids import new_id
 from jobs.models import Artifact, Job
 from jobs.states import FINAL, State
+from jobs.store import claiming
 from jobs.store.base import StoreBase
-from jobs.store.rows import Beat, JobRow, NewArtifact
+from jobs.store.line import move_up
+from jobs.store.outbox import announce_progress
+from jobs.store.rows import Beat, JobRow, NewArtifact, Success
 from jobs.store.statements import (
     ASKED_TO_STOP,
     BY_ID,
-    CLAIM,
     END,
+    FINISH,
     JOBS,
     MAX_FAILURES,
     MINE,
     RENEW,
     SUCCEED,
-    needs,
     plain,
     record,
     tidy,
@@ -43,30 +45,28 @@ class WorkerSide(StoreBase):
         *,
         engines: Sequence[str],
         weights: Sequence[str] = (),
+        models: Sequence[str] = (),
         lease_seconds: float,
-        limit: int = 1,
     ) -> list[JobRow]:
-        """Take the best waiting jobs of a queue: highest priority, then oldest. Starts attempt + 1.
+        """Take the job that is next in line, and those that can run together with it. Starts attempt + 1.
 
-        Only jobs of these engines, and only those that need no other weights files than these.
+        Only jobs of these engines, and only those that need no other weights files than these. A job whose
+        model is one of `models` goes before earlier ones within bounds (`jobs.store.claiming`).
         """
-        values = {
-            "from_queue": queue,
-            "known": list(engines),
-            "had": [needs(some) for n in range(len(weights) + 1) for some in combinations(weights, n)],
-            "most": limit,
-            "worker_id": worker_id,
-            "lease": lease_seconds,
-        }
-
-        def work(connection: Connection) -> list[JobRow]:
-            rows = list(connection.execute(CLAIM, values))
-            for row in rows:
-                record(connection, row)
-            return rows
-
         # Repeated after a lost answer it would take a second job and leave the first to its lease.
-        return self.database.write(work, repeatable=False, survives_power_cut=False)
+        return self.database.write(
+            lambda c: claiming.claim(
+                c,
+                worker_id,
+                queue,
+                engines=engines,
+                weights=weights,
+                models=models,
+                lease_seconds=lease_seconds,
+            ),
+            repeatable=False,
+            survives_power_cut=False,
+        )
 
     def beat(
         self,
@@ -87,12 +87,16 @@ class WorkerSide(StoreBase):
         if preview_key is not None:
             renewing = renewing.values(preview_key=preview_key)
         mine = {"of_job": job_id, "of_attempt": attempt}
-        found = self.database.write(
-            lambda c: c.execute(renewing, mine).scalar_one_or_none(), survives_power_cut=False
-        )
-        if found is None:
-            raise LeaseLost
-        return Beat(cancel_requested=found)
+
+        def work(connection: Connection) -> bool:
+            found = connection.execute(renewing, mine).one_or_none()
+            if found is None:
+                raise LeaseLost
+            if found.notify and progress is not None:
+                announce_progress(connection, job_id)
+            return bool(found.cancel_requested)
+
+        return Beat(cancel_requested=self.database.write(work, survives_power_cut=False))
 
     def cancel_requested(self, job_id: str, attempt: int) -> bool:
         """Whether this attempt must stop. Raises LeaseLost."""
@@ -117,71 +121,100 @@ class WorkerSide(StoreBase):
         artifacts: Sequence[NewArtifact],
         *,
         device: str | None = None,
+        peak_memory: int | None = None,
         leftovers: bool = False,
     ) -> JobRow:
         """End the attempt with its results, whose bytes are stored already. Raises LeaseLost.
 
         `leftovers`: the attempt stored other objects too, a preview or a checkpoint, that may go now.
         """
+        success = Success(job_id, attempt, artifacts, leftovers=leftovers)
+        (row,) = self.succeed_together([success], device=device, peak_memory=peak_memory)
+        if row is None:
+            raise LeaseLost
+        return row
 
-        def add(connection: Connection, row: JobRow) -> None:
-            if leftovers or attempt > 1:
+    def succeed_together(
+        self, successes: Sequence[Success], *, device: str | None = None, peak_memory: int | None = None
+    ) -> list[JobRow | None]:
+        """End the attempts of several jobs in one transaction; None for each that was no longer ours."""
+        ran = {"ran_on": device, "peak": peak_memory, "default_cap": policy.max_running()}
+
+        def end(connection: Connection, one: Success) -> JobRow | None:
+            mine = {"of_job": one.job_id, "of_attempt": one.attempt}
+            row = connection.execute(SUCCEED, ran | mine).one_or_none()
+            if row is None:
+                return _ended_before(connection, one.job_id, one.attempt, (State.SUCCEEDED,))
+            if one.leftovers or one.attempt > 1:
                 tidy(connection, row)
-            if artifacts:
-                connection.execute(
-                    insert(Artifact),
-                    [
-                        {
-                            "id": new_id("art"),
-                            "owner_id": row.owner_id,
-                            "job_id": job_id,
-                            "name": a.name,
-                            "key": a.key,
-                            "media_type": a.media_type,
-                            "size": a.size,
-                            "sha256": a.sha256,
-                            "width": a.width,
-                            "height": a.height,
-                            "meta": dict(a.meta),
-                        }
-                        for a in artifacts
-                    ],
-                )
+            if one.artifacts:
+                connection.execute(insert(Artifact), [_values(a, row) for a in one.artifacts])
+            record(connection, row)  # after its artifacts, of which webhooks tell
+            ended.append(row)
+            return row
 
-        return self._end(SUCCEED, job_id, attempt, State.SUCCEEDED, then=add, ran_on=device)
+        ended: list[JobRow] = []
 
-    def fail(self, job_id: str, attempt: int, *, code: str, detail: str, device: str | None = None) -> JobRow:
+        def work(connection: Connection) -> list[JobRow | None]:
+            ended.clear()
+            # In one order everywhere, so that two transactions never wait for each other's rows.
+            found = {one.job_id: end(connection, one) for one in sorted(successes, key=lambda s: s.job_id)}
+            move_up(connection, ended)
+            return [found[one.job_id] for one in successes]
+
+        return self.database.write(work)
+
+    def fail(
+        self,
+        job_id: str,
+        attempt: int,
+        *,
+        code: str,
+        detail: str,
+        device: str | None = None,
+        peak_memory: int | None = None,
+    ) -> JobRow:
         """End the attempt and the job with an error. Raises LeaseLost."""
-        failing = END.values(
+        failing = FINISH.values(
             state=State.FAILED.value,
-            finished_at=now(),
             error_code=code,
             error_detail=plain(detail),
             device=device,
+            peak_memory=peak_memory,
         )
         return self._end(failing, job_id, attempt, State.FAILED, reason=code)
 
     def end_canceled(self, job_id: str, attempt: int) -> JobRow:
         """The worker has stopped: the job is canceled. Raises LeaseLost."""
-        canceling = END.values(state=State.CANCELED.value, finished_at=now())
-        return self._end(canceling, job_id, attempt, State.CANCELED)
+        return self._end(FINISH.values(state=State.CANCELED.value), job_id, attempt, State.CANCELED)
 
     def retry_later(
-        self, job_id: str, attempt: int, *, code: str, detail: str, delay_seconds: float
+        self,
+        job_id: str,
+        attempt: int,
+        *,
+        code: str,
+        detail: str,
+        delay_seconds: float,
+        charge: bool = True,
     ) -> JobRow:
         """A transient error: queued again after a delay, or failed when the attempts are used up.
 
-        A job that was asked to stop meanwhile is canceled instead. Raises LeaseLost.
+        `charge=False`: something all jobs need was away, which is no failure of this one's; it is tried
+        again for as long as that lasts. A job that was asked to stop meanwhile is canceled instead. Raises
+        LeaseLost.
         """
-        last = JOBS.c.failures + 1 >= MAX_FAILURES
+        failures = JOBS.c.failures + (1 if charge else 0)
+        last = failures >= MAX_FAILURES if charge else false()
         asked = JOBS.c.cancel_requested
         retrying = END.values(
             state=case((asked, State.CANCELED.value), (last, State.FAILED.value), else_=State.QUEUED.value),
-            failures=JOBS.c.failures + 1,
+            failures=failures,
             error_code=case((asked, None), else_=code),
             error_detail=case((asked, None), else_=plain(detail)),
             run_after=now(delay_seconds),
             finished_at=case((asked | last, now()), else_=None),
+            turn=case((asked | last, None), else_=JOBS.c.turn),
         )
         return self._end(retrying, job_id, attempt, State.QUEUED, State.FAILED, State.CANCELED, reason=code)
 
@@ -195,6 +228,7 @@ class WorkerSide(StoreBase):
             state=case((asked, State.CANCELED.value), else_=State.QUEUED.value),
             run_after=now(),
             finished_at=case((asked, now()), else_=None),
+            turn=case((asked, None), else_=JOBS.c.turn),
         )
         return self._end(releasing, job_id, attempt, State.QUEUED, State.CANCELED, reason="released")
 
@@ -205,25 +239,47 @@ class WorkerSide(StoreBase):
         attempt: int,
         *becomes: State,
         reason: str | None = None,
-        then: Callable[[Connection, JobRow], None] | None = None,
-        **values: Any,
     ) -> JobRow:
         """Leave `running` for one of the states `becomes`, as the owner of this attempt."""
-        values |= {"of_job": job_id, "of_attempt": attempt}
+        values = {"of_job": job_id, "of_attempt": attempt, "default_cap": policy.max_running()}
 
         def work(connection: Connection) -> JobRow:
             row = connection.execute(ending, values).one_or_none()
             if row is None:
-                # The statement may have been repeated after a commit whose answer was lost.
-                seen = connection.execute(BY_ID, {"job_id": job_id}).one_or_none()
-                if seen is None or seen.attempt != attempt or seen.state not in becomes:
+                seen = _ended_before(connection, job_id, attempt, becomes)
+                if seen is None:
                     raise LeaseLost
                 return seen
             record(connection, row, reason)
-            if then is not None:
-                then(connection, row)
-            if row.state in FINAL and row.state != State.SUCCEEDED:
+            if row.state in FINAL:
                 tidy(connection, row)
+                move_up(connection, [row])
             return row
 
         return self.database.write(work)
+
+
+def _ended_before(
+    connection: Connection, job_id: str, attempt: int, becomes: Collection[State]
+) -> JobRow | None:
+    """The job, if a statement that was repeated after a commit whose answer was lost had ended it."""
+    seen = connection.execute(BY_ID, {"job_id": job_id}).one_or_none()
+    if seen is None or seen.attempt != attempt or seen.state not in becomes:
+        return None
+    return seen
+
+
+def _values(artifact: NewArtifact, job: JobRow) -> dict[str, Any]:
+    return {
+        "id": new_id("art"),
+        "owner_id": job.owner_id,
+        "job_id": job.id,
+        "name": artifact.name,
+        "key": artifact.key,
+        "media_type": artifact.media_type,
+        "size": artifact.size,
+        "sha256": artifact.sha256,
+        "width": artifact.width,
+        "height": artifact.height,
+        "meta": dict(artifact.meta),
+    }

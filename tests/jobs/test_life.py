@@ -51,9 +51,12 @@ class Life(RuleBasedStateMachine):
 
     @rule(target=attempts, expired=st.booleans(), limit=st.integers(1, 3))
     def claim(self, expired, limit):
-        rows = self.store.claim(
-            "wrk_1", "cpu", engines=[self.engine], lease_seconds=-1 if expired else 60, limit=limit
-        )
+        lease = -1 if expired else 60
+        rows = [
+            row
+            for _ in range(limit)
+            for row in self.store.claim("wrk_1", "cpu", engines=[self.engine], lease_seconds=lease)
+        ]
         return multiple(*((row.id, row.attempt) for row in rows))
 
     @rule(job=jobs)

@@ -11,7 +11,7 @@ import pytest
 
 from jobs.errors import IdempotencyConflict, InUse, LeaseLost, NotFound, WrongState
 from jobs.files import FileStore
-from jobs.states import State
+from jobs.states import Priority, State
 from jobs.store import MAX_FAILURES, MAX_POSITION, NewArtifact, NewJob
 from tests.jobs.conftest import owner
 
@@ -20,7 +20,11 @@ RESULT = NewArtifact("a.png", "jobs/x/1/a.png", "image/png", 3, "0" * 64)
 
 
 def claim(store, worker="wrk_1", *, lease=LEASE, limit=1, queue="cpu", weights=()):
-    return store.claim(worker, queue, engines=["echo"], weights=weights, lease_seconds=lease, limit=limit)
+    return [
+        row
+        for _ in range(limit)
+        for row in store.claim(worker, queue, engines=["echo"], weights=weights, lease_seconds=lease)
+    ]
 
 
 def history(store, job_id):
@@ -74,7 +78,7 @@ class TestSubmit:
 
 class TestClaim:
     def test_the_highest_priority_goes_first_then_the_oldest(self, store, submit):
-        ids = [submit(priority=p).id for p in (0, 5, 0, 5)]
+        ids = [submit(priority=p).id for p in (Priority.NORMAL, Priority.HIGH) * 2]
         assert [claim(store)[0].id for _ in range(4)] == [ids[1], ids[3], ids[0], ids[2]]
         assert claim(store) == []
 
@@ -137,7 +141,7 @@ class TestFence:
         with pytest.raises(LeaseLost):
             write(store, zombie.id, zombie.attempt)
 
-        assert store.get(zombie.id) == owner_now
+        assert store.get(zombie.id)._asdict().items() <= owner_now._asdict().items()
         assert store.artifacts([zombie.id])[zombie.id] == []
 
     def test_success_repeated_after_a_lost_answer_is_one_success(self, store, submit):
@@ -287,8 +291,8 @@ class TestCancel:
 class TestReading:
     def test_position_counts_what_goes_first(self, store, submit):
         first, second = submit(), submit()
-        urgent = submit(priority=9)
-        submit(queue="gpu", priority=9)
+        urgent = submit(priority=Priority.HIGH)
+        submit(queue="gpu", priority=Priority.HIGH)
         assert [store.position(job) for job in (urgent, first, second)] == [1, 2, 3]
 
     def test_position_is_bounded(self, store, submit):

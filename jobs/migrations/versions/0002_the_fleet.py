@@ -70,7 +70,7 @@ _JOB_INDEXES = {
     ),
     "ix_jobs_turns": (["owner_id", "queue", "priority", "state", "turn"], "turn IS NOT NULL"),
     "ix_jobs_behind": (
-        ["owner_id", "queue", "hold", "place", "id"],
+        ["owner_id", "queue", "hold", "priority", "place", "id"],
         "state = 'queued' AND hold IS NOT NULL",
     ),
     "ix_jobs_start_by": (["start_by"], "state = 'queued' AND start_by IS NOT NULL"),

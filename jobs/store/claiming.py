@@ -1,0 +1,178 @@
+"""The claim: one statement that takes the best job for a worker, and those that can run together with it.
+
+    front    the first LOOK_AHEAD jobs in line that this worker can run; only read
+    leader   the first of them; or, while that one has not been passed over for long, the first whose model
+             the worker has loaded. Locked, and skipped when another claim has it
+    mates    further ones with the leader's `batch`, of any owner, in the order of the line
+
+All on the partial indexes of `jobs.models.Job`, which hold what is in line and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Float,
+    String,
+    Update,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+    union_all,
+    update,
+)
+
+from jobs.clock import now, seconds_since
+from jobs.models import Job
+from jobs.states import State
+from jobs.store.line import CLOCK, LINE_SHORT, admit, advance_clock
+from jobs.store.rows import JobRow
+from jobs.store.statements import needs, record
+
+#: How far into the line a worker looks for a job whose model it has loaded.
+LOOK_AHEAD = 32
+#: How long later jobs may go before the first one because of that.
+AFFINITY_SECONDS = 20.0
+#: When everything in the look-ahead is being taken by others, one more look as far as this.
+LOOK_FAR = 2000
+
+_JOBS: Any = Job.__table__
+
+
+def _can_be_taken(jobs: Any) -> ColumnElement[bool]:
+    return and_(
+        jobs.c.state == literal_column("'queued'"),
+        jobs.c.hold.is_(None),
+        jobs.c.queue == bindparam("from_queue"),
+        jobs.c.run_after <= now(),
+        jobs.c.engine.in_(bindparam("known", expanding=True)),
+        jobs.c.needs.in_(bindparam("had", expanding=True)),
+        or_(jobs.c.start_by.is_(None), jobs.c.start_by > now()),
+    )
+
+
+def _statement() -> Update:
+    read = _JOBS.alias("read")
+    front = (
+        select(read.c.id, read.c.turn, read.c.model, read.c.passed_at)
+        .where(_can_be_taken(read))
+        .order_by(read.c.turn, read.c.id)
+        .limit(bindparam("look"))
+        .cte("front")
+    )
+    head = select(front.c.id, front.c.passed_at).order_by(front.c.turn, front.c.id).limit(1).cte("head")
+    head_passed_at = select(head.c.passed_at).scalar_subquery()
+    loaded = front.c.model.in_(bindparam("loaded", expanding=True))
+    patient = or_(head_passed_at.is_(None), head_passed_at > now(-AFFINITY_SECONDS))
+    first = _JOBS.alias("first")
+    leader = (
+        select(first.c.id, first.c.batch, first.c.batch_most)
+        .join(front, front.c.id == first.c.id)
+        .where(first.c.state == literal_column("'queued'"), first.c.hold.is_(None))
+        .order_by(case((and_(loaded, patient), 0), else_=1), front.c.turn, front.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=first)
+        .cte("leader")  # PostgreSQL evaluates a locking CTE once; a plain IN (... LIMIT) it may repeat
+    )
+    other = _JOBS.alias("other")
+    together = select(leader.c.batch).scalar_subquery()
+    mates = (
+        select(other.c.id)
+        .where(
+            _can_be_taken(other),
+            other.c.batch.is_not(None),
+            other.c.batch == together,
+            other.c.id.not_in(select(leader.c.id)),
+        )
+        .order_by(other.c.turn)
+        .limit(select(func.coalesce(func.min(leader.c.batch_most), 1) - 1).scalar_subquery())
+        .with_for_update(skip_locked=True)
+        .cte("mates")
+    )
+    size = 1 + select(func.count()).select_from(mates).scalar_subquery()
+    return (
+        update(_JOBS)
+        .where(_JOBS.c.id.in_(union_all(select(leader.c.id), select(mates.c.id))))
+        .values(
+            state=State.RUNNING.value,
+            attempt=_JOBS.c.attempt + 1,
+            version=_JOBS.c.version + 1,
+            lease_owner=bindparam("worker_id", type_=String),
+            lease_until=now(bindparam("lease", type_=Float)),
+            started_at=now(),
+            queue_seconds=_JOBS.c.queue_seconds + seconds_since(_JOBS.c.run_after),
+            batch_size=size,
+            progress=0.0,
+            message="",
+            preview_key=None,
+        )
+        .returning(
+            _JOBS,
+            CLOCK,
+            LINE_SHORT,
+            select(head.c.id).scalar_subquery().label("head_id"),
+        )
+    )
+
+
+CLAIM = _statement()
+_PASS_OVER = (
+    update(_JOBS)
+    .where(
+        _JOBS.c.id.in_(
+            select(_JOBS.c.id)
+            .where(
+                _JOBS.c.id == bindparam("of_job"),
+                _JOBS.c.state == literal_column("'queued'"),
+                _JOBS.c.passed_at.is_(None),
+            )
+            .with_for_update(skip_locked=True)
+        )
+    )
+    .values(passed_at=now())
+)
+
+
+def claim(
+    connection: Connection,
+    worker_id: str,
+    queue: str,
+    *,
+    engines: Sequence[str],
+    weights: Sequence[str],
+    models: Sequence[str],
+    lease_seconds: float,
+) -> list[JobRow]:
+    """Take the next job and those that run together with it; the first row is the one that was next."""
+    values = {
+        "from_queue": queue,
+        "known": list(engines),
+        "had": [needs(some) for n in range(len(weights) + 1) for some in combinations(weights, n)],
+        "loaded": list(models),
+        "look": LOOK_AHEAD,
+        "worker_id": worker_id,
+        "lease": lease_seconds,
+    }
+    rows = list(connection.execute(CLAIM, values))
+    if not rows and connection.dialect.name == "postgresql":
+        rows = list(connection.execute(CLAIM, values | {"look": LOOK_FAR}))
+    rows.sort(key=lambda row: (row.turn, row.id))
+    for row in rows:
+        record(connection, row)
+    if rows:
+        first = rows[0]
+        if first.head_id not in {row.id for row in rows}:
+            connection.execute(_PASS_OVER, {"of_job": first.head_id})
+        advance_clock(connection, first)
+        for owner_id in sorted({row.owner_id for row in rows if row.line_short}):
+            admit(connection, owner_id, queue, only_line=True)
+    return rows
