@@ -110,19 +110,21 @@ class WebhookStore:
         )
 
         def work(connection: Connection) -> Row[Any]:
-            # Waits for submissions that have not committed, and holds those that would not see the endpoint.
+            # Two requests at once keep to the limit together, and jobs being accepted are so before.
             connection.execute(select(User.id).where(User.id == owner_id).with_for_update())
             mine = select(func.count()).select_from(Webhook).where(Webhook.owner_id == owner_id)
             if connection.execute(mine).scalar_one() >= MAX_WEBHOOKS:
                 raise Conflict(f"An owner has {MAX_WEBHOOKS} webhooks at most.", code="too_many_webhooks")
             connection.execute(adding)
-            live = Job.state.in_([State.QUEUED.value, State.RUNNING.value])
-            connection.execute(
-                update(Job).where(Job.owner_id == owner_id, live, ~Job.notify).values(notify=True)
-            )
             return _mine(connection, owner_id, webhook_id)
 
-        return self.database.write(work, repeatable=False)
+        made = self.database.write(work, repeatable=False)
+        # A transaction of its own: one that ends a job holds the job and waits for its owner, not vice versa.
+        live = Job.state.in_([State.QUEUED.value, State.RUNNING.value])
+        unheard = select(Job.id).where(Job.owner_id == owner_id, live, ~Job.notify)
+        unheard = unheard.order_by(Job.id).with_for_update()
+        self.database.write(lambda c: c.execute(update(Job).where(Job.id.in_(unheard)).values(notify=True)))
+        return made
 
     def all(self, owner_id: str) -> list[Row[Any]]:
         """The owner's endpoints, oldest first."""
