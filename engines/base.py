@@ -13,7 +13,7 @@ An engine is a folder `engines/<kind>/` with a light `spec.py` (pydantic; import
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -140,6 +140,14 @@ class EngineSpec:
     queue: str = "gpu"
     #: A job that runs longer than this many seconds is ended as `timeout`.
     time_limit: float = 3600.0
+    #: Jobs that may run together at most; more than 1 asks for `Engine.run_batch`.
+    max_batch: int = 1
+    #: Jobs with the same text run together; None: these params run alone.
+    batch_key: Callable[[Any], str | None] = field(default=lambda _params: None)
+    #: Which of the engine's models these params need, if it has several: a worker that has it loaded is best.
+    model_for: Callable[[Any], str] = field(default=lambda _params: "")
+    #: How much work these params are, in any unit: what run times are compared by.
+    cost: Callable[[Any], float] = field(default=lambda _params: 1.0)
     #: Names (`engines.weights`) of the files these params need; empty when there is nothing to fetch.
     weights_for: Callable[[Any], tuple[str, ...]] = field(default=lambda _params: ())
     #: A diagnostic engine: works like any other, but forms and galleries do not offer it.
@@ -205,8 +213,16 @@ class Context(Protocol):
         """The newest checkpoint an earlier attempt of this job stored, if any."""
 
 
+#: One job of a batch: its params and its own context.
+BatchItem = tuple[Any, Context]
+
+
 class Engine(Protocol):
-    """The heavy half. One instance lives as long as its worker process and serves one job at a time."""
+    """The heavy half. One instance lives as long as its worker process and runs one job, or batch, at a time.
+
+    An engine with several models may have an attribute `loaded`, the names (`EngineSpec.model_for`) of those
+    in memory now.
+    """
 
     #: What it runs on, for the job's record: "cpu", "cuda: NVIDIA H200".
     device: str
@@ -218,4 +234,16 @@ class Engine(Protocol):
         """Make one job and yield its outputs. `params.seed` is never None here.
 
         Raises EngineError when it cannot, and lets Interrupted pass.
+        """
+
+
+class BatchEngine(Engine, Protocol):
+    """An engine that can run several jobs at once: one whose spec says `max_batch`."""
+
+    def run_batch(self, items: Sequence[BatchItem]) -> Iterable[tuple[int, Output | EngineError]]:
+        """Make all these jobs; they share a `batch_key`. Yields (index of the job, one of its outputs).
+
+        An EngineError in an output's place ends that job alone. A context's `progress` raises Interrupted
+        when its own job must stop: leave that one out and go on. Whatever else is raised ends no job: the
+        house then runs each of them alone, by `run`.
         """

@@ -56,6 +56,8 @@ class JobContext:
         self._preview_key: str | None = None
         self._preview_due = 0.0
         self._stored_more = False
+        #: Whether the engine was told, by Interrupted, to stop.
+        self.interrupted = False
         self._checkpoint_due = time.monotonic() + settings.CHECKPOINT_SECONDS
 
     @property
@@ -80,7 +82,10 @@ class JobContext:
         return f"jobs/{self._job.id}/{self._job.attempt}/{name}"
 
     def input(self, ref: str) -> Path:
-        """The local file behind a file field of the params. Raises BadInput, Transient."""
+        """The local file behind a file field of the params.
+
+        Raises BadInput, Transient, StorageUnavailable and Unavailable.
+        """
         if ref not in self._inputs:
             path = self.scratch / f"input-{len(self._inputs)}"
             bring = self._download if ref.startswith("art_") else self._fetch
@@ -114,6 +119,7 @@ class JobContext:
                 if coming.done():
                     raise  # the call's own
             if self._lease.stop is not None:
+                self.interrupted = True
                 raise Interrupted(self._lease.stop.value)
 
     def _download(self, file_id: str, path: Path) -> None:
@@ -123,8 +129,6 @@ class JobContext:
                 shutil.copyfileobj(source, target, 1 << 20)
         except (NotFound, FileNotFoundError) as error:
             raise BadInput(f"The file {file_id} is no longer there.") from error
-        except (Unavailable, StorageUnavailable) as error:
-            raise Transient("An input file could not be read.") from error
 
     def _fetch(self, url: str, path: Path) -> None:
         try:
@@ -148,6 +152,7 @@ class JobContext:
         if stop is not None:
             if stop is Stop.RELEASED and state is not None:
                 self._save_checkpoint(state)
+            self.interrupted = True
             raise Interrupted(stop.value)
         now = time.monotonic()
         if preview is not None and now >= self._preview_due:
@@ -160,7 +165,7 @@ class JobContext:
             self._lease.report(min(max(fraction, 0.0), 1.0), message, self._preview_key)
 
     def restore(self) -> bytes | None:
-        """The newest checkpoint of an earlier attempt, if any. Raises Transient."""
+        """The newest checkpoint of an earlier attempt, if any. Raises StorageUnavailable."""
         if self._job.checkpoint_key is None:
             return None
         try:
@@ -168,8 +173,6 @@ class JobContext:
                 return stream.read()
         except FileNotFoundError:
             return None
-        except StorageUnavailable as error:
-            raise Transient("The checkpoint could not be read.") from error
 
     def _store_preview(self, preview: Callable[[], bytes]) -> None:
         key = self.key("preview.jpg")

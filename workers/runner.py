@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-import random
-import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
-from typing import BinaryIO, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Any, Protocol, cast
 
 import structlog
-from PIL import Image
-from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 import engines
-from engines.base import Engine, EngineError, EngineSpec, Interrupted, OutOfMemory, Output, Transient
+from engines.base import BatchEngine, Engine, EngineError, EngineSpec, Interrupted, Output
 from engines.weights import installed
 from jobs.database import Database
-from jobs.errors import LeaseLost, Unavailable
+from jobs.errors import Unavailable
 from jobs.files import FileStore
-from jobs.states import State
-from jobs.store import JobRow, JobStore, NewArtifact
-from storage.base import Storage, StorageUnavailable
+from jobs.store import JobRow, JobStore
+from storage.base import Storage
 from workers import settings
-from workers.context import JobContext
-from workers.lease import Lease, Stop
-
-T = TypeVar("T")
+from workers.attempt import Attempt, patiently
+from workers.lease import Lease
 
 
 class Catalogue(Protocol):
@@ -70,8 +61,16 @@ class Runner:
         self.draining = threading.Event()
         #: What the fleet page shows.
         self.job_ids: tuple[str, ...] = ()
-        self.models: tuple[str, ...] = ()
         self.device: str | None = None
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """What is loaded, as `Job.model` names it: jobs that need it come first."""
+        found = []
+        for name, engine in tuple(self._engines.items()):
+            found.append(name)
+            found += [f"{name}:{model}" for model in getattr(engine, "loaded", ())]
+        return tuple(found)
 
     def work(self) -> int:
         """Run what waits in this worker's queues, in turn, until all are empty. Returns how many jobs ran."""
@@ -81,9 +80,10 @@ class Runner:
             for queue in self._queues:
                 if self.draining.is_set():
                     break
-                for job in self._claim(queue):
-                    self.run(job)
-                    count += 1
+                jobs = self._claim(queue)
+                if jobs:
+                    self.run(jobs)
+                count += len(jobs)
             if count == before:
                 break
         return count
@@ -95,191 +95,156 @@ class Runner:
                 queue,
                 engines=self._catalogue.names(),
                 weights=installed(),
+                models=self.models,
                 lease_seconds=settings.LEASE_SECONDS,
             )
         except Unavailable as error:
             _log.warning("claim_failed", error=error.detail)  # the sweeper rings again
             return []
 
-    def run(self, job: JobRow) -> None:
-        """Carry one claimed job to the end of this attempt."""
-        self.job_ids = (job.id,)
+    def run(self, jobs: Sequence[JobRow]) -> None:
+        """Carry jobs that were claimed together to the end of this attempt."""
+        self.job_ids = tuple(job.id for job in jobs)
         try:
-            with structlog.contextvars.bound_contextvars(
-                job_id=job.id, request_id=job.request_id, attempt=job.attempt, engine=job.engine
-            ):
-                began = time.monotonic()
-                _log.info("job_started")
-                outcome = self._attempt(job)
-                _log.info("job_ended", outcome=outcome, seconds=round(time.monotonic() - began, 3))
+            with ExitStack() as stack:
+                attempts = [stack.enter_context(self._attempt(job)) for job in jobs]
+                if len(attempts) == 1:
+                    self._run_alone(attempts[0])
+                else:
+                    self._run_together(attempts)
         finally:
             self.job_ids = ()
 
-    def _attempt(self, job: JobRow) -> str:
-        with (
-            Lease(self._store, job.id, job.attempt, draining=self.draining) as lease,
-            closing(self._context(job, lease)) as context,
-        ):
-            finish = self._make(job, context, lease)
-            lease.engine_ended()
-            return self._ended(finish)
+    def _attempt(self, job: JobRow) -> Attempt:
+        with _named(job):  # the lease's thread logs with the job's ids, as this one does
+            lease = Lease(self._store, job.id, job.attempt, draining=self.draining)
+        return Attempt(job, lease, store=self._store, files=self._files, storage=self._storage)
 
-    def _ended(self, finish: Callable[[], str]) -> str:
-        try:
-            return finish()
-        except LeaseLost:
-            return "lease_lost"
-        except Unavailable:
-            return "not_recorded"  # the database stayed away: the lease runs out, another attempt follows
+    def _run_alone(self, attempt: Attempt) -> None:
+        with _named(attempt.job):
+            began = time.monotonic()
+            _log.info("job_started")
+            outcome = attempt.end(self._made(attempt))
+            _log.info("job_ended", outcome=outcome, seconds=round(time.monotonic() - began, 3))
 
-    def _context(self, job: JobRow, lease: Lease) -> JobContext:
-        return JobContext(job, lease, store=self._store, files=self._files, storage=self._storage)
+    def _made(self, attempt: Attempt) -> Exception | None:
+        """Let the engine make one job; what it raised, or None."""
+        attempt.forget()
 
-    def _make(self, job: JobRow, context: JobContext, lease: Lease) -> Callable[[], str]:
-        """Run the engine and store what it makes; what is returned records the outcome."""
+        def make() -> None:
+            engine, params = self._prepare(attempt)
+            for output in engine.run(params, attempt.context):
+                attempt.keep(output)
+
+        return _caught(make)
+
+    def _prepare(self, attempt: Attempt) -> tuple[Engine, Any]:
+        job = attempt.job
+        spec = self._catalogue.spec(job.engine)
+        attempt.lease.limit(min(spec.time_limit, job.timeout_seconds or spec.time_limit))
         self.device = None
-        try:
-            spec = self._catalogue.spec(job.engine)
-            lease.limit(spec.time_limit)
-            engine = self._engine(job.engine)
-            params = spec.params.model_validate(dict(job.params) | {"seed": job.seed})
-            artifacts = self._keep(engine.run(params, context), context, lease)
-        except Interrupted:
-            return lambda: self._interrupted(job, lease)
-        except ValidationError as error:
-            wrong = f"This worker does not take these parameters: {error}"
-            return lambda: self._fail(job, "invalid_params", wrong)
-        except (Transient, StorageUnavailable, Unavailable) as error:
-            if lease.stop is not None:
-                return lambda: self._interrupted(job, lease)
-            code, detail = getattr(error, "code", "storage_unavailable"), str(error)
-            return lambda: self._retry(job, code, detail)
-        except EngineError as error:
-            code, detail = error.code, str(error)
-            return lambda: self._fail(job, code, detail)
-        except MemoryError:
-            return lambda: self._fail(
-                job, OutOfMemory.code, "The job did not fit into memory; try a smaller size."
-            )
-        except Exception as error:  # noqa: BLE001  # the one place: whatever an engine raises ends its job, not its worker
-            _log.exception("engine_crashed")
-            detail = f"The engine broke down ({type(error).__name__})."
-            return lambda: self._fail(job, "engine_crashed", detail)
-        return lambda: self._succeed(job, artifacts, engine.device, leftovers=context.stored_more)
-
-    def _succeed(self, job: JobRow, artifacts: Sequence[NewArtifact], device: str, *, leftovers: bool) -> str:
-        try:
-            patiently(
-                lambda: self._store.succeed(
-                    job.id, job.attempt, artifacts, device=device, leftovers=leftovers
-                ),
-                Unavailable,
-            )
-        except SQLAlchemyError:  # the database refuses what the engine says of its result
-            _log.exception("result_refused")
-            return self._fail(job, "result_not_recorded", "The result could not be recorded.")
-        return "succeeded"
+        engine = self._engine(job.engine)
+        self.device = attempt.device = engine.device
+        return engine, spec.params.model_validate(dict(job.params) | {"seed": job.seed})
 
     def _engine(self, name: str) -> Engine:
         if name not in self._engines:
             began = time.monotonic()
             self._engines[name] = self._catalogue.load(name)
-            _log.info("engine_loaded", seconds=round(time.monotonic() - began, 3))
-        engine = self._engines[name]
-        self.device = engine.device
-        return engine
+            _log.info("engine_loaded", engine=name, seconds=round(time.monotonic() - began, 3))
+        return self._engines[name]
 
-    def _keep(self, outputs: Iterable[Output], context: JobContext, lease: Lease) -> list[NewArtifact]:
-        """Store each output as it comes."""
-        kept: dict[str, NewArtifact] = {}
-        for output in outputs:
-            name = re.sub(r"[^A-Za-z0-9._-]", "_", output.name).strip(".")[-200:] or "output"
-            if name in kept:
-                raise EngineError(f"The engine made two outputs named {name}.")
-            try:
-                json.dumps(dict(output.meta), allow_nan=False)
-            except (TypeError, ValueError) as error:
-                raise EngineError(f"What the engine says of {name} is not JSON: {error}") from error
-            kept[name] = patiently(
-                lambda output=output, name=name: self._put(output, name, context.key(f"out/{name}")),  # type: ignore[misc]
-                StorageUnavailable,
-                until=lambda: lease.stop is not None,
-            )
-        return list(kept.values())
+    def _run_together(self, attempts: Sequence[Attempt]) -> None:
+        began = time.monotonic()
+        _log.info("batch_started", engine=attempts[0].job.engine, jobs=[a.job.id for a in attempts])
+        errors = self._made_together(attempts)
+        alone = [a for a in attempts if isinstance(errors.get(a.job.id), _BatchBroke)]
+        whole = [a for a in attempts if a.job.id not in errors]
+        self._succeed_together(whole)
+        for attempt in attempts:
+            error = errors.get(attempt.job.id)
+            if error is not None and attempt not in alone:
+                with _named(attempt.job):
+                    _log.info("job_ended", outcome=attempt.end(error))
+        _log.info("batch_ended", succeeded=len(whole), seconds=round(time.monotonic() - began, 3))
+        for attempt in alone:
+            self._run_alone(attempt)
 
-    def _put(self, output: Output, name: str, key: str) -> NewArtifact:
-        with _open(output) as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            width, height = _picture_size(stream) if output.media_type.startswith("image/") else (None, None)
-            stream.seek(0)
-            info = self._storage.put(key, stream, media_type=output.media_type)
-        return NewArtifact(
-            name=name,
-            key=key,
-            media_type=output.media_type,
-            size=info.size,
-            sha256=digest,
-            width=width,
-            height=height,
-            meta=output.meta,
-        )
+    def _made_together(self, attempts: Sequence[Attempt]) -> dict[str, Exception]:
+        """Let the engine make all of them; what stands in the way of each that did not come out well."""
+        errors: dict[str, Exception] = {}
+        ready: list[tuple[Attempt, Engine, Any]] = []
+        for attempt in attempts:
+            wrong = _caught(partial(self._ready, attempt, ready))
+            if wrong is not None:
+                errors[attempt.job.id] = wrong
 
-    def _interrupted(self, job: JobRow, lease: Lease) -> str:
-        match lease.stop:
-            case Stop.CANCELED:
-                patiently(lambda: self._store.end_canceled(job.id, job.attempt), Unavailable)
-                return "canceled"
-            case Stop.RELEASED:
-                row = patiently(lambda: self._store.release(job.id, job.attempt), Unavailable)
-                return "released" if row.state == State.QUEUED else str(row.state)
-            case Stop.TIMED_OUT:
-                return self._fail(job, "timeout", "The job ran for too long.")
-            case _:
-                return "lease_lost"
+        def make() -> None:
+            engine = cast(BatchEngine, ready[0][1])
+            for index, output in engine.run_batch([(params, a.context) for a, _, params in ready]):
+                attempt = ready[index][0]
+                if attempt.job.id not in errors:
+                    wrong = _caught(partial(_keep, attempt, output))
+                    if wrong is not None:
+                        errors[attempt.job.id] = wrong
 
-    def _fail(self, job: JobRow, code: str, detail: str) -> str:
-        patiently(
-            lambda: self._store.fail(job.id, job.attempt, code=code, detail=detail, device=self.device),
-            Unavailable,
-        )
-        return f"failed: {code}"
+        broke = _caught(make) if ready else None
+        if broke is not None:
+            _log.warning("batch_broke", error=repr(broke))
+        for attempt, _, _ in ready:
+            if broke is not None:
+                errors.setdefault(attempt.job.id, _BatchBroke())
+            if attempt.context.interrupted:
+                errors[attempt.job.id] = Interrupted()
+        return errors
 
-    def _retry(self, job: JobRow, code: str, detail: str) -> str:
-        # Full jitter on the upper half, so that a fleet does not come back in step.
-        delay = min(settings.RETRY_CAP_SECONDS, settings.RETRY_BASE_SECONDS * 2**job.failures)
-        delay *= random.uniform(0.5, 1.0)
-        patiently(
-            lambda: self._store.retry_later(
-                job.id, job.attempt, code=code, detail=detail, delay_seconds=delay
-            ),
-            Unavailable,
-        )
-        _log.warning("job_retried", code=code, detail=detail, delay=round(delay, 1))
-        return f"retry: {code}"
+    def _ready(self, attempt: Attempt, ready: list[tuple[Attempt, Engine, Any]]) -> None:
+        ready.append((attempt, *self._prepare(attempt)))
 
-
-def patiently(
-    call: Callable[[], T], passing: type[Exception], *, until: Callable[[], bool] = lambda: False
-) -> T:
-    """Call again, with pauses, while it raises `passing`; after WRITE_PATIENCE_SECONDS let the error out."""
-    give_up = time.monotonic() + settings.WRITE_PATIENCE_SECONDS
-    pause = 0.2
-    while True:
+    def _succeed_together(self, attempts: Sequence[Attempt]) -> None:
+        if not attempts:
+            return
+        for attempt in attempts:
+            attempt.lease.engine_ended()
+        successes = [attempt.success for attempt in attempts]
         try:
-            return call()
-        except passing as error:
-            if until() or time.monotonic() + pause > give_up:
-                raise
-            _log.warning("write_repeated", error=str(error), pause=pause)
-        time.sleep(pause)
-        pause = min(pause * 2, 5.0)
+            patiently(
+                lambda: self._store.succeed_together(
+                    successes, device=attempts[0].device, peak_memory=attempts[0].peak_memory
+                ),
+                Unavailable,
+            )
+        except Unavailable:
+            _log.warning("batch_not_recorded")  # the leases run out, another attempt follows
+        except SQLAlchemyError as error:
+            # One result that the database refuses must not take the others with it.
+            _log.warning("recorded_one_by_one", error=repr(error))
+            for attempt in attempts:
+                with _named(attempt.job):
+                    _log.info("job_ended", outcome=attempt.end(None))
 
 
-def _open(output: Output) -> io.BytesIO | io.BufferedReader:
-    return io.BytesIO(output.data) if isinstance(output.data, bytes) else output.data.open("rb")
+class _BatchBroke(EngineError):
+    """The batch broke down; its jobs are run alone."""
 
 
-def _picture_size(stream: BinaryIO) -> tuple[int, int]:
-    stream.seek(0)
-    with Image.open(stream) as picture:  # reads the header only
-        return picture.size
+def _caught(call: Callable[[], object]) -> Exception | None:
+    """What `call` raised, if anything."""
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001  # the one place: whatever an engine raises ends its job, not its worker
+        return error
+    return None
+
+
+def _keep(attempt: Attempt, output: Output | EngineError) -> None:
+    if isinstance(output, EngineError):
+        raise output
+    attempt.keep(output)
+
+
+def _named(job: JobRow) -> Any:
+    """Log lines meanwhile carry the job's and the request's id."""
+    return structlog.contextvars.bound_contextvars(
+        job_id=job.id, request_id=job.request_id, attempt=job.attempt, engine=job.engine
+    )

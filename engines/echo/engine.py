@@ -1,9 +1,9 @@
 """The diagnostic engine: time passes, a checkpoint is kept, the text comes back."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from engines.base import Context, Output
+from engines.base import BatchItem, Context, Interrupted, Output
 from engines.echo.spec import EchoParams
 
 STEP_SECONDS = 0.1
@@ -24,5 +24,27 @@ class Engine:
             context.progress(done / params.seconds, "sleeping", state=str(done).encode)
             time.sleep(min(STEP_SECONDS, params.seconds - done))
             done += STEP_SECONDS
-        if params.text:
-            yield Output("echo.txt", "text/plain", f"{params.text}\n".encode(), meta={"seed": params.seed})
+        yield from _results(params)
+
+    def run_batch(self, items: Sequence[BatchItem]) -> Iterator[tuple[int, Output]]:
+        """Sleep as long as the longest of them, and give each its text back when its own time is over."""
+        waiting = dict(enumerate(items))
+        done = 0.0
+        while waiting:
+            for index, (params, context) in list(waiting.items()):
+                if done >= params.seconds:
+                    del waiting[index]
+                    yield from ((index, result) for result in _results(params))
+                    continue
+                try:
+                    context.progress(done / params.seconds, "sleeping", state=str(done).encode)
+                except Interrupted:
+                    del waiting[index]
+            if waiting:
+                time.sleep(STEP_SECONDS)
+                done += STEP_SECONDS
+
+
+def _results(params: EchoParams) -> Iterator[Output]:
+    if params.text:
+        yield Output("echo.txt", "text/plain", f"{params.text}\n".encode(), meta={"seed": params.seed})

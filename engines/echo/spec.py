@@ -14,6 +14,9 @@ class EchoParams(Params):
         description="Given back as the result; empty: there is no result file, which makes the job a no-op.",
     )
     seconds: float = Field(default=0.0, ge=0, le=3600, description="How long to pretend to work, in seconds.")
+    together: bool = Field(
+        default=False, description="Whether it may run in one batch with other such jobs, of anybody's."
+    )
 
 
 SPEC = EngineSpec(
@@ -25,5 +28,8 @@ SPEC = EngineSpec(
     example={"text": "hello", "seconds": 0.5},
     queue="cpu",
     time_limit=4000,
+    max_batch=16,
+    batch_key=lambda params: "together" if params.together else None,
+    cost=lambda params: max(params.seconds, 0.01),
     hidden=True,
 )

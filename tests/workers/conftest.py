@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from pydantic import Field
 
-from engines.base import EngineSpec, ImageRef, Output, Params
+from engines.base import EngineError, EngineSpec, ImageRef, Output, Params
 from jobs.database import Database
 from jobs.store import JobRow, JobStore, NewJob
 from storage.base import Storage
@@ -37,6 +37,9 @@ class ScriptedEngine:
 
     def run(self, params, context) -> Iterator[Output]:
         return self._script(params, context)
+
+    def run_batch(self, items) -> Iterator[tuple[int, Output | EngineError]]:
+        return self.together(items)
 
 
 class Bench:
@@ -69,10 +72,18 @@ class Bench:
         self.engine.setup()
         return self.engine
 
-    def submit(self, inputs=(), **params) -> str:
+    def submit(self, inputs=(), new=(), **params) -> str:
         row, _ = self.store.submit(
             NewJob(
-                owner_id=self.owner_id, engine="scripted", queue="cpu", params=params, seed=7, inputs=inputs
+                **{
+                    "owner_id": self.owner_id,
+                    "engine": "scripted",
+                    "queue": "cpu",
+                    "params": params,
+                    "seed": 7,
+                    "inputs": inputs,
+                }
+                | dict(new)
             )
         )
         return str(row.id)

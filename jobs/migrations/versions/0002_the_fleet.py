@@ -99,8 +99,8 @@ def upgrade() -> None:
     op.drop_column("workers", "job_id")
     op.execute(_TURNS)
     op.drop_index("ix_jobs_queued", table_name="jobs")
-    for name, (columns, where) in _JOB_INDEXES.items():
-        op.create_index(name, "jobs", columns, postgresql_where=sa.text(where), sqlite_where=sa.text(where))
+    for name, (over, where) in _JOB_INDEXES.items():
+        op.create_index(name, "jobs", over, postgresql_where=sa.text(where), sqlite_where=sa.text(where))
 
     op.create_table(
         "clocks",

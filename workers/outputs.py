@@ -1,0 +1,54 @@
+"""An engine's output becomes a stored object and what the store must know of it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+from typing import BinaryIO
+
+from PIL import Image
+
+from engines.base import EngineError, Output
+from jobs.store import NewArtifact
+from storage.base import Storage
+
+
+def safe_name(output: Output) -> str:
+    """A name that stays in its folder. Raises EngineError when what the engine says of it is not JSON."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", output.name).strip(".")[-200:] or "output"
+    try:
+        json.dumps(dict(output.meta), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise EngineError(f"What the engine says of {name} is not JSON: {error}") from error
+    return name
+
+
+def store_output(storage: Storage, output: Output, name: str, key: str) -> NewArtifact:
+    """Store it under `key`. Raises StorageUnavailable."""
+    with _open(output) as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        width, height = _picture_size(stream) if output.media_type.startswith("image/") else (None, None)
+        stream.seek(0)
+        info = storage.put(key, stream, media_type=output.media_type)
+    return NewArtifact(
+        name=name,
+        key=key,
+        media_type=output.media_type,
+        size=info.size,
+        sha256=digest,
+        width=width,
+        height=height,
+        meta=output.meta,
+    )
+
+
+def _open(output: Output) -> io.BytesIO | io.BufferedReader:
+    return io.BytesIO(output.data) if isinstance(output.data, bytes) else output.data.open("rb")
+
+
+def _picture_size(stream: BinaryIO) -> tuple[int, int]:
+    stream.seek(0)
+    with Image.open(stream) as picture:  # reads the header only
+        return picture.size
