@@ -58,6 +58,8 @@ BY_ID_OF_OWNER = BY_ID.where(Job.owner_id == bindparam("owner_id"))
 ACCEPT_SQLITE = sqlite.insert(JOBS).on_conflict_do_nothing().returning(JOBS)
 ACCEPT_POSTGRESQL = postgresql.insert(JOBS).on_conflict_do_nothing().returning(JOBS)
 NOTE = insert(cast(Table, JobEvent.__table__))
+#: Reasons that change a queued job's place and not its state: webhooks do not tell of them.
+_UNTOLD = frozenset({"held", "released_by_owner", "moved"})
 #: The guard of every worker's write.
 MINE = and_(JOBS.c.id == bindparam("of_job"), RUNNING, JOBS.c.attempt == bindparam("of_attempt"))
 ASKED_TO_STOP = select(JOBS.c.cancel_requested).where(MINE)
@@ -134,7 +136,7 @@ def record(connection: Connection, row: JobRow, reason: str | None = None) -> No
             "reason": reason,
         },
     )
-    if row.notify:
+    if row.notify and reason not in _UNTOLD:
         announce(connection, row)
 
 
