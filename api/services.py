@@ -8,6 +8,7 @@ from flask import current_app
 
 from api.keyring import Keyring
 from api.limits import Limiter
+from api.quota import Quota
 from api.settings import Settings
 from api.signing import Signer
 from api.watching import Slots, Watcher
@@ -34,6 +35,7 @@ class Services:
     doorbell: Doorbell
     keyring: Keyring
     limiter: Limiter
+    quota: Quota
     signer: Signer
     watcher: Watcher
     slots: Slots
@@ -52,6 +54,7 @@ class Services:
             doorbell=doorbell,
             keyring=Keyring(accounts),
             limiter=Limiter(settings.rate_per_minute, redis_url()),
+            quota=Quota(store, accounts),
             signer=Signer(lambda: accounts.shared_secret("content")),
             watcher=Watcher(store.versions),
             slots=Slots(settings.streams),

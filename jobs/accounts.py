@@ -1,14 +1,17 @@
-"""AccountStore: owners, their API keys, and the secret the API processes share."""
+"""AccountStore: owners and their limits, their API keys, and the secret the API processes share."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import ColumnElement, Connection, Row, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from jobs import policy
 from jobs.clock import now
 from jobs.database import Database
 from jobs.errors import NotFound
@@ -19,6 +22,25 @@ from jobs.models import ApiKey, Secret, User
 KEY_PREFIX = "atl_"
 
 _KEYS = ApiKey.__table__
+_USERS = User.__table__
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What holds for an owner: what their row says, and the server's defaults for the rest. 0: no limit."""
+
+    max_running: int
+    max_queued: int
+    keep_days: float
+
+
+def limits_of(row: Row[Any]) -> Limits:
+    """The limits that hold for the owner in this row of `users`."""
+    return Limits(
+        max_running=policy.max_running() if row.max_running is None else row.max_running,
+        max_queued=policy.max_queued() if row.max_queued is None else row.max_queued,
+        keep_days=policy.keep_days() if row.keep_days is None else row.keep_days,
+    )
 
 
 def digest(key: str) -> str:
@@ -72,6 +94,39 @@ class AccountStore:
             return connection.execute(select(_KEYS).where(ApiKey.digest == digest(key))).one()
 
         return key, self.database.write(work)
+
+    def owner(self, owner_id: str) -> Row[Any]:
+        """An owner's row. Raises NotFound."""
+        return self._owner(User.id == owner_id)
+
+    def owner_named(self, name: str) -> Row[Any]:
+        """The row of the owner with this name. Raises NotFound."""
+        return self._owner(User.name == name)
+
+    def _owner(self, which: ColumnElement[bool]) -> Row[Any]:
+        row = self.database.read(lambda c: c.execute(select(_USERS).where(which)).one_or_none())
+        if row is None:
+            raise NotFound("There is no such owner.")
+        return row
+
+    def owners(self, *, before: str | None = None, limit: int = 50) -> list[Row[Any]]:
+        """Newest first; `before` is the id of the last owner of the page before."""
+        query = select(_USERS).order_by(User.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(User.id < before)
+        return self.database.read(lambda c: list(c.execute(query)))
+
+    def set_limits(self, owner_id: str, changes: Mapping[str, float | None]) -> Row[Any]:
+        """Change some of an owner's limits, by the names of `Limits`; None: the server's default again.
+
+        Returns the row as it is now. Raises NotFound.
+        """
+        if unknown := changes.keys() - Limits.__dataclass_fields__.keys():
+            raise ValueError(f"no limits: {sorted(unknown)}")
+        changing = update(User).where(User.id == owner_id).values(**changes)
+        if changes:
+            self.database.write(lambda c: c.execute(changing))
+        return self.owner(owner_id)
 
     def authenticate(self, key: str) -> Row[Any] | None:
         """The row of a valid key, or None."""

@@ -17,6 +17,7 @@ AtelierError                code, and the docstring as the default message
 │   ├── InUse               a file that a waiting or running job still needs
 │   └── WrongState          this cannot be done to a job in this state
 ├── RateLimited
+│   └── TooManyQueued       this owner has as many jobs waiting as they may
 ├── Unavailable             a part we depend on is away; try again
 └── LeaseLost               inside a worker: this attempt no longer owns the job
 """
@@ -147,6 +148,12 @@ class RateLimited(AtelierError):
     """Too many requests for this key."""
 
     code = "rate_limited"
+
+
+class TooManyQueued(RateLimited):
+    """As many of your jobs are waiting as may wait at once."""
+
+    code = "too_many_queued"
 
 
 class Unavailable(AtelierError):

@@ -5,21 +5,47 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Float,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from jobs.clock import now
 from jobs.database import Database
 from jobs.errors import InUse, NotFound
 from jobs.ids import new_id
-from jobs.models import Artifact, Cleanup
+from jobs.models import Artifact, Cleanup, Job, JobInput
 from jobs.store import NewArtifact, in_use
+from jobs.store.retention import cutoff
 
 #: An upload that takes longer than this is looked at by the clean-up while it still runs; it is far above
 #: what any server lets a request take.
 UPLOAD_GRACE_SECONDS = 6 * 3600.0
 
 _ARTIFACTS = Artifact.__table__
+
+_CUTOFF = cutoff(bindparam("keep", type_=Float))
+#: Read by nobody who goes on, nor by anybody who ended later than that; and that old itself.
+_LONG_UNREAD: ColumnElement[bool] = and_(
+    Artifact.job_id.is_(None),
+    Artifact.created_at < _CUTOFF,
+    ~exists().where(
+        JobInput.artifact_id == Artifact.id,
+        Job.id == JobInput.job_id,
+        or_(Job.finished_at.is_(None), Job.finished_at >= _CUTOFF),
+    ),
+)
 
 
 class FileStore:
@@ -113,6 +139,33 @@ class FileStore:
 
         self.database.write(work, repeatable=False)
 
+    # --- for the sweeper: what was kept long enough ------------------------------------------------
+
+    def expire(
+        self, owner_id: str, keep_seconds: float, *, after: str = "", limit: int = 500
+    ) -> tuple[int, str | None]:
+        """Look at an owner's next files `after` an id: remove the uploads that nobody read for that long.
+
+        Returns how many went, and the last file's id while there are old ones beyond it. The walk is by id,
+        which is by age, and bounded: an old file that is still read costs a look and holds up nothing.
+        """
+        page = (
+            select(Artifact.id)
+            .where(Artifact.owner_id == owner_id, Artifact.id > after)
+            .order_by(Artifact.id)
+            .limit(limit)
+        )
+        looking = (
+            select(Artifact.id, (Artifact.created_at < _CUTOFF).label("old"), _LONG_UNREAD.label("due"))
+            .where(Artifact.id.in_(page.subquery().select()))
+            .order_by(Artifact.id)
+        )
+        rows = self.database.read(lambda c: list(c.execute(looking, {"keep": keep_seconds})))
+        due = [row.id for row in rows if row.due]
+        gone = self.database.write(lambda c: _remove_unread(c, due, keep_seconds)) if due else 0
+        more = len(rows) == limit and rows[-1].old
+        return gone, rows[-1].id if more else None
+
     # --- the clean-up, for the sweeper -----------------------------------------------------------
 
     def due_cleanups(self, limit: int = 100) -> list[Row[Any]]:
@@ -140,3 +193,17 @@ class FileStore:
     def cleaned(self, cleanup_id: int) -> None:
         """This folder was looked through."""
         self.database.write(lambda c: c.execute(delete(Cleanup).where(Cleanup.id == cleanup_id)))
+
+
+def _remove_unread(connection: Connection, file_ids: Sequence[str], keep_seconds: float) -> int:
+    """Remove those of these uploads that are still unread, and that nobody else has locked."""
+    locking = select(Artifact.id).where(Artifact.id.in_(file_ids)).with_for_update(skip_locked=True)
+    locked = list(connection.execute(locking).scalars())
+    # Once more, in a new statement: a job that was accepted before we had the locks is seen now.
+    asking = select(Artifact.id, Artifact.key).where(Artifact.id.in_(locked), _LONG_UNREAD)
+    going = list(connection.execute(asking, {"keep": keep_seconds}))
+    if going:
+        connection.execute(delete(Artifact).where(Artifact.id.in_([row.id for row in going])))
+        folders = [{"prefix": row.key.rpartition("/")[0]} for row in going]
+        connection.execute(insert(Cleanup).values(due_at=now()), folders)
+    return len(going)

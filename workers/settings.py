@@ -38,6 +38,8 @@ SWEEP_SECONDS = 2.0
 #: How often it looks for what ages slowly, and how long a job may wait for an engine that nobody has.
 FORGET_SECONDS = 600.0
 ENGINE_GONE_SECONDS = 3600.0
+#: How often it looks for results that were kept long enough.
+EXPIRY_SECONDS = 60.0
 #: Back-off of transient errors: base * 2^failures, with jitter, at most the cap.
 RETRY_BASE_SECONDS = 2.0
 RETRY_CAP_SECONDS = 300.0

@@ -8,10 +8,13 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from types import FrameType
+from typing import Any
 
 import structlog
 from kombu.exceptions import OperationalError
+from sqlalchemy import Row
 from sqlalchemy.exc import SQLAlchemyError
 
 import engines
@@ -26,6 +29,7 @@ from queue_config import Doorbell
 from storage import open_storage
 from storage.base import Storage, StorageUnavailable
 from workers import settings
+from workers.expiry import Expiry
 
 _log = structlog.get_logger(__name__)
 
@@ -33,15 +37,21 @@ _log = structlog.get_logger(__name__)
 EXPIRE_AT_ONCE = 100
 #: Rings a queue gets in one sweep at most: a woken worker goes on until its queues are empty.
 MOST_RINGS = 256
+#: Folders looked through in one pass at most, so that the expiry has its turn.
+MOST_FOLDERS = 2000
 
 
 class Sweeper:
-    """One pass is `sweep`, and `clean` for the objects; `run` repeats both, each in a thread of its own."""
+    """One pass is `sweep`, and `expire` and `clean` for what is kept no longer and its objects.
+
+    `run` repeats both, each in a thread of its own.
+    """
 
     def __init__(self, database: Database, storage: Storage, doorbell: Doorbell) -> None:
         self._store = JobStore(database)
         self._files = FileStore(database)
         self._fleet = FleetStore(database)
+        self._expiry = Expiry(self._store, self._files)
         self._storage = storage
         self._doorbell = doorbell
         self._id = new_id("wrk")
@@ -49,6 +59,7 @@ class Sweeper:
         self._swept: float | None = None
         self._expire_from = 0.0
         self._forget_at = 0.0
+        self._expiry_at = 0.0
 
     def run(self, ended: threading.Event) -> None:
         """Sweep until `ended` is set."""
@@ -86,9 +97,21 @@ class Sweeper:
             self._forget()
             self._forget_at = now + settings.FORGET_SECONDS
 
+    def expire(self) -> None:
+        """Remove results and uploads that were kept long enough, if it is time to look for them."""
+        if _clock() >= self._expiry_at and not self._expiry.look():
+            self._expiry_at = _clock() + settings.EXPIRY_SECONDS
+
     def clean(self) -> None:
         """Delete the objects that no row names, of one folder after the other."""
-        for row in self._files.due_cleanups():
+        done = 0
+        while done < MOST_FOLDERS and (due := self._files.due_cleanups()):
+            if not self._clean(due):
+                return
+            done += len(due)
+
+    def _clean(self, due: Sequence[Row[Any]]) -> bool:
+        for row in due:
             try:
                 keys = [info.key for info in self._storage.list(row.prefix)]
                 for start in range(0, len(keys), 500):
@@ -98,14 +121,17 @@ class Sweeper:
                 _log.warning("storage_away", prefix=row.prefix, error=str(error))
                 # Behind the others: one object that cannot be deleted must not hold them up.
                 self._files.postpone(row.id, 60)
-                return
+                return False
             self._files.cleaned(row.id)
+        return True
 
     def _run_cleaner(self, ended: threading.Event) -> None:
-        # A thread of its own: a slow object store must not delay taking back a lease.
+        # A thread of its own: neither a slow object store nor a million old results may delay taking back a
+        # lease.
         while not ended.wait(settings.SWEEP_SECONDS):
             if self._leading:
                 try:
+                    self.expire()
                     self.clean()
                 except (Unavailable, SQLAlchemyError) as error:
                     _log.warning("clean_up_failed", error=str(error))

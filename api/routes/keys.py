@@ -14,6 +14,7 @@ from api.forms import body
 from api.operations import operation
 from api.services import services
 from api.views import respond
+from jobs.accounts import Limits
 from jobs.schemas import Wire
 
 routes = Blueprint("keys", __name__)
@@ -57,6 +58,25 @@ class NewKeyView(KeyView):
     key: str = Field(description="The bearer key itself. It is shown here and never again.")
 
 
+class LimitsView(Wire):
+    """What holds for an owner: their own limits, and the server's defaults for the rest."""
+
+    max_running: int = Field(description="Jobs of one queue that may run at once; 0: any number.")
+    max_queued: int = Field(description="Jobs that may wait; 0: any number.")
+    keep_days: float = Field(description="Days that results are kept after their job ended; 0: for ever.")
+
+    @classmethod
+    def of(cls, limits: Limits) -> LimitsView:
+        """The same on the wire."""
+        return cls(max_running=limits.max_running, max_queued=limits.max_queued, keep_days=limits.keep_days)
+
+
+class MeView(KeyView):
+    """The key of a request, and what holds for its owner."""
+
+    limits: LimitsView
+
+
 class KeyList(Wire):
     """Newest first."""
 
@@ -64,11 +84,12 @@ class KeyList(Wire):
 
 
 @routes.get("/me")
-@operation("The key of this request", "keys", {200: KeyView})
+@operation("The key of this request", "keys", {200: MeView})
 def get_me() -> Response:
     """Whose it is and what it may."""
     row = next(k for k in services().accounts.keys(caller().user_id) if k.id == caller().key_id)
-    return respond(KeyView(**_values(row, row.user_name)))
+    limits = LimitsView.of(services().quota.limits(caller().user_id))
+    return respond(MeView(limits=limits, **_values(row, row.user_name)))
 
 
 @routes.post("/keys")

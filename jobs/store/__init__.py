@@ -9,6 +9,8 @@ The attempt number only grows, so a worker that lost its lease matches no row an
     claiming.py    the claim
     line.py        the order in which jobs are claimed
     sweeper.py     take back what dead workers held
+    retention.py   remove results that were kept long enough
+    quota.py       how many of an owner's jobs wait
     figures.py     counts for the metrics
     usage.py       what jobs used
     statements.py  the statements that run often, built once
@@ -21,6 +23,8 @@ import hashlib
 from jobs.store.client import ClientSide
 from jobs.store.figures import Figures
 from jobs.store.order import MAX_POSITION, OwnOrder
+from jobs.store.quota import Waiting
+from jobs.store.retention import Keeping, Retention, expires_at
 from jobs.store.rows import Beat, JobRow, NewArtifact, NewJob, Success
 from jobs.store.statements import MAX_FAILURES, in_use
 from jobs.store.sweeper import SweeperSide
@@ -33,16 +37,18 @@ __all__ = [
     "Beat",
     "JobRow",
     "JobStore",
+    "Keeping",
     "NewArtifact",
     "NewJob",
     "Speed",
     "Success",
+    "expires_at",
     "in_use",
     "request_hash",
 ]
 
 
-class JobStore(ClientSide, OwnOrder, WorkerSide, SweeperSide, Figures, Usage):
+class JobStore(ClientSide, OwnOrder, WorkerSide, SweeperSide, Retention, Waiting, Figures, Usage):
     """The life of jobs, in one database."""
 
 

@@ -1,0 +1,61 @@
+"""The sweeper's pass through the owners whose results and uploads are not kept for ever.
+
+Rows go here; their objects go with the clean-up.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from jobs.files import FileStore
+from jobs.store import JobStore, Keeping
+
+_log = structlog.get_logger(__name__)
+
+OWNERS_AT_ONCE = 200
+#: Jobs in one transaction, and transactions for one owner before the next one has a turn.
+RESULTS_AT_ONCE = 100
+TURNS = 10
+FILES_AT_ONCE = 500
+
+
+class Expiry:
+    """One pass is `look`."""
+
+    def __init__(self, store: JobStore, files: FileStore) -> None:
+        self._store = store
+        self._files = files
+        #: How far the walk through an owner's files has come.
+        self._walked: dict[str, str] = {}
+
+    def look(self) -> bool:
+        """Remove what is due, a bounded number of each owner's. True: there is more. Raises Unavailable."""
+        more = False
+        after = ""
+        while True:
+            owners = self._store.keeping(after=after, limit=OWNERS_AT_ONCE)
+            for owner in owners:
+                # Results first: then the walk through the files does not pass over so many of them.
+                more |= owner.results and self._results(owner)
+                more |= owner.files and self._uploads(owner)
+            if len(owners) < OWNERS_AT_ONCE:
+                return more
+            after = owners[-1].owner_id
+
+    def _results(self, owner: Keeping) -> bool:
+        for _ in range(TURNS):
+            gone = self._store.expire_results(owner.owner_id, owner.seconds, limit=RESULTS_AT_ONCE)
+            if gone:
+                _log.info("results_expired", owner_id=owner.owner_id, jobs=len(gone))
+            if len(gone) < RESULTS_AT_ONCE:
+                return False
+        return True
+
+    def _uploads(self, owner: Keeping) -> bool:
+        after = self._walked.pop(owner.owner_id, "")
+        gone, end = self._files.expire(owner.owner_id, owner.seconds, after=after, limit=FILES_AT_ONCE)
+        if gone:
+            _log.info("uploads_expired", owner_id=owner.owner_id, files=gone)
+        if end is not None:
+            self._walked[owner.owner_id] = end
+        return end is not None
