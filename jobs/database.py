@@ -41,8 +41,9 @@ class Database:
     """A pool of connections. Cheap to build: nothing connects before the first statement.
 
     A transaction that meets a dead connection (the server restarted) is tried once more on a fresh one, if
-    it had not reached its commit, or is `repeatable`: guarded so that doing it twice is doing it once. A
-    server that cannot be reached, is full, read-only or too slow raises Unavailable.
+    it had not reached its commit, or is `repeatable`: guarded so that doing it twice is doing it once. One
+    that met a deadlock is tried once more too. A server that cannot be reached, is full, read-only or too
+    slow raises Unavailable.
     """
 
     def __init__(self, url: str | None = None, *, pool_size: int = 8) -> None:
@@ -102,7 +103,7 @@ class Database:
         try:
             return call()
         except DBAPIError as error:
-            if not (error.connection_invalidated and may_repeat()):
+            if not (error.connection_invalidated and may_repeat()) and not _undone(error):
                 raise _translated(error) from error
         except PoolTimeout as error:
             raise Unavailable("All database connections are busy.") from error
@@ -131,6 +132,11 @@ def _revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+def _undone(error: DBAPIError) -> bool:
+    """Whether PostgreSQL ended the transaction to resolve a deadlock: nothing of it happened."""
+    return getattr(error.orig, "sqlstate", None) == "40P01"
 
 
 def _translated(error: DBAPIError) -> Exception:

@@ -14,7 +14,7 @@ from jobs.errors import IdempotencyConflict, InUse, NotFound, WrongState
 from jobs.models import Artifact, Cleanup, Job, JobEvent, JobInput
 from jobs.states import State
 from jobs.store.base import StoreBase
-from jobs.store.line import admit, own_place, stand
+from jobs.store.line import left, lock_owner, own_place, stand
 from jobs.store.rows import JobRow, NewJob
 from jobs.store.statements import (
     ACCEPT_POSTGRESQL,
@@ -163,7 +163,9 @@ class ClientSide(StoreBase):
         """
 
         def work(connection: Connection) -> JobRow:
-            get_job(connection, job_id, owner_id)
+            seen = get_job(connection, job_id, owner_id)
+            if seen.state == State.QUEUED:
+                lock_owner(connection, seen)
             # One statement for both states: between two, the job could change from one to the other.
             row = connection.execute(CANCEL, {"of_job": job_id}).one_or_none()
             if row is None:
@@ -171,7 +173,7 @@ class ClientSide(StoreBase):
             if row.state == State.CANCELED:
                 record(connection, row)
                 tidy(connection, row)
-                admit(connection, row.owner_id, row.queue)
+                left(connection, [row])
             return row
 
         return self.database.write(work)
@@ -183,6 +185,7 @@ class ClientSide(StoreBase):
         """
 
         def work(connection: Connection) -> None:
+            lock_owner(connection, get_job(connection, job_id, owner_id))
             # FOR UPDATE: between check and delete no worker claims it and nobody takes its results as inputs.
             connection.execute(select(Artifact.id).where(Artifact.job_id == job_id).with_for_update())
             row = get_job(connection, job_id, owner_id, for_update=True)
@@ -193,7 +196,7 @@ class ClientSide(StoreBase):
             keep_account(connection, row)
             connection.execute(delete(Job).where(Job.id == job_id))
             if row.state == State.QUEUED:
-                admit(connection, row.owner_id, row.queue)
+                left(connection, [row])
             connection.execute(insert(Cleanup).values(prefix=f"jobs/{job_id}", due_at=now()))
             tidy(connection, row)  # once more later: a lost attempt's worker may still be writing
 

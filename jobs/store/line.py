@@ -91,6 +91,8 @@ _CAP = select(User.max_running).where(User.id == _owner)
 #: A cap is exact because whoever fills an owner's places holds this lock. `no key`: inserts that refer to the
 #: row go on meanwhile.
 _CAP_LOCKED = _CAP.with_for_update(key_share=True)
+#: A claim holds a job already, which the holder of the lock may wait for.
+_CAP_IF_FREE = _CAP.with_for_update(key_share=True, skip_locked=True)
 _ACTIVE = select(
     _up_to(bindparam("most"), _whose(_owner, _queue), _IN_LINE)
     + _up_to(bindparam("most"), _whose(_owner, _queue), _RUNNING)
@@ -109,6 +111,21 @@ _NEXT = (
     .with_for_update(skip_locked=True)
 )
 _ENTER = update(_JOBS).where(_JOBS.c.id == bindparam("of_job")).values(hold=None, turn=bindparam("its_turn"))
+_numbered = (
+    select(
+        _OWN.c.id,
+        (bindparam("first_turn") + func.row_number().over(order_by=(_OWN.c.turn, _OWN.c.id)) - 1).label(
+            "turn"
+        ),
+    )
+    .where(_whose(_owner, _queue, _priority), _IN_LINE)
+    .subquery("numbered")
+)
+_CLOSE_GAPS = (
+    update(_JOBS)
+    .where(_JOBS.c.id == _numbered.c.id, _JOBS.c.turn > _numbered.c.turn)
+    .values(turn=_numbered.c.turn)
+)
 
 
 def _its(column: str) -> ColumnElement[Any]:
@@ -174,17 +191,20 @@ def stand(connection: Connection, owner_id: str, queue: str, priority: int, *, h
     full = met.behind or met.in_line >= LINE or (cap and _active(connection, values, cap) >= cap)
     if full:
         return Standing(Hold.BEHIND, None, met.heard)
-    return Standing(None, _first_turn(met, priority), met.heard)
+    return Standing(None, _first_turn(met.in_line_last, met, priority), met.heard)
 
 
 def admit(connection: Connection, owner_id: str, queue: str, *, only_line: bool = False) -> int:
     """Let an owner's jobs move up from behind the line, as far as there is room. Returns how many.
 
-    `only_line`: nothing of theirs has ended, so that there is no new room under a cap.
+    `only_line`: nothing of theirs has ended, so that there is no new room under a cap; and if somebody else
+    is at it, that will do.
     """
     values: dict[str, Any] = {"of_owner": owner_id, "in_queue": queue}
-    owner = connection.execute(_CAP_LOCKED, values).one_or_none()
-    cap = cap_of(owner.max_running if owner else None)
+    owner = connection.execute(_CAP_IF_FREE if only_line else _CAP_LOCKED, values).one_or_none()
+    if owner is None:
+        return 0
+    cap = cap_of(owner.max_running)
     if cap and only_line:
         return 0
     room = cap - _active(connection, values, cap) if cap else None
@@ -196,7 +216,7 @@ def admit(connection: Connection, owner_id: str, queue: str, *, only_line: bool 
         met = connection.execute(_STANDING, here | {"line": LINE}).one()
         most = LINE - met.in_line if met.behind else 0
         most = most if room is None else min(most, room)
-        turn = _first_turn(met, priority)
+        turn = _first_turn(met.in_line_last, met, priority)
         if most > 0:
             waiting = connection.execute(_NEXT, here | {"most": most})
             found += [(row.place, row.id, priority, turn + n) for n, row in enumerate(waiting)]
@@ -204,6 +224,22 @@ def admit(connection: Connection, owner_id: str, queue: str, *, only_line: bool 
     if found:
         connection.execute(_ENTER, [{"of_job": found_id, "its_turn": turn} for _, found_id, _, turn in found])
     return len(found)
+
+
+def lock_owner(connection: Connection, job: JobRow) -> None:
+    """Before a waiting job is taken out of the line: two that leave at once would wait for each other."""
+    connection.execute(_CAP_LOCKED, {"of_owner": job.owner_id})
+
+
+def left(connection: Connection, rows: Iterable[JobRow]) -> None:
+    """These jobs left the line without having run: their owners' other jobs close the gaps and move up."""
+    rows = list(rows)
+    for owner_id, queue, priority in sorted({(row.owner_id, row.queue, row.priority) for row in rows}):
+        values = {"of_owner": owner_id, "in_queue": queue, "of_priority": priority}
+        met = connection.execute(_STANDING, values | {"line": LINE}).one()
+        connection.execute(_CLOSE_GAPS, values | {"first_turn": _first_turn(None, met, priority)})
+    for owner_id, queue in sorted({(row.owner_id, row.queue) for row in rows}):
+        admit(connection, owner_id, queue)
 
 
 def advance_clock(connection: Connection, row: Row[Any]) -> None:
@@ -229,8 +265,8 @@ def own_place(accepted: float, priority: int) -> float:
     return accepted - PLACE_SECONDS * priority
 
 
-def _first_turn(met: Row[Any], priority: int) -> int:
-    latest = max(x if x is not None else _LONG_AGO for x in (met.in_line_last, met.running_last))
+def _first_turn(in_line_last: int | None, met: Row[Any], priority: int) -> int:
+    latest = max(x if x is not None else _LONG_AGO for x in (in_line_last, met.running_last))
     # A priority's boost is in the turns as they are stored, and not in what they are compared by.
     return int(max(met.clock or 0, latest + BOOST * priority + 1)) - BOOST * priority
 

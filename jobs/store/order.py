@@ -11,7 +11,7 @@ from jobs.errors import WrongState
 from jobs.models import User
 from jobs.states import Hold, State
 from jobs.store.base import StoreBase
-from jobs.store.line import admit
+from jobs.store.line import admit, left, lock_owner
 from jobs.store.rows import JobRow
 from jobs.store.statements import BEHIND, IN_LINE, JOBS, get_job, record
 
@@ -99,11 +99,11 @@ class OwnOrder(StoreBase):
     def _change(
         self, connection: Connection, changing: Any, job_id: str, owner_id: str | None, reason: str
     ) -> JobRow:
-        get_job(connection, job_id, owner_id)
+        lock_owner(connection, get_job(connection, job_id, owner_id))
         row = connection.execute(changing).one_or_none()
         if row is not None:
             record(connection, row, reason)
-            admit(connection, row.owner_id, row.queue)
+            left(connection, [row])
         row = get_job(connection, job_id, owner_id)
         if row.state != State.QUEUED:
             raise WrongState(f"Only a queued job can be held or released; this one is {row.state}.")

@@ -11,7 +11,7 @@ from jobs.clock import now
 from jobs.models import Job
 from jobs.states import FINAL, State
 from jobs.store.base import StoreBase
-from jobs.store.line import MORE_BEHIND, admit, move_up
+from jobs.store.line import MORE_BEHIND, admit, left, move_up
 from jobs.store.rows import JobRow
 from jobs.store.statements import (
     BEHIND,
@@ -143,8 +143,7 @@ class SweeperSide(StoreBase):
             for row in rows:
                 record(connection, row, code)
                 tidy(connection, row)
-            for owner_id, queue in sorted({(row.owner_id, row.queue) for row in rows}):
-                admit(connection, owner_id, queue)
+            left(connection, rows)
             return rows
 
         return self.database.write(work)
