@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cli.commands import doctor, engines, jobs, keys, processes, run, up, weights
+from cli.commands import doctor, engines, jobs, keys, owners, processes, run, storage, up, weights
 from cli.settings import DEFAULT_DATA_DIR
 
 EPILOG = """\b
@@ -43,6 +43,8 @@ for _command in (
     jobs.retry,
     jobs.delete,
     keys.keys,
+    owners.owners,
+    storage.storage,
     weights.weights,
     processes.migrate,
     processes.api,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,6 +35,8 @@ from jobs.store.retention import cutoff
 UPLOAD_GRACE_SECONDS = 6 * 3600.0
 
 _ARTIFACTS = Artifact.__table__
+#: Every artifact's key lies in its job's folder, or, of an upload, in its own: so it is found by that id.
+_FOLDER = re.compile(r"(?:jobs|files)/([^/]+)/")
 
 _CUTOFF = cutoff(bindparam("keep", type_=Float))
 #: Read by nobody who goes on, nor by anybody who ended later than that; and that old itself.
@@ -69,6 +72,8 @@ class FileStore:
 
     def add(self, file_id: str, owner_id: str, artifact: NewArtifact) -> Row[Any]:
         """Record an upload whose bytes are stored; recording it twice is recording it once."""
+        if not artifact.key.startswith(f"files/{file_id}/"):
+            raise ValueError(f"the bytes of {file_id} belong into its own folder, not to {artifact.key}")
         dialect = sqlite if self.database.is_sqlite else postgresql
 
         def work(connection: Connection) -> Row[Any]:
@@ -180,7 +185,8 @@ class FileStore:
 
     def unreferenced(self, keys: Sequence[str]) -> list[str]:
         """Those of these keys that no artifact names."""
-        query = select(Artifact.key).where(Artifact.key.in_(keys))
+        ids = set(_folders(keys).values())
+        query = select(Artifact.key).where(or_(Artifact.job_id.in_(ids), Artifact.id.in_(ids)))
         kept = self.database.read(lambda c: set(c.execute(query).scalars()))
         return [key for key in keys if key not in kept]
 
@@ -193,6 +199,29 @@ class FileStore:
     def cleaned(self, cleanup_id: int) -> None:
         """This folder was looked through."""
         self.database.write(lambda c: c.execute(delete(Cleanup).where(Cleanup.id == cleanup_id)))
+
+    # --- for the audit -----------------------------------------------------------------------------
+
+    def orphans(self, keys: Sequence[str]) -> list[str]:
+        """Those of these keys that no artifact names and that belong to no job which goes on.
+
+        Such a job's outputs have no rows yet, and its checkpoints never have any.
+        """
+        found = self.unreferenced(keys)
+        folders = _folders(found)
+        query = select(Job.id).where(Job.id.in_(set(folders.values())), Job.finished_at.is_(None))
+        going_on = self.database.read(lambda c: set(c.execute(query).scalars()))
+        return [key for key in found if folders.get(key) not in going_on]
+
+    def walk(self, *, after: str = "", limit: int = 500) -> list[Row[Any]]:
+        """Everybody's files, oldest first; `after` is the id of the last file of the page before."""
+        query = select(_ARTIFACTS).where(Artifact.id > after).order_by(Artifact.id).limit(limit)
+        return self.database.read(lambda c: list(c.execute(query)))
+
+
+def _folders(keys: Sequence[str]) -> dict[str, str]:
+    """The job or upload each of these keys belongs to."""
+    return {key: match[1] for key in keys if (match := _FOLDER.match(key))}
 
 
 def _remove_unread(connection: Connection, file_ids: Sequence[str], keep_seconds: float) -> int:
