@@ -1,8 +1,8 @@
 """Who may send how much at once, so that a slow receiver, or an owner of many, does not slow the others.
 
-A host that was slow or gave no answer keeps a few slots until it answers quickly again, and all such hosts
-together never get more than a part of them; the rest is for those that answer. An owner's share is bounded
-too, for one owner may name any number of hosts.
+A host is trusted with many deliveries at once while it answers quickly. Others, new ones and those that were
+slow or gave no answer, get a few each and a part of the slots together: the rest is for those that answer. An
+owner's share is bounded too, for one owner may name any number of hosts.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from collections.abc import Iterable
 TOTAL = 64
 PER_HOST = 8
 PER_OWNER = 16
-#: Of all slow hosts together, and of each.
-SLOW_TOTAL = 24
-PER_SLOW_HOST = 2
-#: Slow hosts remembered; the longest known are forgotten first.
-_MOST_SLOW = 10_000
+#: Of all hosts together that are not trusted, and of each.
+DOUBTFUL = 24
+PER_DOUBTFUL_HOST = 2
+#: Hosts remembered; those heard of longest ago are forgotten first.
+_MOST_TRUSTED = 10_000
 
 
 class Slots:
@@ -30,18 +30,18 @@ class Slots:
         *,
         per_host: int = PER_HOST,
         per_owner: int = PER_OWNER,
-        slow_total: int = SLOW_TOTAL,
-        per_slow_host: int = PER_SLOW_HOST,
+        doubtful: int = DOUBTFUL,
+        per_doubtful_host: int = PER_DOUBTFUL_HOST,
     ) -> None:
         self.total = total
         self._per_host = per_host
         self._per_owner = per_owner
-        self._slow_total = slow_total
-        self._per_slow_host = per_slow_host
+        self._doubtful = doubtful
+        self._per_doubtful_host = per_doubtful_host
         self._lock = threading.Lock()
         self._hosts: Counter[str] = Counter()
         self._owners: Counter[str] = Counter()
-        self._slow: dict[str, None] = {}
+        self._trusted: dict[str, None] = {}
         self._turns: dict[str, int] = {}
         self._turn = 0
 
@@ -56,9 +56,9 @@ class Slots:
         """How many deliveries to this host may begin now."""
         with self._lock:
             free = self.total - self._hosts.total()
-            if host in self._slow:
-                slow = sum(count for name, count in self._hosts.items() if name in self._slow)
-                free = min(free, self._slow_total - slow, self._per_slow_host - self._hosts[host])
+            if host not in self._trusted:
+                others = sum(count for name, count in self._hosts.items() if name not in self._trusted)
+                free = min(free, self._doubtful - others, self._per_doubtful_host - self._hosts[host])
             return max(0, min(free, self._per_host - self._hosts[host]))
 
     def crowded(self) -> list[str]:
@@ -74,15 +74,15 @@ class Slots:
             self._hosts[host] += 1
             self._owners[owner] += 1
 
-    def give_back(self, host: str, owner: str, *, slow: bool) -> None:
-        """A delivery has ended."""
+    def give_back(self, host: str, owner: str, *, quick: bool) -> None:
+        """A delivery has ended; `quick` says how it was answered."""
         with self._lock:
             for counter, name in ((self._hosts, host), (self._owners, owner)):
                 counter[name] -= 1
                 if not counter[name]:
                     del counter[name]
-            self._slow.pop(host, None)
-            if slow:
-                self._slow[host] = None
-                if len(self._slow) > _MOST_SLOW:
-                    del self._slow[next(iter(self._slow))]
+            self._trusted.pop(host, None)
+            if quick:
+                self._trusted[host] = None
+                if len(self._trusted) > _MOST_TRUSTED:
+                    del self._trusted[next(iter(self._trusted))]

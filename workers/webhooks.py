@@ -40,8 +40,8 @@ FACTOR = 3.0
 CAP_SECONDS = 3 * 3600.0
 #: A receiver's own wish (Retry-After) counts up to this.
 MOST_RETRY_AFTER = 3600.0
-#: An answer that took longer makes a host a slow one.
-SLOW_SECONDS = 3.0
+#: A host that answers within this is trusted with more at once.
+QUICK_SECONDS = 1.0
 
 
 class Dispatcher:
@@ -99,11 +99,11 @@ class Dispatcher:
         if failure is not None:
             # It stays leased, and is sent once more.
             _log.error("delivery_broke", delivery_id=due.id, exc_info=failure)
-        self._slots.give_back(due.host, due.owner_id, slow=failure is not None or delivery.result())
+        self._slots.give_back(due.host, due.owner_id, quick=failure is None and delivery.result())
         self._freed.set()
 
     def _deliver(self, due: Due) -> bool:
-        """Send one message and report it; returns whether its host was slow."""
+        """Send one message and report it; returns whether it was answered quickly."""
         began = time.monotonic()
         answer: Answer | None = None
         error: str | None = None
@@ -122,7 +122,7 @@ class Dispatcher:
             self._report(due, answer, error, seconds)
         except (Unavailable, SQLAlchemyError) as failure:
             _log.warning("delivery_not_reported", delivery_id=due.id, error=str(failure))  # as above
-        return answer is None or seconds > SLOW_SECONDS
+        return answer is not None and seconds < QUICK_SECONDS
 
     def _report(self, due: Due, answer: Answer | None, error: str | None, seconds: float) -> None:
         status = answer.status if answer else None
