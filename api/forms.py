@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 import engines
 from api.problems import field_errors
 from jobs.errors import EngineNotFound, Invalid, TooLarge
-from jobs.schemas import JobRequest
+from jobs.schemas import JobOptions, JobRequest
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -38,6 +39,7 @@ class Submission:
 
     engine: str
     params: dict[str, Any]
+    options: JobOptions = field(default_factory=JobOptions)
     uploads: list[tuple[str, str, BinaryIO]] = field(default_factory=list)
 
 
@@ -71,7 +73,8 @@ def submission() -> Submission:
     """The body of `POST /v1/jobs`, JSON or multipart."""
     if request.mimetype != "multipart/form-data":
         made = body(JobRequest)
-        return Submission(made.engine, made.params)
+        options = JobOptions(**{name: getattr(made, name) for name in JobOptions.model_fields})
+        return Submission(made.engine, made.params, options)
     fields = {_bare(name): values for name, values in request.form.lists()}
     # By way of the model, so that a form without one is refused in the words of JSON without one.
     named = fields.pop("engine", [])[-1:]
@@ -79,6 +82,7 @@ def submission() -> Submission:
     if engine not in engines.names():
         raise EngineNotFound
     params = _object(fields.pop("params", ["{}"])[-1])
+    options = _options({name: fields.pop(name)[-1] for name in JobOptions.model_fields if name in fields})
     for name, values in fields.items():
         found = _typed(engine, name, values)
         if found is not None:
@@ -90,7 +94,7 @@ def submission() -> Submission:
         # A browser sends an empty part for a file field that was left empty.
         if sent.filename or sent.stream.read(1)
     ]
-    return Submission(engine, params, uploads)
+    return Submission(engine, params, options, uploads)
 
 
 def idempotency_key() -> str | None:
@@ -141,6 +145,13 @@ def _object(text: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Invalid("The form field `params` is not a JSON object.")
     return found
+
+
+def _options(texts: dict[str, str]) -> JobOptions:
+    """The options of a form: text as it is, the rest as JSON; an empty one is left out."""
+    plain = ("priority", "start_by")
+    given = {name: text if name in plain else _parsed(text) for name, text in texts.items() if text != ""}
+    return JobOptions.model_validate_json(json.dumps(given), strict=True)
 
 
 def _typed(engine: str, name: str, values: list[str]) -> Any:

@@ -21,7 +21,7 @@ import engines
 from api.operations import Answer, IdConverter, Operation, operation_of, path_template
 from api.problems import MEDIA_TYPE
 from engines.base import IMAGE_TYPES, EngineSpec
-from jobs.schemas import JobEventView, Problem
+from jobs.schemas import JobEventView, JobOptions, Problem
 
 _REF = "#/components/schemas/{model}"
 _ABOUT = """Send a job with `POST /v1/jobs`, follow it with `GET /v1/jobs/{job_id}?wait=30` or its event
@@ -193,6 +193,8 @@ def _engine_schemas() -> dict[str, Any]:
     """What `POST /v1/jobs` takes, exactly, for each engine; and the form of `POST /v1/files`."""
     made: dict[str, Any] = {}
     specs = _specs()
+    options, parts = _options()
+    made |= parts
     for spec in specs:
         model = spec.params.__name__
         schema = spec.params.model_json_schema(ref_template=_REF)
@@ -203,7 +205,7 @@ def _engine_schemas() -> dict[str, Any]:
             "title": spec.title,
             "description": spec.description,
             "type": "object",
-            "properties": {"engine": {"const": spec.name}, "params": _ref(model)},
+            "properties": {"engine": {"const": spec.name}, "params": _ref(model), **options},
             "required": required,
             "additionalProperties": False,
             "example": {"engine": spec.name, "params": dict(spec.example)},
@@ -226,9 +228,20 @@ def _engine_schemas() -> dict[str, Any]:
     return made
 
 
+def _options() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options of a job: as properties of its request, and the schemas those refer to."""
+    schema = JobOptions.model_json_schema(ref_template=_REF)
+    return schema["properties"], schema.pop("$defs", {})
+
+
 def _form(spec: EngineSpec, schema: dict[str, Any]) -> dict[str, Any]:
     """The params as a form: a file field is a file, everything else as in JSON."""
-    properties: dict[str, Any] = {"engine": {"const": spec.name}}
+    # An option that is an object is sent as its JSON.
+    options = {
+        name: part if name != "webhook" else {"type": "string", "contentMediaType": "application/json"}
+        for name, part in _options()[0].items()
+    }
+    properties: dict[str, Any] = {"engine": {"const": spec.name}, **options}
     for name, part in schema["properties"].items():
         file = spec.file_params.get(name)
         if file is None:

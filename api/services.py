@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from flask import current_app
 
+from api.forecast import Forecaster
 from api.keyring import Keyring
 from api.limits import Limiter
 from api.quota import Quota
@@ -36,6 +37,7 @@ class Services:
     keyring: Keyring
     limiter: Limiter
     quota: Quota
+    forecaster: Forecaster
     signer: Signer
     watcher: Watcher
     slots: Slots
@@ -44,17 +46,19 @@ class Services:
     def build(cls, store: JobStore, storage: Storage, doorbell: Doorbell, settings: Settings) -> Services:
         """Everything around these four. Connects to nothing."""
         accounts = AccountStore(store.database)
+        fleet = FleetStore(store.database)
         return cls(
             settings=settings,
             jobs=store,
             files=FileStore(store.database),
             accounts=accounts,
-            fleet=FleetStore(store.database),
+            fleet=fleet,
             storage=storage,
             doorbell=doorbell,
             keyring=Keyring(accounts),
             limiter=Limiter(settings.rate_per_minute, redis_url()),
             quota=Quota(store, accounts),
+            forecaster=Forecaster(store, fleet),
             signer=Signer(lambda: accounts.shared_secret("content")),
             watcher=Watcher(store.versions),
             slots=Slots(settings.streams),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 from pydantic import ValidationError
@@ -14,11 +16,14 @@ from api.inputs import Inputs
 from api.problems import field_errors
 from api.services import services
 from api.tracing import request_id
+from api.views import PRIORITIES, priority_name
 from engines import weights
 from engines.base import EngineSpec, Params
 from jobs.errors import EngineNotFound, IdempotencyConflict, InvalidParams, WeightsMissing, WrongState
+from jobs.schemas import DryRun, JobOptions, WebhookRequest
 from jobs.states import State
-from jobs.store import JobRow, NewJob, request_hash
+from jobs.store import JobRow, NewJob, needs, request_hash
+from jobs.webhooks import check_url
 
 #: A drawn seed fits everywhere, JavaScript's numbers and torch's generators included.
 _SEEDS = 2**32
@@ -31,33 +36,39 @@ def submit(
     params: dict[str, Any],
     *,
     uploads: Sequence[tuple[str, str, BinaryIO]] = (),
+    options: JobOptions | None = None,
     idempotency_key: str | None = None,
 ) -> tuple[JobRow, bool]:
     """Accept a job: `(its row, True)`, or `(the earlier row, False)` for a repeated idempotency key.
 
     `uploads` are (field, file name, stream that can seek). Raises EngineNotFound, InvalidParams, BadFile,
-    WeightsMissing, IdempotencyConflict, Unavailable and StorageUnavailable; then there is no job.
+    BadURL, WeightsMissing, IdempotencyConflict, TooManyQueued, Unavailable and StorageUnavailable; then there
+    is no job.
     """
+    options = options or JobOptions()
     spec = find_engine(engine)
     inputs = Inputs(owner_id, spec)
     params = inputs.take(params, uploads)
     fingerprint = None
     if idempotency_key is not None:
-        fingerprint = _fingerprint(engine, inputs.fingerprint(params))
+        asked = options.model_dump(mode="json", exclude_defaults=True)
+        fingerprint = _fingerprint(engine, inputs.fingerprint(params) | ({"?": asked} if asked else {}))
         earlier = _earlier(owner_id, idempotency_key, fingerprint)
         if earlier is not None:
             return earlier, False
+    _check_options(options)
     checked = validate(spec, params)
-    needed = require_weights(spec, checked)
+    require_weights(spec, checked)
     plain = checked.model_dump(mode="json")
     inputs.check(plain)
+    services().quota.check(owner_id)
     if plain["seed"] is None:
         plain["seed"] = secrets.randbelow(_SEEDS)
     made = False
     try:
         plain = inputs.keep(plain)
         row, made = _accept(
-            spec, owner_id, plain, inputs.ids(plain), needed, key=idempotency_key, fingerprint=fingerprint
+            spec, owner_id, plain, checked, inputs, options, key=idempotency_key, fingerprint=fingerprint
         )
     finally:
         # Whatever went wrong, and when another request with this key was faster.
@@ -83,13 +94,65 @@ def retry(owner_id: str, job_id: str, *, idempotency_key: str | None = None) -> 
     spec = find_engine(old.engine)
     # The engine may have changed since; its weights and the files may have gone.
     checked = validate(spec, old.params)
-    needed = require_weights(spec, checked)
+    require_weights(spec, checked)
     plain = checked.model_dump(mode="json")
     inputs = Inputs(owner_id, spec)
     inputs.check(plain)
-    return _accept(
-        spec, owner_id, plain, inputs.ids(plain), needed, key=idempotency_key, fingerprint=fingerprint
+    services().quota.check(owner_id)
+    options = JobOptions(
+        priority=priority_name(old.priority),
+        timeout=old.timeout_seconds,
+        webhook=WebhookRequest.model_validate(old.webhook) if old.webhook else None,
     )
+    return _accept(
+        spec, owner_id, plain, checked, inputs, options, key=idempotency_key, fingerprint=fingerprint
+    )
+
+
+def dry_run(
+    owner_id: str,
+    engine: str,
+    params: dict[str, Any],
+    *,
+    uploads: Sequence[tuple[str, str, BinaryIO]] = (),
+    options: JobOptions | None = None,
+) -> DryRun:
+    """What would become of this request. Stores nothing; raises what `submit` raises of the request."""
+    options = options or JobOptions()
+    spec = find_engine(engine)
+    inputs = Inputs(owner_id, spec)
+    params = inputs.take(params, uploads)
+    _check_options(options)
+    checked = validate(spec, params)
+    needed = require_weights(spec, checked)
+    plain = checked.model_dump(mode="json")
+    inputs.check(plain)
+    services().quota.check(owner_id)
+    position = None
+    if not options.hold:
+        position = services().jobs.next_position(owner_id, spec.queue, PRIORITIES[options.priority])
+    forecaster = services().forecaster
+    cost = spec.cost(checked)
+    speed = forecaster.speed(spec.name)
+    return DryRun(
+        engine=spec.name,
+        queue=spec.queue,
+        params=inputs.fingerprint(plain),
+        device_seconds=round(speed.device_seconds * cost, 3) if speed is not None else None,
+        queue_position=position,
+        forecast=forecaster.of_waiting(
+            spec.name, spec.queue, needs(needed), cost, position, held=options.hold
+        ),
+    )
+
+
+def _check_options(options: JobOptions) -> None:
+    """Raises InvalidParams and BadURL."""
+    if options.start_by is not None and options.start_by <= datetime.now(UTC):
+        wrong = {"field": "start_by", "message": "This time has passed.", "code": "start_by_passed"}
+        raise InvalidParams("The job could not start in time.", errors=[wrong])
+    if options.webhook is not None:
+        check_url(options.webhook.url)
 
 
 def find_engine(name: str) -> EngineSpec:
@@ -145,8 +208,9 @@ def _accept(
     spec: EngineSpec,
     owner_id: str,
     params: dict[str, Any],
-    inputs: Sequence[str],
-    needed: Sequence[str],
+    checked: Params,
+    inputs: Inputs,
+    options: JobOptions,
     *,
     key: str | None,
     fingerprint: str | None,
@@ -157,8 +221,17 @@ def _accept(
         queue=spec.queue,
         params=params,
         seed=params["seed"],
-        inputs=inputs,
-        weights=needed,
+        inputs=inputs.ids(params),
+        weights=spec.weights_for(checked),
+        priority=PRIORITIES[options.priority],
+        held=options.hold,
+        model=_model(spec, checked),
+        batch=_batch(spec, checked),
+        batch_most=spec.max_batch,
+        cost=spec.cost(checked),
+        start_by=options.start_by,
+        timeout_seconds=options.timeout,
+        webhook=options.webhook.model_dump(mode="json") if options.webhook is not None else None,
         request_id=request_id(),
         idempotency_key=key,
         idempotency_hash=fingerprint,
@@ -168,6 +241,17 @@ def _accept(
         # After the commit, and never waited for: a queue that hears nothing is woken by the sweeper.
         services().doorbell.wake(spec.queue)
     return row, made
+
+
+def _model(spec: EngineSpec, params: Params) -> str:
+    model = spec.model_for(params)
+    return f"{spec.name}:{model}" if model else spec.name
+
+
+def _batch(spec: EngineSpec, params: Params) -> str | None:
+    """The same text for all jobs that can run together."""
+    key = spec.batch_key(params) if spec.max_batch > 1 else None
+    return None if key is None else f"{spec.name}:{hashlib.sha256(key.encode()).hexdigest()[:32]}"
 
 
 def _earlier(owner_id: str, key: str, fingerprint: str) -> JobRow | None:

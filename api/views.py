@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from flask import Response
 from pydantic import BaseModel, ValidationError
@@ -15,9 +15,28 @@ import engines
 from api.services import services
 from engines import weights
 from engines.base import EngineSpec
-from jobs.schemas import ArtifactView, EngineView, Failure, JobView, Timings
-from jobs.states import FINAL, State
-from jobs.store import JobRow
+from jobs.accounts import Limits
+from jobs.schemas import (
+    ArtifactView,
+    EngineView,
+    Failure,
+    Forecast,
+    Held,
+    JobUsage,
+    JobView,
+    Timings,
+    WebhookRequest,
+)
+from jobs.states import FINAL, Hold, Priority, State
+from jobs.store import JobRow, expires_at
+
+PriorityName = Literal["low", "normal", "high"]
+PRIORITIES: dict[PriorityName, Priority] = {
+    "low": Priority.LOW,
+    "normal": Priority.NORMAL,
+    "high": Priority.HIGH,
+}
+_NAMES = {priority: name for name, priority in PRIORITIES.items()}
 
 
 def respond(model: BaseModel, status: int = 200, **headers: str) -> Response:
@@ -60,7 +79,12 @@ def artifact_view(row: Row[Any]) -> ArtifactView:
     )
 
 
-def job_view(row: JobRow, artifacts: Sequence[Row[Any]] = (), position: int | None = None) -> JobView:
+def job_view(
+    row: JobRow,
+    artifacts: Sequence[Row[Any]] = (),
+    position: int | None = None,
+    forecast: Forecast | None = None,
+) -> JobView:
     """One job, from rows that were read already."""
     return JobView(
         id=row.id,
@@ -71,6 +95,12 @@ def job_view(row: JobRow, artifacts: Sequence[Row[Any]] = (), position: int | No
         message=row.message,
         preview_url=preview_url(row),
         queue_position=position,
+        priority=priority_name(row.priority),
+        held=_held(row),
+        forecast=forecast,
+        start_by=row.start_by,
+        timeout=row.timeout_seconds,
+        webhook=WebhookRequest.model_validate(row.webhook) if row.webhook else None,
         attempt=row.attempt,
         cancel_requested=row.cancel_requested,
         params=row.params,
@@ -80,7 +110,16 @@ def job_view(row: JobRow, artifacts: Sequence[Row[Any]] = (), position: int | No
         started_at=row.started_at,
         finished_at=row.finished_at,
         timings=_timings(row),
+        usage=JobUsage(
+            queue_seconds=row.queue_seconds,
+            run_seconds=row.run_seconds,
+            device_seconds=row.device_seconds,
+            peak_memory=row.peak_memory,
+            batch_size=row.batch_size,
+        ),
         artifacts=[artifact_view(a) for a in artifacts],
+        expires_at=expires_at(row, _limits(row).keep_days) if row.finished_at else None,
+        data_removed=row.data_removed,
         error=Failure(code=row.error_code, detail=row.error_detail or "") if row.error_code else None,
         version=row.version,
     )
@@ -89,11 +128,31 @@ def job_view(row: JobRow, artifacts: Sequence[Row[Any]] = (), position: int | No
 def whole_job(row: JobRow) -> JobView:
     """One job with its results, or with its place in the queue: at most one more statement."""
     jobs = services().jobs
-    if row.state == State.QUEUED:
-        return job_view(row, position=jobs.position(row))
     if row.state == State.SUCCEEDED:
         return job_view(row, jobs.artifacts([row.id])[row.id])
-    return job_view(row)
+    position = jobs.position(row) if row.state == State.QUEUED else None
+    return job_view(row, position=position, forecast=services().forecaster.of(row, position))
+
+
+def priority_name(priority: int) -> PriorityName:
+    """How a priority is called on the wire."""
+    return _NAMES[Priority(priority)]
+
+
+def _limits(row: JobRow) -> Limits:
+    return services().quota.limits(row.owner_id)
+
+
+def _held(row: JobRow) -> Held | None:
+    if row.hold == Hold.OWNER:
+        return Held(reason="owner", detail="It waits until you release it.")
+    cap = _limits(row).max_running if row.hold == Hold.BEHIND else 0
+    if not cap:
+        return None  # behind the line, where its turn comes as it would in the line
+    return Held(
+        reason="running_cap",
+        detail=f"{cap} of your jobs may run at once in the queue {row.queue}; it moves up as one ends.",
+    )
 
 
 def _timings(row: JobRow) -> Timings:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from jobs.states import State
+from jobs.webhooks import DEFAULT_EVENTS, MAX_URL, Event
 
 
 class Wire(BaseModel):
@@ -16,7 +17,40 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class JobRequest(Wire):
+class WebhookRequest(Wire):
+    """Where to tell of this one job. Signed with the secret of GET /v1/webhooks/secret."""
+
+    url: str = Field(max_length=MAX_URL, description="An https: URL on the public internet.")
+    events: list[Event] = Field(
+        default_factory=lambda: list(DEFAULT_EVENTS),
+        min_length=1,
+        max_length=len(Event),
+        description="Which changes to tell of.",
+    )
+
+
+class JobOptions(Wire):
+    """How a job is to be treated, whatever its engine. No engine has a parameter of these names."""
+
+    priority: Literal["low", "normal", "high"] = Field(
+        default="normal",
+        description="`high` goes some turns ahead and `low` some back, in everybody's line. Nothing waits "
+        "for ever, and one owner's `high` jobs do not starve another's.",
+    )
+    start_by: AwareDatetime | None = Field(
+        default=None, description="The job fails (`start_by_passed`) if it has not started by then."
+    )
+    timeout: float | None = Field(
+        default=None,
+        gt=0,
+        le=86_400,
+        description="Seconds an attempt may run, if less than the engine's own limit.",
+    )
+    hold: bool = Field(default=False, description="Wait until POST /v1/jobs/{job_id}/release.")
+    webhook: WebhookRequest | None = Field(default=None, description="Where to tell of this job.")
+
+
+class JobRequest(JobOptions):
     """What `POST /v1/jobs` takes as JSON.
 
     A file field of `params` is a file id, a data: URI or an https: URL.
@@ -60,6 +94,37 @@ class Timings(Wire):
     run: float | None = Field(description="Of the present or last attempt; null before the first.")
 
 
+class JobUsage(Wire):
+    """What a job has used so far, all its ended attempts together."""
+
+    queue_seconds: float = Field(description="In line and on hold.")
+    run_seconds: float
+    device_seconds: float = Field(description="The same, divided among the jobs that ran together.")
+    peak_memory: int | None = Field(
+        description="Bytes, in the last attempt: of the device if it has its own memory, else of the process."
+    )
+    batch_size: int = Field(description="How many jobs ran together in the present or last attempt.")
+
+
+class Held(Wire):
+    """Why a queued job is not in line."""
+
+    reason: Literal["owner", "running_cap"] = Field(
+        description="`owner`: until you release it. `running_cap`: as many of your jobs are in line or "
+        "running as may run at once; it moves up as they end."
+    )
+    detail: str
+
+
+class Forecast(Wire):
+    """What can be said of a job that waits or runs. Measured, not promised."""
+
+    servable: bool = Field(description="Whether some live worker can take it.")
+    reason: str | None = Field(default=None, description="Why not.")
+    starts_in: float | None = Field(default=None, description="Seconds; null when nobody can tell.")
+    ends_in: float | None = Field(default=None, description="Seconds; null when nobody can tell.")
+
+
 class JobView(Wire):
     """One job as its owner sees it."""
 
@@ -71,8 +136,18 @@ class JobView(Wire):
     message: str = Field(description="What it is doing.")
     preview_url: str | None = Field(default=None, description="A picture of the work in progress.")
     queue_position: int | None = Field(
-        default=None, description="1 is next; null when not queued. Counted up to 1,000."
+        default=None,
+        description="1 is next; null when not queued, or on hold. Counted up to 1,000. Others' later jobs "
+        "may go first: owners take turns.",
     )
+    priority: Literal["low", "normal", "high"]
+    held: Held | None = None
+    forecast: Forecast | None = Field(
+        default=None, description="Of a queued or running job; told by GET /v1/jobs/{job_id} only."
+    )
+    start_by: datetime | None = None
+    timeout: float | None = None
+    webhook: WebhookRequest | None = None
     attempt: int = Field(description="0 before the first worker took it.")
     cancel_requested: bool
     params: dict[str, Any]
@@ -82,7 +157,12 @@ class JobView(Wire):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     timings: Timings
+    usage: JobUsage
     artifacts: list[ArtifactView] = Field(description="Its results; empty until it succeeded.")
+    expires_at: datetime | None = Field(
+        default=None, description="When its results will be deleted; null: never, or not finished."
+    )
+    data_removed: bool = Field(description="Its results have expired and were deleted.")
     error: Failure | None = None
     version: int = Field(description="Grows with every change; the id of the job's events.")
 
@@ -92,6 +172,63 @@ class JobPage(Wire):
 
     jobs: list[JobView]
     next_cursor: str | None = Field(default=None, description="Pass as `cursor` for the next page.")
+
+
+class DryRun(Wire):
+    """What would become of a request. Nothing was stored or accepted."""
+
+    engine: str
+    queue: str
+    params: dict[str, Any] = Field(
+        description="As the engine would get them; a file that came along is named by its SHA-256."
+    )
+    device_seconds: float | None = Field(
+        description="What it would use, from what such jobs took lately; null before the first one."
+    )
+    queue_position: int | None = Field(description="Its place in line if it were accepted now.")
+    forecast: Forecast
+
+
+class UsageLine(Wire):
+    """One owner's jobs of one engine that ended on one day."""
+
+    day: date = Field(description="UTC.")
+    owner_id: str
+    engine: str
+    device: Literal["gpu", "cpu"]
+    state: State
+    jobs: int
+    queue_seconds: float
+    run_seconds: float
+    device_seconds: float = Field(description="What is to be charged.")
+
+
+class UsageReport(Wire):
+    """Oldest day first. Deleted jobs count too."""
+
+    first: date
+    last: date
+    lines: list[UsageLine]
+    jobs: int
+    gpu_seconds: float
+    cpu_seconds: float
+
+
+class MoveRequest(Wire):
+    """Where to put a queued job among your own of the same queue and priority: `before` or `to`."""
+
+    before: str | None = Field(
+        default=None,
+        pattern=r"^job_[0-9a-f]{32}$",
+        description="Directly before this one of your queued jobs.",
+    )
+    to: Literal["front", "end"] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.before is None) == (self.to is None):
+            raise ValueError("give either `before` or `to`")
+        return self
 
 
 class EngineView(Wire):

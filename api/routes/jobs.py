@@ -9,14 +9,14 @@ from pydantic import BaseModel, Field
 
 from api import events
 from api.auth import caller, owner_scope
-from api.forms import idempotency_key, query, submission, wait_seconds
+from api.forms import body, idempotency_key, query, submission, wait_seconds
 from api.operations import operation
 from api.routes.files import ContentQuery, reader_scope
 from api.services import services
-from api.submit import retry, submit
+from api.submit import dry_run, retry, submit
 from api.views import job_view, respond, whole_job
 from jobs.errors import Forbidden, Gone, Invalid, NotFound, Unavailable
-from jobs.schemas import JobPage, JobView
+from jobs.schemas import DryRun, JobPage, JobView, MoveRequest
 from jobs.states import State
 from jobs.store import JobRow
 
@@ -47,6 +47,15 @@ class WaitQuery(BaseModel):
     ]
 
 
+class SubmitQuery(WaitQuery):
+    """How to answer a submission."""
+
+    dry_run: Annotated[
+        bool,
+        Field(default=False, description="Accept nothing; say what would become of it, with status 200."),
+    ]
+
+
 class JobQuery(BaseModel):
     """Which page of jobs."""
 
@@ -63,8 +72,8 @@ class JobQuery(BaseModel):
 @operation(
     "Submit a job",
     "jobs",
-    {202: JobView},
-    query=WaitQuery,
+    {202: JobView, 200: DryRun},
+    query=SubmitQuery,
     headers=_IDEMPOTENCY,
     bodies={"application/json": "JobSubmission", "multipart/form-data": "JobForm"},
     problems=(400, 404, 409, 413, 415, 422),
@@ -73,8 +82,20 @@ class JobQuery(BaseModel):
 def post_job() -> Response:
     """202 means that the job is on disk and will be made, whatever is restarted meanwhile."""
     wait, key = wait_seconds(), idempotency_key()
+    dry = query(SubmitQuery).dry_run
     sent = submission()
-    row, made = submit(caller().user_id, sent.engine, sent.params, uploads=sent.uploads, idempotency_key=key)
+    owner_id = caller().user_id
+    if dry:
+        found = dry_run(owner_id, sent.engine, sent.params, uploads=sent.uploads, options=sent.options)
+        return respond(found)
+    row, made = submit(
+        owner_id,
+        sent.engine,
+        sent.params,
+        uploads=sent.uploads,
+        options=sent.options,
+        idempotency_key=key,
+    )
     return _accepted(row, made, wait)
 
 
@@ -113,7 +134,42 @@ def get_job(job_id: str) -> Response:
 def cancel_job(job_id: str) -> Response:
     """200: it has ended, now or before. 202: its worker will stop it at its next report."""
     row = services().jobs.cancel(job_id, owner_scope())
+    if row.state == State.CANCELED:
+        # A worker that looked while the line closed up may have seen nobody in it.
+        services().doorbell.wake(row.queue)
     return respond(whole_job(row), 202 if row.state == State.RUNNING else 200)
+
+
+@routes.post('/jobs/<id("job"):job_id>/hold')
+@operation("Hold a queued job", "jobs", {200: JobView}, problems=(404, 409))
+def hold_job(job_id: str) -> Response:
+    """It waits until it is released. Its deadline `start_by` does not."""
+    return respond(whole_job(services().jobs.hold(job_id, owner_scope())))
+
+
+@routes.post('/jobs/<id("job"):job_id>/release')
+@operation("Release a held job", "jobs", {200: JobView}, problems=(404, 409))
+def release_job(job_id: str) -> Response:
+    """It gets a place in line as if it had been submitted now."""
+    row = services().jobs.release_hold(job_id, owner_scope())
+    services().doorbell.wake(row.queue)
+    return respond(whole_job(row))
+
+
+@routes.post('/jobs/<id("job"):job_id>/move')
+@operation(
+    "Move a queued job",
+    "jobs",
+    {200: JobView},
+    bodies={"application/json": MoveRequest},
+    problems=(400, 404, 409, 413, 415, 422),
+)
+def move_job(job_id: str) -> Response:
+    """Among your own queued jobs of the same queue and priority; others' jobs keep their places."""
+    wanted = body(MoveRequest)
+    jobs = services().jobs
+    row = jobs.move(job_id, caller().user_id, before=wanted.before, to_end=wanted.to == "end")
+    return respond(whole_job(row))
 
 
 @routes.post('/jobs/<id("job"):job_id>/retry')

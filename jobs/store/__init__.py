@@ -26,7 +26,7 @@ from jobs.store.order import MAX_POSITION, OwnOrder
 from jobs.store.quota import Waiting
 from jobs.store.retention import Keeping, Retention, expires_at
 from jobs.store.rows import Beat, JobRow, NewArtifact, NewJob, Success
-from jobs.store.statements import MAX_FAILURES, in_use
+from jobs.store.statements import MAX_FAILURES, in_use, needs
 from jobs.store.sweeper import SweeperSide
 from jobs.store.usage import Speed, Usage
 from jobs.store.worker import WorkerSide
@@ -44,6 +44,7 @@ __all__ = [
     "Success",
     "expires_at",
     "in_use",
+    "needs",
     "request_hash",
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, bindparam, func, or_, select, update
@@ -9,9 +10,9 @@ from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, bindparam,
 from jobs.clock import now
 from jobs.errors import WrongState
 from jobs.models import User
-from jobs.states import Hold, State
+from jobs.states import Hold, Priority, State
 from jobs.store.base import StoreBase
-from jobs.store.line import admit, left, lock_owner
+from jobs.store.line import admit, left, lock_owner, own_place, stand
 from jobs.store.rows import JobRow
 from jobs.store.statements import BEHIND, IN_LINE, JOBS, get_job, record
 
@@ -45,6 +46,11 @@ _AHEAD_BEHIND = select(
 )
 
 
+def _position(connection: Connection, hold: str | None, values: dict[str, Any]) -> int:
+    ahead = _AHEAD_IN_LINE if hold is None else _AHEAD_BEHIND
+    return min(int(connection.execute(ahead, values).scalar_one()) + 1, MAX_POSITION)
+
+
 class OwnOrder(StoreBase):
     """What owners do to the order of their own waiting jobs."""
 
@@ -55,17 +61,20 @@ class OwnOrder(StoreBase):
         """
         if job.hold == Hold.OWNER:
             return None
-        values = {
-            "in_queue": job.queue,
-            "its_turn": job.turn,
-            "of_job": job.id,
-            "of_owner": job.owner_id,
-            "of_priority": job.priority,
-            "its_place": job.place,
-        }
-        ahead = _AHEAD_IN_LINE if job.hold is None else _AHEAD_BEHIND
-        found: int = self.database.read(lambda c: c.execute(ahead, values).scalar_one())
-        return min(found + 1, MAX_POSITION)
+        values = {"in_queue": job.queue, "of_owner": job.owner_id, "of_priority": job.priority}
+        values |= {"its_turn": job.turn, "of_job": job.id, "its_place": job.place}
+        return self.database.read(lambda c: _position(c, job.hold, values))
+
+    def next_position(self, owner_id: str, queue: str, priority: Priority) -> int:
+        """Where a job would stand if it were accepted now; counted up to MAX_POSITION."""
+        values = {"in_queue": queue, "of_owner": owner_id, "of_priority": int(priority)}
+
+        def read(connection: Connection) -> int:
+            where = stand(connection, owner_id, queue, priority, held=False)
+            behind_all = {"of_job": "~", "its_place": own_place(time.time(), priority)}
+            return _position(connection, where.hold, values | behind_all | {"its_turn": where.turn})
+
+        return self.database.read(read)
 
     def hold(self, job_id: str, owner_id: str | None) -> JobRow:
         """Let a queued job wait until it is released. Raises NotFound and WrongState."""

@@ -27,6 +27,8 @@ class Speed:
     run_seconds: float
     #: The same, divided among those that ran together.
     device_seconds: float
+    #: And of one job, whatever its cost.
+    job_seconds: float
 
 
 def _day(at: Any, *, is_sqlite: bool) -> ColumnElement[str]:
@@ -101,7 +103,7 @@ class Usage(StoreBase):
             func.sum(lately.c.device_seconds),
         )
         count, cost, run, device = self.database.read(lambda c: c.execute(query).one())
-        return Speed(count, run / cost, device / cost) if count and cost else None
+        return Speed(count, run / cost, device / cost, device / count) if count and cost else None
 
 
 def keep_account(connection: Connection, row: JobRow) -> None:

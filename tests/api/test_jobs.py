@@ -18,7 +18,7 @@ def test_a_job_is_accepted_and_followed_to_its_result(api, store, storage):
     assert answer.headers["Location"] == f"/v1/jobs/{job['id']}"
     assert job["state"] == "queued"
     assert job["queue_position"] == 1
-    assert job["params"] == {"text": "hi", "seconds": 0.5, "seed": job["seed"]}
+    assert job["params"] == {"text": "hi", "seconds": 0.5, "together": False, "seed": job["seed"]}
     assert 0 <= job["seed"] < 2**32
     # when
     finish(store, storage)
