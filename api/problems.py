@@ -26,6 +26,7 @@ STATUS: tuple[tuple[type[errors.AtelierError], int], ...] = (
     (errors.BadFile, 422),
     (errors.BadURL, 422),
     (errors.WeightsMissing, 422),
+    (errors.InvalidRange, 422),
     (errors.Invalid, 400),
     (errors.TooLarge, 413),
     (errors.Conflict, 409),

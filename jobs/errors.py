@@ -10,6 +10,7 @@ AtelierError                code, and the docstring as the default message
 │   ├── InvalidParams       the engine does not take these parameters
 │   ├── BadFile             an uploaded file was refused at the image door
 │   ├── BadURL              a webhook's address is not one we would connect to
+│   ├── InvalidRange        two bounds that do not go together
 │   └── WeightsMissing      this method needs a weights file that no machine here has
 ├── TooLarge                a body or a file over the limit
 ├── Conflict
@@ -106,6 +107,12 @@ class BadURL(Invalid):
     """This URL cannot be used."""
 
     code = "bad_url"
+
+
+class InvalidRange(Invalid):
+    """These bounds do not go together."""
+
+    code = "invalid_range"
 
 
 class WeightsMissing(Invalid):

@@ -12,7 +12,7 @@ from api.forms import query
 from api.operations import operation
 from api.services import services
 from api.views import respond
-from jobs.errors import Forbidden, Invalid
+from jobs.errors import Forbidden, InvalidRange
 from jobs.schemas import UsageLine, UsageReport
 
 routes = Blueprint("usage", __name__)
@@ -31,7 +31,7 @@ class UsageQuery(BaseModel):
 
 
 @routes.get("/usage")
-@operation("What jobs used", "jobs", {200: UsageReport}, query=UsageQuery, problems=(400, 403))
+@operation("What jobs used", "jobs", {200: UsageReport}, query=UsageQuery, problems=(400, 403, 422))
 def get_usage() -> Response:
     """Sums of your finished jobs for each day (UTC, of their end), engine, kind of device and outcome."""
     wanted = query(UsageQuery)
@@ -40,7 +40,7 @@ def get_usage() -> Response:
     last = wanted.last or datetime.now(UTC).date()
     first = wanted.first or date.fromordinal(max(last.toordinal() - _DAYS + 1, 1))
     if not timedelta(0) <= last - first < timedelta(days=_MOST_DAYS):
-        raise Invalid(f"`first` is not after `last`, and they are less than {_MOST_DAYS} days apart.")
+        raise InvalidRange(f"`first` is not after `last`, and they are less than {_MOST_DAYS} days apart.")
     rows = services().jobs.usage(None if wanted.all else caller().user_id, first, last)
     lines = [UsageLine.model_validate(dict(row._mapping)) for row in rows]
     return respond(
