@@ -37,6 +37,7 @@ _TAGS = {
     "jobs": "Requests, and what became of them.",
     "files": "Images sent and made.",
     "engines": "What can be made, and with which parameters.",
+    "webhooks": "Where to tell what becomes of jobs, and what came of telling it.",
     "keys": "Who may do what.",
     "health": "For the machines that watch this one; no key is asked for.",
 }

@@ -14,9 +14,11 @@ from api.settings import Settings
 from api.signing import Signer
 from api.watching import Slots, Watcher
 from jobs.accounts import AccountStore
+from jobs.deliveries import DeliveryStore
 from jobs.files import FileStore
 from jobs.fleet import FleetStore
 from jobs.store import JobStore
+from jobs.webhooks import WebhookStore
 from queue_config import Doorbell, redis_url
 from storage.base import Storage
 
@@ -32,6 +34,8 @@ class Services:
     files: FileStore
     accounts: AccountStore
     fleet: FleetStore
+    webhooks: WebhookStore
+    deliveries: DeliveryStore
     storage: Storage
     doorbell: Doorbell
     keyring: Keyring
@@ -53,6 +57,8 @@ class Services:
             files=FileStore(store.database),
             accounts=accounts,
             fleet=fleet,
+            webhooks=WebhookStore(store.database),
+            deliveries=DeliveryStore(store.database),
             storage=storage,
             doorbell=doorbell,
             keyring=Keyring(accounts),
