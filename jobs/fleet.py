@@ -1,19 +1,57 @@
-"""FleetStore: what the worker processes report of themselves, and the locks they share."""
+"""FleetStore: what the workers report and are told, whom they suspect, and the locks they share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
 
-from sqlalchemy import Connection, CursorResult, Row, delete, or_, select, update
+from sqlalchemy import Connection, CursorResult, Row, Table, delete, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from jobs.clock import now
 from jobs.database import Database
+from jobs.errors import NotFound
 from jobs.models import Lock, Worker
 
 #: A worker that has not reported for this long is not counted as alive.
 ALIVE_SECONDS = 15.0
+#: Owners whose jobs fail on a worker, one after the other, before it trusts itself no more. Different ones:
+#: one owner's jobs may all be wrong in the same way.
+QUARANTINE_OWNERS = 3
+
+_WORKERS = cast(Table, Worker.__table__)
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a worker learns when it reports."""
+
+    #: Claim nothing more.
+    draining: bool = False
+    #: Give back what runs.
+    releasing: bool = False
+    #: Owners whose jobs failed on it since its last success.
+    suspected: tuple[str, ...] = ()
+    #: Claim nothing more, because of those.
+    quarantined: bool = False
+
+    @property
+    def resting(self) -> bool:
+        """Whether it is to claim nothing."""
+        return self.draining or self.quarantined
+
+
+_ORDERS: tuple[Any, ...] = (
+    _WORKERS.c.draining,
+    _WORKERS.c.releasing,
+    _WORKERS.c.suspected,
+    _WORKERS.c.quarantined_at,
+)
+
+
+def _orders(row: Row[Any]) -> Orders:
+    return Orders(row.draining, row.releasing, tuple(row.suspected), row.quarantined_at is not None)
 
 
 class FleetStore:
@@ -37,8 +75,8 @@ class FleetStore:
         device: str | None,
         models: Sequence[str] = (),
         job_ids: Sequence[str] = (),
-    ) -> None:
-        """A worker says that it lives, and what it is doing."""
+    ) -> Orders:
+        """A worker says that it lives and what it is doing, and is told what it is to do."""
         values = {
             "hostname": hostname,
             "pid": pid,
@@ -51,10 +89,14 @@ class FleetStore:
             "heartbeat_at": now(),
         }
         made = self._insert(Worker).values(id=worker_id, **values)
-        self.database.write(
-            lambda c: c.execute(made.on_conflict_do_update(index_elements=[Worker.id], set_=values)),
-            survives_power_cut=False,
-        )
+        made = made.on_conflict_do_update(index_elements=[Worker.id], set_=values).returning(*_ORDERS)
+        return _orders(self.database.write(lambda c: c.execute(made).one(), survives_power_cut=False))
+
+    def orders(self, worker_id: str) -> Orders:
+        """What a worker is to do that has not reported yet: its process may be the successor of another."""
+        query = select(*_ORDERS).where(Worker.id == worker_id)
+        row = self.database.read(lambda c: c.execute(query).one_or_none())
+        return Orders() if row is None else _orders(row)
 
     def leave(self, worker_id: str) -> None:
         """A worker ends."""
@@ -64,6 +106,79 @@ class FleetStore:
         """The workers that reported lately."""
         query = select(Worker.__table__).where(Worker.heartbeat_at > now(-ALIVE_SECONDS))
         return self.database.read(lambda c: list(c.execute(query)))
+
+    def workers(self) -> list[Row[Any]]:
+        """All that reported within the last hour or so, each with `alive`; the longest there first."""
+        return self._listed(true())
+
+    def worker(self, worker_id: str) -> Row[Any]:
+        """One of them. Raises NotFound."""
+        found = self._listed(Worker.id == worker_id)
+        if not found:
+            raise NotFound("There is no such worker, or it has been silent for long.")
+        return found[0]
+
+    def _listed(self, which: Any) -> list[Row[Any]]:
+        alive = (Worker.heartbeat_at > now(-ALIVE_SECONDS)).label("alive")
+        query = select(_WORKERS, alive).where(which).order_by(Worker.id)
+        return self.database.read(lambda c: list(c.execute(query)))
+
+    def drain(self, worker_id: str, *, release: bool = False) -> None:
+        """Let a worker take no more jobs; with `release`, give back now what it runs. Raises NotFound."""
+        self._tell(worker_id, {"draining": True} | ({"releasing": True} if release else {}))
+
+    def resume(self, worker_id: str) -> None:
+        """Let a worker take jobs again that was drained or quarantined. Raises NotFound."""
+        self._tell(
+            worker_id, {"draining": False, "releasing": False, "suspected": [], "quarantined_at": None}
+        )
+
+    def _tell(self, worker_id: str, values: dict[str, Any]) -> None:
+        telling = update(_WORKERS).where(_WORKERS.c.id == worker_id).values(**values).returning(_WORKERS.c.id)
+        if self.database.write(lambda c: c.execute(telling).one_or_none()) is None:
+            raise NotFound("There is no such worker, or it has been silent for long.")
+
+    def suspect(self, worker_id: str, owner_id: str) -> Orders:
+        """A job of this owner failed on this worker, and it may be the worker's fault.
+
+        After QUARANTINE_OWNERS different ones with no success between, the worker is quarantined.
+        """
+
+        def work(connection: Connection) -> Orders:
+            row = self._locked(connection, worker_id)
+            if row is None:
+                return Orders()
+            suspected = [*row.suspected, *([] if owner_id in row.suspected else [owner_id])]
+            return self._settle(connection, row, suspected)
+
+        return self.database.write(work)
+
+    def trust(self, worker_id: str) -> None:
+        """A job has succeeded on this worker: what failed before it was not the worker's fault."""
+        trusting = update(_WORKERS).where(_WORKERS.c.id == worker_id, _WORKERS.c.quarantined_at.is_(None))
+        self.database.write(lambda c: c.execute(trusting.values(suspected=[])))
+
+    def forgive(self, worker_ids: Iterable[str], owner_id: str) -> None:
+        """It was this owner's job, and not these workers."""
+
+        def work(connection: Connection) -> None:
+            for worker_id in sorted(set(worker_ids)):  # in one order everywhere: no deadlock
+                row = self._locked(connection, worker_id)
+                if row is not None and owner_id in row.suspected:
+                    self._settle(connection, row, [one for one in row.suspected if one != owner_id])
+
+        self.database.write(work)
+
+    def _locked(self, connection: Connection, worker_id: str) -> Row[Any] | None:
+        query = select(_WORKERS).where(_WORKERS.c.id == worker_id).with_for_update()
+        return connection.execute(query).one_or_none()
+
+    def _settle(self, connection: Connection, row: Row[Any], suspected: list[str]) -> Orders:
+        """Quarantine a worker with so many suspected owners, or lift that."""
+        since = None if len(suspected) < QUARANTINE_OWNERS else row.quarantined_at or now()
+        settling = update(_WORKERS).where(_WORKERS.c.id == row.id)
+        changed = settling.values(suspected=suspected, quarantined_at=since).returning(*_ORDERS)
+        return _orders(connection.execute(changed).one())
 
     def forget_dead(self, after_seconds: float = 3600.0) -> None:
         """Drop the rows of workers that have been silent for long."""

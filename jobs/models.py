@@ -288,6 +288,8 @@ class Worker(Base):
     heartbeat_at: Mapped[datetime] = mapped_column(default=now(), index=True)
     #: An operator wants it to take no more jobs.
     draining: Mapped[bool] = mapped_column(Boolean, default=False)
+    #: And to give back now what it runs.
+    releasing: Mapped[bool] = mapped_column(Boolean, default=False)
     #: Owners whose jobs failed on it, one after the other with no success between.
     suspected: Mapped[list[str]] = mapped_column(default=list)
     #: It takes no more jobs because of those.

@@ -22,6 +22,7 @@ import hashlib
 
 from jobs.store.client import ClientSide
 from jobs.store.figures import Figures
+from jobs.store.health import Survivors
 from jobs.store.order import MAX_POSITION, OwnOrder
 from jobs.store.quota import Waiting
 from jobs.store.retention import Keeping, Retention, expires_at
@@ -49,7 +50,7 @@ __all__ = [
 ]
 
 
-class JobStore(ClientSide, OwnOrder, WorkerSide, SweeperSide, Retention, Waiting, Figures, Usage):
+class JobStore(ClientSide, OwnOrder, WorkerSide, SweeperSide, Retention, Waiting, Figures, Usage, Survivors):
     """The life of jobs, in one database."""
 
 

@@ -57,6 +57,7 @@ def _worker_columns() -> tuple[sa.Column[Any], ...]:
         sa.Column("models", _DOCUMENT, nullable=False, server_default="[]"),
         sa.Column("job_ids", _DOCUMENT, nullable=False, server_default="[]"),
         sa.Column("draining", sa.Boolean(), nullable=False, server_default=sa.false()),
+        sa.Column("releasing", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("suspected", _DOCUMENT, nullable=False, server_default="[]"),
         sa.Column("quarantined_at", _TIME, nullable=True),
     )
