@@ -1,4 +1,4 @@
-"""The embedded system: Redis, the API, workers and the sweeper on one machine, from one data folder."""
+"""The embedded system: Redis, the API, workers, sweeper and webhooks on one machine, from one data folder."""
 
 from __future__ import annotations
 
@@ -185,6 +185,8 @@ def children(plan: Plan) -> list[Child]:
     made = [
         Child("api", (python, "-m", "gunicorn", "-c", "python:api.gunicorn"), grace=4.0, stage=1),
         Child("sweeper", (python, "-m", "workers.sweep"), grace=4.0, stage=2),
+        # One that is killed in the middle of a message sends it again when it is back.
+        Child("webhooks", (python, "-m", "workers.webhooks"), grace=4.0, stage=2),
     ]
     for number in range(1, plan.workers + 1):
         name = "worker" if plan.workers == 1 else f"worker-{number}"

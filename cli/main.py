@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cli.commands import doctor, engines, jobs, keys, owners, processes, run, storage, up, weights
+from cli.commands import doctor, engines, jobs, keys, owners, processes, run, storage, up, webhooks, weights
 from cli.settings import DEFAULT_DATA_DIR
 
 EPILOG = """\b
@@ -45,11 +45,13 @@ for _command in (
     keys.keys,
     owners.owners,
     storage.storage,
+    webhooks.webhooks,
     weights.weights,
     processes.migrate,
     processes.api,
     processes.worker,
     processes.sweep,
+    processes.dispatch,
     doctor.doctor,
 ):
     main.add_command(_command)

@@ -1,4 +1,4 @@
-"""`atelier migrate`, `api`, `worker`, `sweep`: the parts of the house, one by one."""
+"""`atelier migrate`, `api`, `worker`, `sweep`, `dispatch`: the parts of the house, one by one."""
 
 from __future__ import annotations
 
@@ -54,3 +54,10 @@ def worker(ctx: click.Context, queues: str) -> None:
 def sweep(ctx: click.Context) -> None:
     """Run the sweeper: takes back lost leases, rings for waiting jobs, deletes objects nobody names."""
     _become(ctx, "-m", "workers.sweep")
+
+
+@click.command()
+@click.pass_context
+def dispatch(ctx: click.Context) -> None:
+    """Run the dispatcher: sends webhooks, again and again for a day."""
+    _become(ctx, "-m", "workers.webhooks")

@@ -29,7 +29,7 @@ from cli.errors import CommandError
 @click.option("--queues", default="gpu,cpu", show_default=True, help="Queues the workers serve.")
 @click.pass_context
 def up(ctx: click.Context, host: str, port: int, data_dir: Path | None, workers: int, queues: str) -> None:
-    """Start the whole studio here: Redis, database, API, worker and sweeper.
+    """Start the whole studio here: Redis, database, API, worker, sweeper and webhooks.
 
     Everything lives in one data folder and ends with Ctrl-C. Starting it twice is harmless. What you set
     in the environment is used as it is: DATABASE_URL, REDIS_URL, STORAGE_URL and the rest.

@@ -67,11 +67,11 @@ def gone(process: psutil.Process) -> bool:
         return True
 
 
-def start_system(folder: Path, log: Path, *arguments: str) -> System:
+def start_system(folder: Path, log: Path, *arguments: str, **environ: str) -> System:
     command = (*ATELIER, "up", "--data-dir", str(folder), "--port", "0", *arguments)
     with log.open("w") as out:
         process = subprocess.Popen(
-            command, env=clean_environment(), stdout=out, stderr=subprocess.STDOUT, text=True
+            command, env=clean_environment() | environ, stdout=out, stderr=subprocess.STDOUT, text=True
         )
     return System(process, folder, log)
 
