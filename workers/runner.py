@@ -23,6 +23,7 @@ from storage.base import Storage
 from workers import settings
 from workers.attempt import Attempt, patiently
 from workers.lease import Lease
+from workers.memory import PeakMemory
 
 
 class Catalogue(Protocol):
@@ -136,7 +137,10 @@ class Runner:
             for output in engine.run(params, attempt.context):
                 attempt.keep(output)
 
-        return _caught(make)
+        with PeakMemory() as peak:
+            error = _caught(make)
+        attempt.peak_memory = peak.bytes
+        return error
 
     def _prepare(self, attempt: Attempt) -> tuple[Engine, Any]:
         job = attempt.job
@@ -188,10 +192,12 @@ class Runner:
                     if wrong is not None:
                         errors[attempt.job.id] = wrong
 
-        broke = _caught(make) if ready else None
+        with PeakMemory() as peak:
+            broke = _caught(make) if ready else None
         if broke is not None:
             _log.warning("batch_broke", error=repr(broke))
         for attempt, _, _ in ready:
+            attempt.peak_memory = peak.bytes
             if broke is not None:
                 errors.setdefault(attempt.job.id, _BatchBroke())
             if attempt.context.interrupted:

@@ -35,6 +35,8 @@ WRITE_PATIENCE_SECONDS = 120.0
 REPORT_SECONDS = 5.0
 #: How often the sweeper looks.
 SWEEP_SECONDS = 2.0
+#: How often it looks whether somebody's jobs should have moved up.
+TOP_UP_SECONDS = 10.0
 #: How often it looks for what ages slowly, and how long a job may wait for an engine that nobody has.
 FORGET_SECONDS = 600.0
 ENGINE_GONE_SECONDS = 3600.0

@@ -35,6 +35,9 @@ _log = structlog.get_logger(__name__)
 
 #: Lost leases taken back in one statement.
 EXPIRE_AT_ONCE = 100
+LATE_AT_ONCE = 100
+#: Owners whose jobs behind the line are looked at in one pass.
+OWNERS_AT_ONCE = 100
 #: Rings a queue gets in one sweep at most: a woken worker goes on until its queues are empty.
 MOST_RINGS = 256
 #: Folders looked through in one pass at most, so that the expiry has its turn.
@@ -59,6 +62,9 @@ class Sweeper:
         self._swept: float | None = None
         self._expire_from = 0.0
         self._forget_at = 0.0
+        self._top_up_at = 0.0
+        #: The last owner whose jobs were let into the line; the next pass goes on after them.
+        self._topped_up: str | None = None
         self._expiry_at = 0.0
 
     def run(self, ended: threading.Event) -> None:
@@ -92,6 +98,10 @@ class Sweeper:
         self._swept = now
         if now >= self._expire_from:
             self._expire()
+        self._end_late()
+        if now >= self._top_up_at:
+            self._top_up()
+            self._top_up_at = now + settings.TOP_UP_SECONDS
         self._ring()
         if now >= self._forget_at:
             self._forget()
@@ -149,6 +159,17 @@ class Sweeper:
                 )
             if len(lost) < EXPIRE_AT_ONCE:
                 return
+
+    def _end_late(self) -> None:
+        while True:
+            late = self._store.end_late(limit=LATE_AT_ONCE)
+            for job in late:
+                _log.info("start_by_passed", job_id=job.id, request_id=job.request_id)
+            if len(late) < LATE_AT_ONCE:
+                return
+
+    def _top_up(self) -> None:
+        self._topped_up = self._store.top_up(after=self._topped_up or "", limit=OWNERS_AT_ONCE)
 
     def _ring(self) -> None:
         """Top the doorbells up to the number of waiting jobs: this is what no lost message can survive."""

@@ -32,6 +32,9 @@ def test_a_result_is_stored_with_its_bytes_device_and_meta(bench):
     job = made.run()
     (artifact,) = made.store.artifacts([job.id])[job.id]
     assert (job.state, job.attempt, job.device) == ("succeeded", 1, "test device")
+    assert job.peak_memory > 2**20
+    assert 0 < job.run_seconds < 60
+    assert job.device_seconds == job.run_seconds
     assert (artifact.name, artifact.size, artifact.meta) == ("a.txt", 6, {"n": 1})
     assert read(made, artifact.key) == b"result"
 

@@ -6,6 +6,7 @@ import io
 import socket
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
@@ -244,3 +245,22 @@ def test_a_deleted_job_s_objects_go(sqlite_database, storage, doorbell):
     Sweeper(sqlite_database, storage, doorbell).clean()
     assert keys(storage, f"jobs/{job.id}") == []
     assert len(keys(storage, f"jobs/{other.id}")) == 1
+
+
+def test_a_job_that_is_too_late_is_ended_and_a_raised_cap_lets_jobs_in(
+    sqlite_database, storage, doorbell, monkeypatch
+):
+    monkeypatch.setenv("ATELIER_MAX_RUNNING", "1")
+    first, second = submit(sqlite_database, 2)
+    store = JobStore(sqlite_database)
+    late, _ = store.submit(
+        NewJob(
+            owner_id=first.owner_id, engine="e", queue="cpu", params={}, seed=1,
+            start_by=datetime.now(UTC) - timedelta(seconds=1),
+        )
+    )  # fmt: skip
+    monkeypatch.setenv("ATELIER_MAX_RUNNING", "2")
+    assert store.get(second.id).hold == "behind"
+    Sweeper(sqlite_database, storage, doorbell).sweep()
+    assert store.get(second.id).hold is None
+    assert (store.get(late.id).state, store.get(late.id).error_code) == ("failed", "start_by_passed")
