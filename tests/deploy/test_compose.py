@@ -29,7 +29,8 @@ def services():
 
 def test_the_parts_are_there(services):
     assert set(services) == {
-        *("api", "worker", "worker-gpu", "sweeper", "migrate", "postgres", "redis", "s3", "bucket"),
+        *("api", "worker", "worker-gpu", "sweeper", "webhooks", "migrate"),
+        *("postgres", "redis", "s3", "bucket"),
     }
     assert services["worker-gpu"]["profiles"] == ["gpu"]
 
@@ -39,6 +40,7 @@ def test_nothing_starts_before_what_it_needs(services):
         waits = {part: how["condition"] for part, how in services[name]["depends_on"].items()}
         assert waits["migrate"] == waits["bucket"] == "service_completed_successfully"
         assert waits["redis"] == "service_healthy"
+    assert services["webhooks"]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
     for service in services.values():
         for part, how in service.get("depends_on", {}).items():
             assert part in services
@@ -55,6 +57,7 @@ def test_commands_are_ones_the_tests_run(services, tmp_path):
     for name in ("api", "worker", "worker-gpu"):
         assert "command" not in services[name]  # the image's own: tests/deploy/test_images.py
     assert services["sweeper"]["command"] in started
+    assert services["webhooks"]["command"] in started
     assert services["migrate"]["command"] == ["atelier", "migrate"]
     assert "migrate" in main.commands
 

@@ -35,6 +35,7 @@ from tests.api.helpers import claim
 from tests.conftest import missing
 from tests.services import free_port
 from workers import settings
+from workers.webhook_send import TIMEOUT_SECONDS
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -190,7 +191,7 @@ def test_images_and_commands_exist(container, tmp_path):
     }
     command = container.get("command")
     match container["name"]:
-        case "sweeper":
+        case "sweeper" | "webhooks":
             assert command in started.values()
         case "migrate":
             assert command == ["atelier", "migrate"]
@@ -230,7 +231,10 @@ def test_every_part_is_told_where_the_shared_parts_are():
     secret = set(of("Secret")["atelier-secrets"]["stringData"])
     for name, pod in pods().items():
         told = {entry["name"] for entry in pod["spec"]["containers"][0]["env"]}
-        assert told >= ({"DATABASE_URL"} if name == "atelier-migrate" else secret)
+        if name in ("atelier-migrate", "atelier-webhooks"):
+            assert told == {"DATABASE_URL"}
+        else:
+            assert told >= secret
 
 
 def test_the_settings_make_sense():
@@ -353,6 +357,7 @@ def test_who_reaches_what():
     assert reach == workers | {
         "atelier-api": {53, 5432, 6379, 5672, 9000},
         "atelier-sweeper": {53, 5432, 6379, 5672, 9000},
+        "atelier-webhooks": {53, 5432, 443},
         "atelier-migrate": {53, 5432},
     }
 
@@ -368,9 +373,9 @@ def test_who_reaches_what():
         *("::ffff:10.0.0.1", "ff02::1", "3fff::1", "fec0::1"),
     ],
 )
-def test_the_wall_around_workers_and_their_own_check_agree(address):
+def test_the_wall_around_those_who_call_out_and_their_own_check_agree(address):
     """Both sides of it: what `workers.outbound` would connect to is allowed, what it refuses is not."""
-    rule = of("NetworkPolicy")["worker-internet"]["spec"]["egress"][0]
+    rule = of("NetworkPolicy")["internet"]["spec"]["egress"][0]
     ip = ipaddress.ip_address(address)
     allowed = any(
         ip in ipaddress.ip_network(block["ipBlock"]["cidr"])
@@ -383,7 +388,7 @@ def test_the_wall_around_workers_and_their_own_check_agree(address):
 
 def test_exceptions_lie_within_their_blocks():
     """An API server refuses others."""
-    for block in of("NetworkPolicy")["worker-internet"]["spec"]["egress"][0]["to"]:
+    for block in of("NetworkPolicy")["internet"]["spec"]["egress"][0]["to"]:
         for inner in block["ipBlock"]["except"]:
             assert ipaddress.ip_network(inner).subnet_of(ipaddress.ip_network(block["ipBlock"]["cidr"]))
 
@@ -396,6 +401,7 @@ def test_grace_is_longer_than_what_ends_within_it():
         pod = pods()[name]["spec"]
         assert pod["terminationGracePeriodSeconds"] >= 2 * settings.DRAIN_SECONDS
         assert "lifecycle" not in pod["containers"][0]
+    assert pods()["atelier-webhooks"]["spec"]["terminationGracePeriodSeconds"] > TIMEOUT_SECONDS
     api = pods()["atelier-api"]["spec"]
     pause = api["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert api["terminationGracePeriodSeconds"] > pause + gunicorn.graceful_timeout
@@ -417,6 +423,7 @@ def test_the_number_of_pods_has_one_owner():
         assert ("replicas" in deployment["spec"]) != (name in scaled), name
     assert of("HorizontalPodAutoscaler")["atelier-api"]["spec"]["minReplicas"] == 2
     assert of("Deployment")["atelier-sweeper"]["spec"]["replicas"] == 2
+    assert of("Deployment")["atelier-webhooks"]["spec"]["replicas"] == 2
 
 
 # --- scaling -----------------------------------------------------------------------------------------
