@@ -6,30 +6,34 @@ the job's version.
 
 from __future__ import annotations
 
+import random
 import socket
-import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from flask import Request, Response
+from sqlalchemy import Row
 
 from api.services import Services
 from api.views import preview_url
-from jobs.errors import NotFound, Unavailable
+from api.watching import Watch
+from jobs.errors import Unavailable
 from jobs.schemas import JobEventView
 from jobs.states import FINAL, State
-from jobs.store import JobRow
+from jobs.store import Facts, JobRow
 
 #: Seconds between two comments on a quiet stream: below every proxy's idle limit.
 HEARTBEAT = 15.0
-#: Seconds between two looks at whether the client is still there.
-_TICK = 0.5
+#: After how many milliseconds a client comes back. A process that ends loses all its streams at once; so that
+#: they do not come to the next one all at once, each is told its own.
+RETRY = (1000, 4000)
 
 
 def wait_until_final(
-    found: Services, key_id: str, row: JobRow, seconds: float, gone: Callable[[], bool]
+    found: Services, key_id: str, row: JobRow, seconds: float, connection: socket.socket | None
 ) -> JobRow:
     """The job as it is when it ended, or `seconds` later; at once when too many requests wait already."""
     slot = None if row.state in FINAL else found.slots.take(key_id)
@@ -37,18 +41,19 @@ def wait_until_final(
         return row
     until = time.monotonic() + seconds
     try:
-        with found.watcher.watching(row.id):
-            while row.state not in FINAL and (left := until - time.monotonic()) > 0:
-                if found.watcher.wait_beyond(row.id, row.version, min(left, _TICK)):
-                    row = found.jobs.get(row.id)
-                elif gone() or found.slots.closing.is_set():
+        with _held(found, row.id, connection) as watch:
+            while (left := until - time.monotonic()) > 0 and not (watch.over or watch.deleted):
+                watch.wait(left)
+                if watch.facts is not None and watch.facts.row.state in FINAL:
                     break
     finally:
         slot.release()
-    return row
+    return row if watch.over else found.jobs.get(row.id)
 
 
-def stream(found: Services, key_id: str, row: JobRow, after: int, gone: Callable[[], bool]) -> Response:
+def stream(
+    found: Services, key_id: str, row: JobRow, after: int, connection: socket.socket | None
+) -> Response:
     """The events of a job past version `after`. Raises Unavailable (`too_many_streams`)."""
     slot = found.slots.take(key_id)
     if slot is None:
@@ -58,7 +63,7 @@ def stream(found: Services, key_id: str, row: JobRow, after: int, gone: Callable
             retry_after=5,
         )
     # No job has events to come before a version it has not reached: such an id is another job's, or made up.
-    told = _events(found, row.id, min(after, row.version), gone)
+    told = _events(found, row.id, min(after, row.version), connection)
     response = Response(told, content_type="text/event-stream")
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
@@ -67,61 +72,55 @@ def stream(found: Services, key_id: str, row: JobRow, after: int, gone: Callable
     return response
 
 
-def hang_up_detector(request: Request) -> Callable[[], bool]:
-    """Tells whether the client has hung up; always "no" where the server does not show its socket."""
-    connection: socket.socket | None = request.environ.get("gunicorn.socket")
-
-    def gone() -> bool:
-        if connection is None or isinstance(connection, ssl.SSLSocket):
-            return False
-        try:
-            return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-
-    return gone
+def connection_of(request: Request) -> socket.socket | None:
+    """The client's connection, to notice a hang-up by; None where the server does not show it."""
+    found: socket.socket | None = request.environ.get("gunicorn.socket")
+    return found
 
 
-def _events(found: Services, job_id: str, after: int, gone: Callable[[], bool]) -> Iterator[str]:
-    yield "retry: 2000\n\n"
-    spoken = time.monotonic()
-    with found.watcher.watching(job_id):
-        changed = True
-        while not found.slots.closing.is_set() and not gone():
-            if changed:
-                try:
-                    row = found.jobs.get(job_id)
-                    for event in found.jobs.events(job_id, after):
-                        yield _event("state", _past(row, event))
-                        after = event.version
-                    if after > row.version:
-                        row = found.jobs.get(job_id)  # it went on between the two reads
-                except Unavailable:
-                    yield ": the database is away\n\n"
-                    found.watcher.wait_beyond(job_id, 2**31, _TICK)
-                    continue
-                except NotFound:
-                    return  # deleted meanwhile; a client that comes back gets the 404
-                if row.state in FINAL:
-                    yield _event("done", _present(row))
-                    return
-                if row.version > after:
-                    yield _event("progress", _present(row))
-                    after = row.version
-                spoken = time.monotonic()
-            changed = found.watcher.wait_beyond(job_id, after, _TICK)
-            if not changed and time.monotonic() - spoken > HEARTBEAT:
+@contextmanager
+def _held(found: Services, job_id: str, connection: socket.socket | None) -> Iterator[Watch]:
+    with found.watcher.watching(job_id) as watch, found.hang_ups.noticed(connection, watch.end):
+        yield watch
+
+
+def _events(found: Services, job_id: str, after: int, connection: socket.socket | None) -> Iterator[str]:
+    yield f"retry: {random.randint(*RETRY)}\n\n"
+    with _held(found, job_id, connection) as watch:
+        while True:
+            told = watch.wait(HEARTBEAT)
+            if watch.over or watch.deleted:
+                return  # a client that comes back to a deleted job gets the 404
+            if not told or watch.facts is None:
                 yield ": still here\n\n"
-                spoken = time.monotonic()
+                continue
+            facts = watch.facts
+            # One piece, and so one write, whatever happened since the last.
+            if news := "".join(_news(found, facts, after)):
+                yield news
+            if facts.row.state in FINAL:
+                return
+            after = max(after, facts.row.version)
+
+
+def _news(found: Services, facts: Facts, after: int) -> Iterator[str]:
+    """The events past version `after`."""
+    row = facts.row
+    for event in facts.events:
+        if event.version > after:
+            yield _event("state", _past(found, row, event))
+            after = event.version
+    if row.state in FINAL:
+        yield _event("done", _present(found, row))
+    elif row.version > after:
+        yield _event("progress", _present(found, row))
 
 
 def _event(name: str, view: JobEventView) -> str:
     return f"id: {view.version}\nevent: {name}\ndata: {view.model_dump_json()}\n\n"
 
 
-def _present(row: JobRow) -> JobEventView:
+def _present(found: Services, row: Row[Any]) -> JobEventView:
     return JobEventView(
         job_id=row.id,
         version=row.version,
@@ -129,16 +128,16 @@ def _present(row: JobRow) -> JobEventView:
         attempt=row.attempt,
         progress=row.progress,
         message=row.message,
-        preview_url=preview_url(row),
+        preview_url=preview_url(row, found),
         reason=row.error_code,
         at=row.finished_at or datetime.now(UTC),
     )
 
 
-def _past(row: JobRow, event: Any) -> JobEventView:
+def _past(found: Services, row: Row[Any], event: Row[Any]) -> JobEventView:
     """A change of state; the newest one with what the job's row says besides."""
     if event.version == row.version:
-        return _present(row).model_copy(update={"reason": event.reason, "at": event.at})
+        return _present(found, row).model_copy(update={"reason": event.reason, "at": event.at})
     return JobEventView(
         job_id=row.id,
         version=event.version,

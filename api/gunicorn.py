@@ -1,17 +1,19 @@
 """gunicorn's configuration: `gunicorn --config python:api.gunicorn`.
 
-Owner of ATELIER_BIND (127.0.0.1:8080), ATELIER_API_WORKERS (2), ATELIER_API_THREADS (32) and
-ATELIER_READ_TIMEOUT (20: seconds of silence in the middle of a request after which its connection is closed).
+Owner of ATELIER_BIND (127.0.0.1:8080), ATELIER_API_WORKERS (2), ATELIER_API_THREADS (16 more than
+ATELIER_STREAMS) and ATELIER_READ_TIMEOUT (20: seconds of a client's silence in the middle of a request or of
+its answer after which the connection is closed).
 
 Threads, because of what was measured on two cores with PostgreSQL and 16 clients: `gthread` answered 773
-submissions a second, `gevent` 484, `sync` 330. Waits and event streams hold a thread each, hence 32 of them;
-ATELIER_STREAMS keeps them from taking all.
+submissions a second, `gevent` 484, `sync` 330. Waits and event streams hold a thread each; ATELIER_STREAMS
+says how many may, and there are always threads beyond those for everything else.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -20,12 +22,47 @@ import tempfile
 from typing import Any
 
 from api.metrics import share
+from api.settings import Settings
+
+#: Threads for everything but streams and waits.
+_ORDINARY_THREADS = 16
+#: Connections that are open without a request of theirs being worked on.
+_IDLE_CONNECTIONS = 500
+#: Descriptors of a process besides its clients': the database's, the object store's, files.
+_OWN_FILES = 200
+
+
+def _threads(given: str | None, streams: int) -> int:
+    """How many threads. Ends the program when the streams could take all of them."""
+    count = int(given) if given else streams + _ORDINARY_THREADS
+    if count <= streams:
+        raise SystemExit(
+            f"ATELIER_API_THREADS is {count}, but ATELIER_STREAMS lets streams and waits hold {streams} of "
+            "them, and then nothing else would be answered. "
+            f"Leave ATELIER_API_THREADS out, or set it to {streams + _ORDINARY_THREADS}."
+        )
+    return count
+
+
+def _allow_files(wanted: int) -> None:
+    """Raise this process's limit of open files if need be. Ends the program when it may not."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY != soft < wanted:
+        if resource.RLIM_INFINITY != hard < wanted:
+            raise SystemExit(
+                f"This process may open {hard} files, but needs {wanted} for its connections. Raise the "
+                "limit (`ulimit -n`, LimitNOFILE), or lower ATELIER_STREAMS and run more processes."
+            )
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
 
 wsgi_app = "api.wsgi:app"
 bind = os.environ.get("ATELIER_BIND", "127.0.0.1:8080")
 worker_class = "gthread"
 workers = int(os.environ.get("ATELIER_API_WORKERS", "2"))
-threads = int(os.environ.get("ATELIER_API_THREADS", "32"))
+threads = _threads(os.environ.get("ATELIER_API_THREADS"), Settings.from_env().streams)
+worker_connections = threads + _IDLE_CONNECTIONS
+_allow_files(worker_connections + _OWN_FILES)
 _read_timeout = int(os.environ.get("ATELIER_READ_TIMEOUT", "20"))
 
 #: Each worker builds its own app after the fork: no database connection is ever shared by two processes.
@@ -48,11 +85,14 @@ share(_metrics)
 
 
 def when_ready(server: Any) -> None:
-    """Let no read wait for ever: gthread has no timeout of its own, and half a request holds a thread."""
+    """Let no client hold a thread for ever by its silence: gthread has no timeout of its own."""
     for listener in server.LISTENERS:
-        # By the option and not by settimeout: accepted sockets inherit it, and gunicorn keeps it.
+        # By options and not by settimeout: accepted sockets inherit them, and gunicorn keeps them.
         wait = struct.pack("ll", _read_timeout, 0)
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, wait)
+        # Who takes nothing of an answer, or vanished without a word: a stream would notice after 15 minutes.
+        if listener.sock.family != socket.AF_UNIX and hasattr(socket, "TCP_USER_TIMEOUT"):
+            listener.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _read_timeout * 1000)
 
 
 def post_worker_init(worker: Any) -> None:
@@ -68,8 +108,8 @@ def post_worker_init(worker: Any) -> None:
 
 
 def _is_worth_a_line(record: logging.LogRecord) -> bool:
-    """A read that timed out is the client's silence: without a key, anybody could fill the log with it."""
-    return not (record.exc_info and isinstance(record.exc_info[1], BlockingIOError))
+    """A read or write that timed out is the client's silence: anybody could fill the log with it."""
+    return not (record.exc_info and isinstance(record.exc_info[1], (BlockingIOError, TimeoutError)))
 
 
 def on_exit(_server: Any) -> None:

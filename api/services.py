@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from flask import current_app
 
 from api.forecast import Forecaster
+from api.hangups import HangUps
 from api.keyring import Keyring
 from api.limits import Limiter
 from api.quota import Quota
 from api.settings import Settings
 from api.signing import Signer
-from api.watching import Slots, Watcher
+from api.slots import Slots
+from api.watching import Watcher
 from jobs.accounts import AccountStore
 from jobs.deliveries import DeliveryStore
 from jobs.files import FileStore
@@ -45,12 +47,14 @@ class Services:
     signer: Signer
     watcher: Watcher
     slots: Slots
+    hang_ups: HangUps
 
     @classmethod
     def build(cls, store: JobStore, storage: Storage, doorbell: Doorbell, settings: Settings) -> Services:
         """Everything around these four. Connects to nothing."""
         accounts = AccountStore(store.database)
         fleet = FleetStore(store.database)
+        slots = Slots(settings.streams)
         return cls(
             settings=settings,
             jobs=store,
@@ -66,8 +70,9 @@ class Services:
             quota=Quota(store, accounts),
             forecaster=Forecaster(store, fleet),
             signer=Signer(lambda: accounts.shared_secret("content")),
-            watcher=Watcher(store.versions),
-            slots=Slots(settings.streams),
+            watcher=Watcher(store),
+            slots=slots,
+            hang_ups=HangUps(slots.closing),
         )
 
 

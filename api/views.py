@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy import Row
 
 import engines
-from api.services import services
+from api.services import Services, services
 from engines import weights
 from engines.base import EngineSpec
 from jobs.accounts import Limits
@@ -54,11 +54,11 @@ def content_url(file_id: str) -> str:
     return found.settings.public_url + found.signer.sign(f"/v1/files/{file_id}/content")
 
 
-def preview_url(row: JobRow) -> str | None:
+def preview_url(row: JobRow, found: Services | None = None) -> str | None:
     """A URL of the newest preview; `v` changes with it, so that no cache shows an older one."""
     if row.preview_key is None or row.state in FINAL:
         return None
-    found = services()
+    found = found or services()  # given by event streams, which outlive their request's context
     return found.settings.public_url + found.signer.sign(f"/v1/jobs/{row.id}/preview", v=str(row.version))
 
 

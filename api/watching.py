@@ -1,115 +1,133 @@
-"""One thread per process that sees jobs change, for all streams and waits of the process together."""
+"""One thread per process that sees jobs change, for all streams and waits of the process together.
+
+A stream or wait holds a thread of the server, which sleeps until its own job has news.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import dataclass, field
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.errors import Unavailable
+from jobs.store import Facts, JobStore
 
 #: Seconds between two looks at the database.
 INTERVAL = 0.25
-_GONE = -1
+#: Who comes within this time is asked for together: the streams of a process that ended come all at once.
+GATHER = 0.02
 
 _log = structlog.get_logger(__name__)
 
 
-class Slots:
-    """How many requests of this process may be held open at once, and half as many for one key."""
+class Watch:
+    """What one request knows of its job. It waits in its own thread and is told from others."""
 
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._lock = threading.Lock()
-        self._held: Counter[str] = Counter()
-        #: Set when the process is about to end: streams finish, and their clients resume elsewhere.
-        self.closing = threading.Event()
+    def __init__(self) -> None:
+        #: The newest that is known; None before the first look.
+        self.facts: Facts | None = None
+        #: The job was deleted.
+        self.deleted = False
+        #: There is nobody left to tell.
+        self.over = False
+        self._told = threading.Event()
 
-    def take(self, key_id: str) -> Slot | None:
-        """A slot to be released, or None when all are taken, or all that this key may have."""
-        with self._lock:
-            full = self._held.total() >= self._count or self._held[key_id] >= max(1, self._count // 2)
-            if full or self.closing.is_set():
-                return None
-            self._held[key_id] += 1
-        return Slot(partial(self._give_back, key_id))
+    def wait(self, seconds: float) -> bool:
+        """Wait for news; False when there were none for that long."""
+        told = self._told.wait(seconds)
+        if told:
+            # Before the news are read: what comes in between is told again, not lost.
+            self._told.clear()
+        return told
 
-    def _give_back(self, key_id: str) -> None:
-        with self._lock:
-            self._held[key_id] -= 1
-            if not self._held[key_id]:
-                del self._held[key_id]
+    def tell(self, facts: Facts | None) -> None:
+        """There are news: these, or that the job was deleted."""
+        if facts is None:
+            self.deleted = True
+        else:
+            self.facts = facts
+        self._told.set()
+
+    def end(self) -> None:
+        """There is nobody left to tell."""
+        self.over = True
+        self._told.set()
 
 
-class Slot:
-    """One place among the Slots; releasing it twice is releasing it once."""
+@dataclass
+class _Followed:
+    watches: set[Watch] = field(default_factory=set)
+    facts: Facts | None = None
 
-    def __init__(self, release: Callable[[], None]) -> None:
-        self._release: Callable[[], None] | None = release
-
-    def release(self) -> None:
-        """Give the place back."""
-        release, self._release = self._release, None
-        if release is not None:
-            release()
+    @property
+    def version(self) -> int | None:
+        return self.facts.row.version if self.facts else None
 
 
 class Watcher:
-    """Polls the versions of the watched jobs with one statement and wakes who waits for them."""
+    """Asks for the versions of all watched jobs together, and wakes those whose own job has changed."""
 
-    def __init__(self, versions: Callable[[Sequence[str]], Mapping[str, int]]) -> None:
-        self._versions = versions
-        self._changed = threading.Condition()
-        self._watched: Counter[str] = Counter()
-        self._seen: dict[str, int] = {}
+    def __init__(self, jobs: JobStore) -> None:
+        self._jobs = jobs
+        self._lock = threading.Lock()
+        self._followed: dict[str, _Followed] = {}
+        #: Set when there is a job that was not looked at yet.
+        self._come = threading.Event()
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def watching(self, job_id: str) -> Iterator[None]:
-        """Keep looking at this job meanwhile."""
-        with self._changed:
-            self._watched[job_id] += 1
+    def watching(self, job_id: str) -> Iterator[Watch]:
+        """Keep looking at this job meanwhile. What is known of it is told first."""
+        watch = Watch()
+        with self._lock:
+            followed = self._followed.setdefault(job_id, _Followed())
+            followed.watches.add(watch)
+            if followed.facts is not None:
+                watch.tell(followed.facts)
             # Started by the first who watches, not in the constructor: a thread does not survive a fork.
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
                 self._thread.start()
-            self._changed.notify_all()
+        self._come.set()
         try:
-            yield
+            yield watch
         finally:
-            with self._changed:
-                self._watched[job_id] -= 1
-                if not self._watched[job_id]:
-                    del self._watched[job_id]
-                    self._seen.pop(job_id, None)
-
-    def wait_beyond(self, job_id: str, version: int, timeout: float) -> bool:
-        """Wait until a watched job is past `version` or deleted; False after `timeout` seconds."""
-
-        def past() -> bool:
-            seen = self._seen.get(job_id, 0)
-            return seen > version or seen == _GONE
-
-        with self._changed:
-            return self._changed.wait_for(past, timeout)
+            with self._lock:
+                followed.watches.discard(watch)
+                if not followed.watches:
+                    del self._followed[job_id]
 
     def _run(self) -> None:
+        due = 0.0
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._watched)
-                wanted = list(self._watched)
+            if self._come.wait(max(0.0, due - time.monotonic()) if self._followed else None):
+                time.sleep(GATHER)
+                self._come.clear()
+            everybody = time.monotonic() >= due
             try:
-                found = self._versions(wanted)
-            except Unavailable:
-                # The waiters go on waiting: a database that restarts breaks no stream.
-                _log.warning("watcher_without_database")
-            else:
-                with self._changed:
-                    # Only those still watched: who left has removed their entry.
-                    self._seen.update({i: found.get(i, _GONE) for i in wanted if i in self._watched})
-                    self._changed.notify_all()
-            threading.Event().wait(INTERVAL)
+                self._look(everybody)
+            except (Unavailable, SQLAlchemyError) as error:
+                # Who waits goes on waiting: a database that restarts breaks no stream.
+                _log.warning("watcher_without_database", error=str(error))
+                everybody = True
+            if everybody:
+                due = time.monotonic() + INTERVAL
+
+    def _look(self, everybody: bool) -> None:
+        """Tell what changed, of all jobs or of those that were not looked at yet."""
+        with self._lock:
+            known = {i: f.version for i, f in self._followed.items() if everybody or f.facts is None}
+        versions = self._jobs.versions(i for i, version in known.items() if version is not None)
+        changed = [i for i, version in known.items() if version is None or versions.get(i) != version]
+        found = self._jobs.facts(changed)
+        with self._lock:
+            for job_id in changed:
+                if followed := self._followed.get(job_id):
+                    followed.facts = found.get(job_id)
+                    for watch in followed.watches:
+                        watch.tell(followed.facts)

@@ -11,6 +11,7 @@ The attempt number only grows, so a worker that lost its lease matches no row an
     sweeper.py     take back what dead workers held
     retention.py   remove results that were kept long enough
     quota.py       how many of an owner's jobs wait
+    follow.py      many jobs at once, for event streams
     figures.py     counts for the metrics
     usage.py       what jobs used
     statements.py  the statements that run often, built once
@@ -22,6 +23,7 @@ import hashlib
 
 from jobs.store.client import ClientSide
 from jobs.store.figures import Figures
+from jobs.store.follow import Facts, FollowerSide
 from jobs.store.health import Survivors
 from jobs.store.order import MAX_POSITION, OwnOrder
 from jobs.store.quota import Waiting
@@ -36,6 +38,7 @@ __all__ = [
     "MAX_FAILURES",
     "MAX_POSITION",
     "Beat",
+    "Facts",
     "JobRow",
     "JobStore",
     "Keeping",
@@ -50,7 +53,18 @@ __all__ = [
 ]
 
 
-class JobStore(ClientSide, OwnOrder, WorkerSide, SweeperSide, Retention, Waiting, Figures, Usage, Survivors):
+class JobStore(
+    ClientSide,
+    OwnOrder,
+    WorkerSide,
+    SweeperSide,
+    Retention,
+    Waiting,
+    FollowerSide,
+    Figures,
+    Usage,
+    Survivors,
+):
     """The life of jobs, in one database."""
 
 

@@ -150,11 +150,6 @@ class ClientSide(StoreBase):
         )
         return self.database.read(lambda c: list(c.execute(query)))
 
-    def versions(self, job_ids: Sequence[str]) -> dict[str, int]:
-        """The version of each of these jobs that is still there: one statement for all watchers."""
-        query = select(Job.id, Job.version).where(Job.id.in_(job_ids))
-        return self.database.read(lambda c: {row.id: row.version for row in c.execute(query)})
-
     def cancel(self, job_id: str, owner_id: str | None) -> JobRow:
         """Stop a job: at once when it is queued, at its next progress report when it is running.
 

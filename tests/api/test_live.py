@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import os
 import socket
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import islice
@@ -134,6 +136,67 @@ def test_a_stopping_server_ends_its_streams_soon(live_folder, live_key):
         assert list(events) == []
 
 
+def test_streams_of_a_stopped_process_are_resumed_at_another(live_folder, live_key, store):
+    with ExitStack() as after:
+        first, second = (after.enter_context(ExitStack()) for _ in range(2))
+        old = first.enter_context(serve(live_folder, ATELIER_STREAMS="24", ATELIER_API_THREADS="32"))
+        new = second.enter_context(serve(live_folder, ATELIER_STREAMS="24", ATELIER_API_THREADS="32"))
+        client = after.enter_context(new.client(live_key))
+        job = submit(client)
+        held = [after.enter_context(RawStream(old.port, live_key, job["id"])) for _ in range(12)]
+        assert {stream.next_id() for stream in held} == {1}
+        # when the process that holds them is told to stop, and the job goes on meanwhile
+        began = time.monotonic()
+        first.close()
+        assert time.monotonic() - began < 10
+        assert [list(stream.ids()) for stream in held] == [[]] * 12
+        row = claim(store)
+        # then they come back one by one, not all in one moment, ...
+        retries = {stream.retry for stream in held}
+        assert len(retries) > 6
+        assert all(1000 <= retry <= 4000 for retry in retries)
+        # ... and miss nothing and hear nothing twice, wherever they come back to
+        back = [after.enter_context(RawStream(new.port, live_key, job["id"], last=1)) for _ in range(12)]
+        assert {stream.next_id() for stream in back} == {2}
+        store.succeed(row.id, row.attempt, [])
+        assert [list(stream.ids()) for stream in back] == [[3, 3]] * 12
+
+
+def test_five_hundred_streams_leave_room_for_the_rest(live_folder, live_database, store):
+    """As docs/operations.md says it is set up: one variable, and keys that hold at most half."""
+    keys = [AccountStore(live_database).create_key(name)[0] for name in ("ada", "bob")]
+    with ExitStack() as after:
+        server = after.enter_context(serve(live_folder, ATELIER_STREAMS="500", ATELIER_API_THREADS=""))
+        clients = [after.enter_context(server.client(key)) for key in keys]
+        jobs = [submit(client)["id"] for client in clients]
+        held = [
+            after.enter_context(RawStream(server.port, key, job_id))
+            for _ in range(250)
+            for key, job_id in zip(keys, jobs, strict=True)
+        ]
+        assert {stream.next_id() for stream in held} == {1}
+        # when all places are taken, the next one is refused and everything else is answered
+        refused = clients[0].get(f"/v1/jobs/{jobs[0]}/events")
+        assert (refused.status_code, refused.json()["code"]) == (503, "too_many_streams")
+        began = time.monotonic()
+        for client, job_id in zip(clients * 5, jobs * 5, strict=True):
+            assert client.get(f"/v1/jobs/{job_id}").status_code == 200
+        assert time.monotonic() - began < 5
+        # and a change reaches all who wait for it
+        row = claim(store)
+        began = time.monotonic()
+        told = [stream for stream in held if stream.job_id == row.id]
+        assert len(told) == 250
+        assert {stream.next_id() for stream in told} == {2}
+        assert time.monotonic() - began < 5
+        # who hangs up makes room
+        for stream in held[:100]:
+            stream.close()
+        path = f"/v1/jobs/{jobs[0]}/events"
+        eventually(lambda: _opened(clients[0], path)).close()
+        store.release(row.id, row.attempt)
+
+
 def test_streams_are_bounded_and_never_starve_the_rest(live, client, live_key):
     job = submit(client)
     path = f"/v1/jobs/{job['id']}/events"
@@ -209,6 +272,57 @@ def test_a_deleted_job_ends_its_stream(client):
         next(events)
         assert client.delete(f"/v1/jobs/{job['id']}").status_code == 204
         assert list(events) == []
+
+
+class RawStream:
+    """An event stream on a bare socket: hundreds of them are cheap, and a client's own retries are none."""
+
+    def __init__(self, port: int, key: str, job_id: str, last: int = 0) -> None:
+        self.job_id = job_id
+        #: What `retry:` said, in milliseconds.
+        self.retry = 0
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self._socket.sendall(
+            f"GET /v1/jobs/{job_id}/events HTTP/1.1\r\nHost: x\r\nLast-Event-ID: {last}\r\n"
+            f"Authorization: Bearer {key}\r\n\r\n".encode()
+        )
+        self._lines = self._socket.makefile("rb")
+
+    def ids(self) -> Iterator[int]:
+        """The ids of the events, until the stream ends."""
+        for line in self._lines:
+            if line == b"0\r\n":  # the last chunk
+                return
+            if line.startswith(b"retry: "):
+                self.retry = int(line[7:])
+            elif line.startswith(b"id: "):
+                yield int(line[4:])
+
+    def next_id(self) -> int:
+        return next(self.ids())
+
+    def close(self) -> None:
+        self._lines.close()
+        self._socket.close()
+
+    def __enter__(self) -> RawStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def test_a_stream_links_the_newest_preview(live, client, store, objects):
+    job = submit(client)
+    row = claim(store)
+    key = f"jobs/{row.id}/{row.attempt}/preview.jpg"
+    objects.put(key, io.BytesIO(b"a small picture"), media_type="image/jpeg")
+    with client.stream("GET", f"/v1/jobs/{job['id']}/events") as response:
+        events = read_events(response)
+        assert [next(events).data["preview_url"] for _ in range(2)] == [None, None]
+        store.beat(row.id, row.attempt, lease_seconds=60, progress=0.5, preview_key=key)
+        url = next(events).data["preview_url"]
+    assert httpx.get(live.url + url).content == b"a small picture"
 
 
 # --- waiting --------------------------------------------------------------------------------------
@@ -315,6 +429,23 @@ def test_half_sent_requests_hold_no_thread_for_long(live_folder, live_key):
             time.sleep(0.2)
             assert httpx.get(f"{server.url}/healthz", timeout=10).status_code == 200
             assert "Traceback" not in server.log.read_text()
+
+
+def test_clients_that_read_nothing_hold_no_thread_for_long(live_folder, live_database):
+    key = AccountStore(live_database).create_key("sloth")[0]
+    with ExitStack() as after:
+        server = after.enter_context(serve(live_folder, ATELIER_READ_TIMEOUT="1"))
+        client = after.enter_context(server.client(key))
+        big = client.post("/v1/files", files={"file": picture() + os.urandom(30_000_000)}).json()["url"]
+        for _ in range(12):  # of 8 threads
+            raw = socket.socket()
+            after.callback(raw.close)
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            raw.connect(("127.0.0.1", server.port))
+            raw.sendall(f"GET {big} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        time.sleep(0.5)
+        assert httpx.get(f"{server.url}/healthz", timeout=15).status_code == 200
+        assert "Traceback" not in server.log.read_text()
 
 
 # --- several processes ----------------------------------------------------------------------------
