@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import engines
 from jobs.database import Database
+from jobs.deliveries import DeliveryStore
 from jobs.errors import Unavailable
 from jobs.files import FileStore
 from jobs.fleet import FleetStore
@@ -54,6 +55,7 @@ class Sweeper:
         self._store = JobStore(database)
         self._files = FileStore(database)
         self._fleet = FleetStore(database)
+        self._deliveries = DeliveryStore(database)
         self._expiry = Expiry(self._store, self._files)
         self._storage = storage
         self._doorbell = doorbell
@@ -183,8 +185,9 @@ class Sweeper:
                 return
 
     def _forget(self) -> None:
-        """What is looked at now and then: workers long silent, jobs of engines that were removed."""
+        """What is looked at now and then: workers long silent, messages long sent, removed engines' jobs."""
         self._fleet.forget_dead()
+        self._deliveries.forget()
         known = {name for worker in self._fleet.alive() for name in worker.engines} | set(engines.names())
         for job in self._store.fail_orphans(sorted(known), after_seconds=settings.ENGINE_GONE_SECONDS):
             _log.warning("engine_gone", job_id=job.id, engine=job.engine)

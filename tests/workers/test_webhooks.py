@@ -23,9 +23,11 @@ from jobs.ids import new_id
 from jobs.models import Delivery
 from jobs.store import JobStore, NewArtifact, NewJob
 from jobs.webhooks import Event, WebhookStore, host_of
+from queue_config import Doorbell
 from tests.jobs.conftest import owner
 from tests.receivers import Receiver, receiver
 from workers import webhooks as module
+from workers.sweep import Sweeper
 from workers.webhook_slots import Slots
 from workers.webhooks import CAP_SECONDS, FIRST_SECONDS, MOST_RETRY_AFTER, Dispatcher, next_try
 
@@ -273,6 +275,17 @@ def test_a_database_that_goes_away_for_a_moment_ends_nothing(database, server, a
     monkeypatch.setattr(module, "DeliveryStore", Flaky)
     with running(database):
         eventually(lambda: states(outbox, ada) == ["delivered"])
+
+
+def test_the_sweeper_forgets_what_is_a_month_old(database, storage, server, ada, outbox):
+    (young,) = write(database, ada, server.url)
+    old = update(Delivery).where(Delivery.id != young).values(id=f"msg_{'0' * 32}")
+    write(database, ada, server.url)
+    database.write(lambda c: c.execute(old))
+
+    Sweeper(database, storage, Doorbell()).sweep()
+
+    assert [row.id for row in outbox.page(ada)] == [young]
 
 
 def start(database: Database) -> subprocess.Popen[bytes]:
