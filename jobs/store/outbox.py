@@ -25,6 +25,15 @@ PROGRESS_PATIENCE_SECONDS = 300.0
 MAX_ARTIFACTS = 100
 MAX_DETAIL = 1000
 
+# Built once: every change of state of a job that somebody listens to runs them.
+_HEARERS = select(Webhook.id, Webhook.url, Webhook.events).where(Webhook.owner_id == bindparam("of_owner"))
+_RESULTS = (
+    select(Artifact.id, Artifact.name, Artifact.media_type, Artifact.size)
+    .where(Artifact.job_id == bindparam("of_job"))
+    .order_by(Artifact.id)
+    .limit(MAX_ARTIFACTS)
+)
+_NOW = select(now())
 _ADD = insert(cast(Table, Delivery.__table__)).values(until=now(bindparam("patience", type_=Float)))
 
 #: (the endpoint's id, None for the job's own webhook; its URL)
@@ -74,8 +83,8 @@ def _replaced(connection: Connection, row: Row[Any], address: Address, body: str
 
 def _addresses(connection: Connection, row: Row[Any], event: Event) -> list[Address]:
     """Who wants to hear of this event of this job."""
-    query = select(Webhook.id, Webhook.url, Webhook.events).where(Webhook.owner_id == row.owner_id)
-    found: list[Address] = [(w.id, w.url) for w in connection.execute(query) if event in w.events]
+    hearers = connection.execute(_HEARERS, {"of_owner": row.owner_id})
+    found: list[Address] = [(w.id, w.url) for w in hearers if event in w.events]
     own: Mapping[str, Any] = row.webhook or {}
     if own and event in (own.get("events") or DEFAULT_EVENTS):
         found.append((None, own["url"]))
@@ -113,15 +122,13 @@ def _body(connection: Connection, row: Row[Any], event: Event) -> str:
     }
     if row.error_code:
         data["error"] = {"code": row.error_code, "detail": (row.error_detail or "")[:MAX_DETAIL]}
-    at = connection.execute(select(now())).scalar_one()
+    at = connection.execute(_NOW).scalar_one()
     message = {"type": f"job.{event}", "timestamp": _time(at), "data": data}
     return json.dumps(message, separators=(",", ":"))
 
 
 def _artifacts(connection: Connection, job_id: str) -> list[dict[str, Any]]:
-    columns = (Artifact.id, Artifact.name, Artifact.media_type, Artifact.size)
-    query = select(*columns).where(Artifact.job_id == job_id).order_by(Artifact.id).limit(MAX_ARTIFACTS)
-    return [dict(found._mapping) for found in connection.execute(query)]
+    return [dict(found._mapping) for found in connection.execute(_RESULTS, {"of_job": job_id})]
 
 
 def _time(at: datetime | None) -> str | None:
