@@ -89,7 +89,7 @@ class Attempt:
         except LeaseLost:
             return "lease_lost"
         except Unavailable:
-            return "not_recorded"  # the database stayed away: the lease runs out, another attempt follows
+            return "not_recorded"  # the database stayed away: `workers.health` gives it back later
 
     def _end_with(self, error: Exception) -> str:
         match error:

@@ -34,6 +34,12 @@ FETCH_SECONDS = 60.0
 STOP_LOOK_SECONDS = 0.2
 
 
+class InputAway(Transient):
+    """Somebody else's server did not give us an input: no fault of this machine's."""
+
+    code = "input_unavailable"
+
+
 class JobContext:
     """One attempt's context. Used from the engine's thread only."""
 
@@ -137,7 +143,7 @@ class JobContext:
         except (FetchRefused, ImageRefused) as error:
             raise BadInput(f"The picture behind the URL cannot be used: {error}") from error
         except FetchFailed as error:
-            raise Transient(f"The picture behind the URL could not be fetched: {error}") from error
+            raise InputAway(f"The picture behind the URL could not be fetched: {error}") from error
 
     def progress(
         self,

@@ -22,11 +22,30 @@ from workers import settings
 _log = structlog.get_logger(__name__)
 
 
+class Flag:
+    """An Event without its lock, which the handlers of two signals could both want."""
+
+    def __init__(self) -> None:
+        self._set = False
+
+    def set(self) -> None:
+        """From now on it is set."""
+        self._set = True
+
+    def clear(self) -> None:
+        """From now on it is not."""
+        self._set = False
+
+    def is_set(self) -> bool:
+        """Whether it was set."""
+        return self._set
+
+
 class Stop(enum.Enum):
     """Why an attempt must stop."""
 
     CANCELED = "canceled"
-    #: The worker shuts down: save a checkpoint and give the job back.
+    #: The worker shuts down, or was told to: save a checkpoint and give the job back.
     RELEASED = "released"
     #: Another attempt owns the job, or nobody knows.
     LOST = "lost"
@@ -47,7 +66,7 @@ class Lease:
         job_id: str,
         attempt: int,
         *,
-        draining: threading.Event,
+        draining: Flag,
         end_process: Callable[[int], None] = os._exit,
     ) -> None:
         self._store = store
@@ -89,6 +108,10 @@ class Lease:
     def limit(self, seconds: float) -> None:
         """From now on the job may take this long; then it stops as timed out."""
         self._deadline = time.monotonic() + seconds
+
+    def release(self) -> None:
+        """The job is to be given back, though this process goes on."""
+        self._set(Stop.RELEASED)
 
     def engine_ended(self) -> None:
         """What is left to do is recording the outcome: from now on there is nothing to end hard."""
@@ -155,6 +178,8 @@ class Lease:
                 self._store.fail(
                     self._job_id, self._attempt, code="timeout", detail="The job ran for too long."
                 )
+            else:  # if it is still ours: neither an order nor an outage is a failure of the job's
+                self._store.release(self._job_id, self._attempt)
         except (LeaseLost, Unavailable, SQLAlchemyError) as error:
             _log.warning("hard_stop_not_recorded", error=str(error))  # its lease runs out instead
         self._end_process(70)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -18,11 +17,13 @@ from engines.weights import installed
 from jobs.database import Database
 from jobs.errors import Unavailable
 from jobs.files import FileStore
+from jobs.fleet import FleetStore
 from jobs.store import JobRow, JobStore
 from storage.base import Storage
 from workers import settings
 from workers.attempt import Attempt, patiently
-from workers.lease import Lease
+from workers.health import Health
+from workers.lease import Flag, Lease
 from workers.memory import PeakMemory
 
 
@@ -59,7 +60,9 @@ class Runner:
         self._catalogue = catalogue
         self._engines: dict[str, Engine] = {}
         #: Set when the process is to end: claim nothing more, give back what runs.
-        self.draining = threading.Event()
+        self.draining = Flag()
+        self.health = Health(FleetStore(database), self._store, worker_id)
+        self._leases: tuple[Lease, ...] = ()
         #: What the fleet page shows.
         self.job_ids: tuple[str, ...] = ()
         self.device: str | None = None
@@ -79,7 +82,7 @@ class Runner:
         while not self.draining.is_set():
             before = count
             for queue in self._queues:
-                if self.draining.is_set():
+                if self.draining.is_set() or not self.health.ready():
                     break
                 jobs = self._claim(queue)
                 if jobs:
@@ -100,8 +103,14 @@ class Runner:
                 lease_seconds=settings.LEASE_SECONDS,
             )
         except Unavailable as error:
-            _log.warning("claim_failed", error=error.detail)  # the sweeper rings again
+            _log.warning("claim_failed", error=error.detail)
+            self.health.claim_unanswered()
             return []
+
+    def release(self) -> None:
+        """Give back what runs now; for another thread to call, again while it is needed."""
+        for lease in self._leases:
+            lease.release()
 
     def run(self, jobs: Sequence[JobRow]) -> None:
         """Carry jobs that were claimed together to the end of this attempt."""
@@ -109,12 +118,13 @@ class Runner:
         try:
             with ExitStack() as stack:
                 attempts = [stack.enter_context(self._attempt(job)) for job in jobs]
+                self._leases = tuple(attempt.lease for attempt in attempts)
                 if len(attempts) == 1:
                     self._run_alone(attempts[0])
                 else:
                     self._run_together(attempts)
         finally:
-            self.job_ids = ()
+            self.job_ids, self._leases = (), ()
 
     def _attempt(self, job: JobRow) -> Attempt:
         with _named(job):  # the lease's thread logs with the job's ids, as this one does
@@ -125,8 +135,12 @@ class Runner:
         with _named(attempt.job):
             began = time.monotonic()
             _log.info("job_started")
-            outcome = attempt.end(self._made(attempt))
-            _log.info("job_ended", outcome=outcome, seconds=round(time.monotonic() - began, 3))
+            self._end(attempt, self._made(attempt), began)
+
+    def _end(self, attempt: Attempt, error: Exception | None, began: float) -> None:
+        outcome = attempt.end(error)
+        self.health.judge(attempt.job, outcome)
+        _log.info("job_ended", outcome=outcome, seconds=round(time.monotonic() - began, 3))
 
     def _made(self, attempt: Attempt) -> Exception | None:
         """Let the engine make one job; what it raised, or None."""
@@ -164,12 +178,12 @@ class Runner:
         errors = self._made_together(attempts)
         alone = [a for a in attempts if isinstance(errors.get(a.job.id), _BatchBroke)]
         whole = [a for a in attempts if a.job.id not in errors]
-        self._succeed_together(whole)
+        self._succeed_together(whole, began)
         for attempt in attempts:
             error = errors.get(attempt.job.id)
             if error is not None and attempt not in alone:
                 with _named(attempt.job):
-                    _log.info("job_ended", outcome=attempt.end(error))
+                    self._end(attempt, error, began)
         _log.info("batch_ended", succeeded=len(whole), seconds=round(time.monotonic() - began, 3))
         for attempt in alone:
             self._run_alone(attempt)
@@ -207,27 +221,32 @@ class Runner:
     def _ready(self, attempt: Attempt, ready: list[tuple[Attempt, Engine, Any]]) -> None:
         ready.append((attempt, *self._prepare(attempt)))
 
-    def _succeed_together(self, attempts: Sequence[Attempt]) -> None:
+    def _succeed_together(self, attempts: Sequence[Attempt], began: float) -> None:
         if not attempts:
             return
         for attempt in attempts:
             attempt.lease.engine_ended()
         successes = [attempt.success for attempt in attempts]
         try:
-            patiently(
+            rows = patiently(
                 lambda: self._store.succeed_together(
                     successes, device=attempts[0].device, peak_memory=attempts[0].peak_memory
                 ),
                 Unavailable,
             )
         except Unavailable:
-            _log.warning("batch_not_recorded")  # the leases run out, another attempt follows
+            _log.warning("batch_not_recorded")
+            for attempt in attempts:
+                self.health.judge(attempt.job, "not_recorded")
         except SQLAlchemyError as error:
             # One result that the database refuses must not take the others with it.
             _log.warning("recorded_one_by_one", error=repr(error))
             for attempt in attempts:
                 with _named(attempt.job):
-                    _log.info("job_ended", outcome=attempt.end(None))
+                    self._end(attempt, None, began)
+        else:
+            for attempt, row in zip(attempts, rows, strict=True):
+                self.health.judge(attempt.job, "lease_lost" if row is None else "succeeded")
 
 
 class _BatchBroke(EngineError):

@@ -61,6 +61,8 @@ class Sweeper:
         self._doorbell = doorbell
         self._id = new_id("wrk")
         self._leading = False
+        #: The database was away: a lease that ran out meanwhile says nothing of its job or its worker.
+        self._outage = False
         self._swept: float | None = None
         self._expire_from = 0.0
         self._forget_at = 0.0
@@ -80,6 +82,7 @@ class Sweeper:
                 # While the database was away no worker could renew its lease. Give the living ones the
                 # time to do so before their jobs are taken from them.
                 self._expire_from = _clock() + settings.LEASE_SECONDS
+                self._outage = True
                 _log.warning("sweep_failed", error=str(error))
         try:
             self._fleet.unlock("sweeper", self._id)
@@ -150,7 +153,7 @@ class Sweeper:
 
     def _expire(self) -> None:
         while True:
-            lost = self._store.expire_leases(limit=EXPIRE_AT_ONCE)
+            lost = self._store.expire_leases(limit=EXPIRE_AT_ONCE, charge=not self._outage)
             for job in lost:
                 _log.warning(
                     "lease_expired",
@@ -159,7 +162,10 @@ class Sweeper:
                     attempt=job.attempt,
                     state=job.state,
                 )
+                if job.error_code == "poison_job":
+                    self._fleet.forgive([job.died_on], job.owner_id)
             if len(lost) < EXPIRE_AT_ONCE:
+                self._outage = False
                 return
 
     def _end_late(self) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 from billiard.exceptions import WorkerLostError
-from celery import shared_task
+from celery import bootsteps, shared_task
 from celery.signals import (
     setup_logging,
     task_failure,
@@ -39,6 +39,7 @@ from jobs.store import JobStore
 from queue_config import WAKE_TASK, worker_app
 from storage import open_storage
 from workers import settings
+from workers.health import blame
 from workers.runner import Runner
 
 _log = structlog.get_logger(__name__)
@@ -61,8 +62,7 @@ class _Child:
     def _report(self) -> None:
         while True:
             try:
-                self._fleet.report(
-                    self.worker_id,
+                orders = self.runner.health.report(
                     hostname=socket.gethostname(),
                     pid=os.getpid(),
                     queues=settings.queues(),
@@ -72,12 +72,21 @@ class _Child:
                     models=self.runner.models,
                     job_ids=self.runner.job_ids,
                 )
+                if orders.releasing:
+                    self.runner.release()
             except (Unavailable, SQLAlchemyError) as error:
                 _log.warning("report_failed", error=str(error))
             if self._ended.wait(settings.REPORT_SECONDS):
                 return
 
-    def drain(self, _signal: int, _frame: FrameType | None) -> None:
+    def work(self) -> None:
+        """Run what waits; when there may be more than this worker could see, look again."""
+        while True:
+            self.runner.work()
+            if not self.runner.health.pause(self.runner.draining):
+                return
+
+    def drain(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
         """Give the running job back and claim no more."""
         self.runner.draining.set()
 
@@ -104,11 +113,17 @@ class _Parent:
         return [process.pid for process in getattr(pool, "_pool", ()) if process.pid]
 
     def drain(self) -> None:
-        """Ask the child to give its job back; end it if it has not after DRAIN_SECONDS."""
+        """Ask the child to give its job back; end it if it has not after DRAIN_SECONDS.
+
+        Asked again, it changes nothing: who is impatient must not cost the job its checkpoint.
+        """
+        if self.draining:
+            return
         self.draining = True
         for pid in self.children():
             _signal(pid, signal.SIGUSR2)
-        threading.Thread(target=self._end_late, name="drain", daemon=True).start()
+        for run in (self._end_late, self._end_at_last):
+            threading.Thread(target=run, name="drain", daemon=True).start()
 
     def _end_late(self) -> None:
         time.sleep(settings.DRAIN_SECONDS)
@@ -117,6 +132,22 @@ class _Parent:
             _signal(pid, signal.SIGKILL)
         free_leases(charge=False)
 
+    def _end_at_last(self) -> None:
+        # A broker or a database that is frozen, not gone, may hold the ordinary way out for longer.
+        time.sleep(settings.EXIT_SECONDS)
+        _log.error("parent_ended_hard", seconds=settings.EXIT_SECONDS)
+        os._exit(0)
+
+
+class _Signals(bootsteps.StartStopStep):  # type: ignore[misc]  # celery ships no types
+    """Ctrl-C is SIGTERM: Celery's own second one would end the child before it has given its job back."""
+
+    def start(self, _worker: Any) -> None:
+        """Celery has installed its handlers just before."""
+        signal.signal(signal.SIGINT, signal.getsignal(signal.SIGTERM))
+
+
+app.steps["worker"].add(_Signals)
 
 _child: _Child | None = None
 _parent: _Parent | None = None
@@ -128,20 +159,22 @@ def wake() -> None:
     global _child
     if _child is None:  # a pool without child processes (solo, threads)
         _child = _Child()
-    _child.runner.work()
+    _child.work()
 
 
 def free_leases(*, charge: bool) -> None:
     """This worker's child is dead: let another worker take its job now instead of after the lease.
 
-    `charge`: whether that is a failure of the job's, as it is not when we ended the child to shut down.
+    `charge`: whether that is a failure of the job's and perhaps this machine's fault, as it is not when we
+    ended the child to shut down.
     """
     worker_id = settings.worker_id()
     if worker_id is None:
         return
     database = Database(pool_size=1)
     try:
-        for job in JobStore(database).expire_leases(worker_id=worker_id, charge=charge):
+        freed = JobStore(database).expire_leases(worker_id=worker_id, charge=charge)
+        for job in freed:
             _log.warning(
                 "lease_freed",
                 job_id=job.id,
@@ -149,6 +182,8 @@ def free_leases(*, charge: bool) -> None:
                 attempt=job.attempt,
                 state=job.state,
             )
+        if charge:
+            blame(FleetStore(database), worker_id, freed)
     except (Unavailable, SQLAlchemyError) as error:
         _log.warning("lease_not_freed", error=str(error))  # it runs out by itself
     finally:
@@ -184,6 +219,8 @@ def _on_child_end(**_: Any) -> None:
 
 @worker_shutting_down.connect(weak=False)
 def _on_shutting_down(**_: Any) -> None:
+    if _child is not None:  # a pool without child processes
+        _child.drain()
     if _parent is not None:
         _parent.drain()
 
@@ -196,6 +233,8 @@ def _on_task_failure(exception: BaseException | None = None, **_: Any) -> None:
 
 @worker_shutdown.connect(weak=False)
 def _on_parent_end(**_: Any) -> None:
+    if _child is not None:
+        _child.end()
     _log.info("worker_ended")
 
 
