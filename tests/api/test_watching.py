@@ -107,6 +107,17 @@ def test_many_who_come_at_once_are_asked_for_together(jobs, watcher):
     assert len(jobs.asked) < 50
 
 
+def test_who_comes_between_two_looks_is_told_at_once_and_alone(jobs, watcher, monkeypatch):
+    jobs.known |= {"job_a": 1, "job_b": 1}
+    monkeypatch.setattr(watching, "INTERVAL", 60)
+    with watcher.watching("job_a") as a:
+        version(a)
+        before = len(jobs.asked)
+        with watcher.watching("job_b") as b:
+            assert version(b) == 1
+        assert jobs.asked[before:] == [("facts", ["job_b"])]
+
+
 def test_a_deleted_job_is_told(jobs, watcher):
     jobs.known["job_a"] = 1
     with watcher.watching("job_a") as watch:
