@@ -10,13 +10,15 @@ import os
 import threading
 import time
 from collections import Counter as Tally
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, values
 from prometheus_client.core import GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
+from sqlalchemy import Row
 
 from jobs.errors import Unavailable
 from jobs.fleet import FleetStore
@@ -108,11 +110,23 @@ class JobsCollector(Collector):
             runs.add_metric([engine, state], count_value=count, sum_value=total)
         yield runs
         workers = GaugeMetricFamily("atelier_workers", "Live worker processes.", labels=["queue"])
-        serving: Tally[str] = Tally(dict.fromkeys(QUEUES, 0))
-        serving.update(queue for w in self._fleet.alive() for queue in w.queues)
-        for queue, number in serving.items():
+        alive = self._fleet.alive()
+        for queue, number in _by_queue(alive).items():
             workers.add_metric([queue], number)
         yield workers
+        resting = GaugeMetricFamily(
+            "atelier_workers_quarantined", "Live workers that trust themselves no more.", labels=["queue"]
+        )
+        for queue, number in _by_queue([w for w in alive if w.quarantined_at is not None]).items():
+            resting.add_metric([queue], number)
+        yield resting
+
+
+def _by_queue(workers: Sequence[Row[Any]]) -> Tally[str]:
+    """How many serve each queue."""
+    serving: Tally[str] = Tally(dict.fromkeys(QUEUES, 0))
+    serving.update(queue for worker in workers for queue in worker.queues)
+    return serving
 
 
 def exposition(jobs: JobsCollector) -> bytes:

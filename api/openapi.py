@@ -39,6 +39,7 @@ _TAGS = {
     "engines": "What can be made, and with which parameters.",
     "webhooks": "Where to tell what becomes of jobs, and what came of telling it.",
     "keys": "Who may do what.",
+    "workers": "The machines at work.",
     "health": "For the machines that watch this one; no key is asked for.",
 }
 
@@ -98,7 +99,7 @@ def _operation(rule: Rule, found: Operation, text: str) -> dict[str, Any]:
         made["parameters"] = parameters
     if found.bodies:
         made["requestBody"] = {
-            "required": True,
+            "required": found.body_required,
             "content": {media_type: {"schema": _ref(body)} for media_type, body in found.bodies.items()},
         }
     return made

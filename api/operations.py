@@ -35,6 +35,8 @@ class Operation:
     headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     #: Media type -> a model, or the name of a schema that `api.openapi` makes from the engines.
     bodies: Mapping[str, type[BaseModel] | str] = field(default_factory=dict)
+    #: Whether there has to be one.
+    body_required: bool = True
     #: Response headers of the successful answers: name -> description.
     answer_headers: Mapping[str, str] = field(default_factory=dict)
 
