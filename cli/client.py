@@ -7,10 +7,10 @@ import mimetypes
 import os
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -70,9 +70,20 @@ class Client:
         """One engine, with the schema of its parameters."""
         return self.request("GET", f"/v1/engines/{name}")
 
-    def submit(self, engine: str, params: Json) -> Json:
-        """Hand in a job."""
-        return self.request("POST", "/v1/jobs", json={"engine": engine, "params": params})
+    def submit(self, engine: str, params: Json, options: Json | None = None) -> Json:
+        """Hand in a job; `options` are what the API's JobOptions say."""
+        return self.request("POST", "/v1/jobs", json={"engine": engine, "params": params, **(options or {})})
+
+    def dry_run(self, engine: str, params: Json, options: Json, files: Sequence[tuple[str, Path]]) -> Json:
+        """What would become of this job. The files (param, path) are looked at and not kept."""
+        where = "/v1/jobs?dry_run=true"
+        if not files:
+            return self.request("POST", where, json={"engine": engine, "params": params, **options})
+        form = {"engine": engine, "params": json.dumps(params)}
+        form |= {k: v if isinstance(v, str) else json.dumps(v) for k, v in options.items()}
+        with ExitStack() as opened:
+            parts = [(name, (path.name, opened.enter_context(_readable(path)))) for name, path in files]
+            return self.request("POST", where, data=form, files=parts)
 
     def job(self, job_id: str) -> Json:
         """One job."""
@@ -86,6 +97,26 @@ class Client:
         """Ask for a job to be stopped."""
         return self.request("POST", f"/v1/jobs/{job_id}/cancel")
 
+    def retry(self, job_id: str) -> Json:
+        """A new job like one that failed or was canceled."""
+        return self.request("POST", f"/v1/jobs/{job_id}/retry")
+
+    def hold(self, job_id: str) -> Json:
+        """Let a queued job wait until it is released."""
+        return self.request("POST", f"/v1/jobs/{job_id}/hold")
+
+    def release(self, job_id: str) -> Json:
+        """Let a held job stand in line again."""
+        return self.request("POST", f"/v1/jobs/{job_id}/release")
+
+    def move(self, job_id: str, **where: str) -> Json:
+        """Put a queued job `before` another one, or `to` the front or the end."""
+        return self.request("POST", f"/v1/jobs/{job_id}/move", json=where)
+
+    def usage(self, **query: str | None) -> Json:
+        """What jobs used, a day at a time."""
+        return self.request("GET", "/v1/usage", params={k: v for k, v in query.items() if v is not None})
+
     def delete(self, job_id: str) -> None:
         """Delete a finished job and its results."""
         self.request("DELETE", f"/v1/jobs/{job_id}")
@@ -93,11 +124,8 @@ class Client:
     def upload(self, path: Path) -> str:
         """Upload a file and return its id."""
         media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        try:
-            with path.open("rb") as stream:
-                answer = self.request("POST", "/v1/files", files={"file": (path.name, stream, media_type)})
-        except OSError as error:
-            raise CommandError(f"{path} cannot be read: {error.strerror}") from error
+        with _readable(path) as stream:
+            answer = self.request("POST", "/v1/files", files={"file": (path.name, stream, media_type)})
         return str(answer["id"])
 
     def download(self, url: str, target: Path) -> None:
@@ -189,6 +217,15 @@ class Client:
                 _checked(answer)
             for data in event_data(answer.iter_lines()):
                 yield json.loads(data)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[BinaryIO]:
+    try:
+        with path.open("rb") as stream:
+            yield stream
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def event_data(lines: Iterator[str]) -> Iterator[str]:

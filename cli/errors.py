@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from cli import treatment
 from cli.options import flag
 
 #: The statuses of a request that is wrong in itself.
@@ -69,6 +70,10 @@ def _detail(status: int, problem: dict[str, Any]) -> str:
 def _line(error: dict[str, Any]) -> str:
     """`--style: what is wrong`; a fault of several parameters together names none."""
     # `params.style.0`: the parameter is what stands after `params`.
-    field = str(error.get("field", "")).removeprefix("params").removeprefix(".").split(".")[0]
+    place = str(error.get("field", ""))
+    field = place.removeprefix("params").removeprefix(".").split(".")[0]
     message = str(error.get("message", "")).removeprefix("Value error, ")
+    own = field.replace("_", "-")
+    if own in treatment.NAMES and not place.startswith("params"):
+        return f"--{own}: {message}"
     return f"{flag(field)}: {message}" if field else message

@@ -7,7 +7,22 @@ from pathlib import Path
 
 import click
 
-from cli.commands import doctor, engines, jobs, keys, owners, processes, run, storage, up, webhooks, weights
+from cli.commands import (
+    doctor,
+    engines,
+    jobs,
+    keys,
+    order,
+    owners,
+    processes,
+    run,
+    storage,
+    up,
+    usage,
+    webhooks,
+    weights,
+    workers,
+)
 from cli.settings import DEFAULT_DATA_DIR
 
 EPILOG = """\b
@@ -41,12 +56,17 @@ for _command in (
     jobs.jobs,
     jobs.cancel,
     jobs.retry,
+    order.hold,
+    order.release,
+    order.move,
     jobs.delete,
+    usage.usage,
     keys.keys,
     owners.owners,
     storage.storage,
     webhooks.webhooks,
     weights.weights,
+    workers.workers,
     processes.migrate,
     processes.api,
     processes.worker,

@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
+from cli import treatment
+
 Schema = dict[str, Any]
 
 #: Option names every engine command has of its own.
-RESERVED = frozenset({"output", "json", "detach", "help"})
+RESERVED = frozenset({"output", "json", "detach", "dry-run", "help"}) | treatment.NAMES
 
 
 class FileType(click.ParamType[str]):

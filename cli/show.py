@@ -60,14 +60,15 @@ def progress(console: Console) -> Iterator[Show]:
 
 
 def _plain(console: Console) -> Show:
-    last: dict[str, Any] = {"state": None, "at": 0.0}
+    last: dict[str, Any] = {"state": None, "at": 0.0, "line": ""}
 
     def show(event: dict[str, Any]) -> None:
         now = time.monotonic()
-        if event["state"] == last["state"] and now - last["at"] < PLAIN_SECONDS:
-            return
-        last.update(state=event["state"], at=now)
         line = f"{event['state']:<9} {event['progress']:4.0%}  {event['message']}".rstrip()
+        news = event["state"] != last["state"] or now - last["at"] >= PLAIN_SECONDS
+        if not news or line == last["line"]:
+            return
+        last.update(state=event["state"], at=now, line=line)
         console.print(line, markup=False, soft_wrap=True)
 
     return show

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 from rich.markup import escape
 
-from cli import context, show
-from cli.client import Json
+from cli import context, show, words
+from cli.client import Client, Json
 from cli.commands.run import check_output, finish, follow, follow_or_stop
 
 STATES = ("queued", "running", "succeeded", "failed", "canceled")
@@ -73,12 +73,14 @@ def cancel(ctx: click.Context, job_id: str) -> None:
 @click.option("--detach", is_flag=True, help="Do not wait for it.")
 @click.pass_context
 def retry(ctx: click.Context, job_id: str, output: Path, as_json: bool, detach: bool) -> None:
-    """Submit a job again, with the same parameters and the same seed, as a new job."""
+    """Submit a job again, with the same parameters and the same seed, as a new job.
+
+    Its priority, its timeout and its webhook go with it.
+    """
     if not detach:
         check_output(output)
     with context.client(ctx) as client:
-        old = client.job(job_id)
-        job = client.submit(old["engine"], {**old["params"], "seed": old["seed"]})
+        job = _again(client, client.job(job_id))
         if detach:
             click.echo(json.dumps(job) if as_json else job["id"])
             return
@@ -96,17 +98,24 @@ def delete(ctx: click.Context, job_ids: tuple[str, ...]) -> None:
             click.echo(f"job {job_id}: deleted")
 
 
+def _again(client: Client, old: Json) -> Json:
+    if old["state"] in ("failed", "canceled"):
+        return client.retry(old["id"])
+    # The server retries what went wrong; one that did not, or not yet, is simply asked for once more.
+    kept = {name: old[name] for name in ("priority", "timeout", "webhook") if old.get(name)}
+    return client.submit(old["engine"], {**old["params"], "seed": old["seed"]}, kept)
+
+
 def _list(page: Json, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(page))
         return
     table = show.table("JOB", "ENGINE", "STATE", "RAN", "MADE")
     for job in page["jobs"]:
-        done = f" {job['progress']:.0%}" if job["state"] == "running" else ""
         table.add_row(
             job["id"],
             escape(job["engine"]),
-            job["state"] + done,
+            _state(job),
             show.short_seconds(job["timings"]["run"]),
             show.moment(job["created_at"]),
         )
@@ -115,18 +124,28 @@ def _list(page: Json, as_json: bool) -> None:
         click.echo("There are more: --limit.", err=True)
 
 
+def _state(job: Json) -> str:
+    """A held job is queued, and yet nothing will happen to it."""
+    if (job.get("held") or {}).get("reason") == "owner":
+        return "on hold"
+    return f"running {job['progress']:.0%}" if job["state"] == "running" else str(job["state"])
+
+
 def _describe(job: Json) -> None:
     console = show.results()
     console.print(f"[bold]{job['id']}[/]  {escape(job['engine'])}  {job['state']}  {job['progress']:.0%}")
     if job["message"]:
         console.print(escape(job["message"]))
-    if job.get("queue_position") is not None:
-        console.print(f"position {job['queue_position']} in queue {escape(job['queue'])}")
+    for line in (words.treatment(job), words.outlook(job)):
+        if line:
+            console.print(line, markup=False)
     timings = job["timings"]
     console.print(f"queued {show.seconds(timings['queued'])}, ran {show.seconds(timings['run'])}", end="")
     console.print(
         f", attempt {job['attempt']}, seed {job['seed']}, {escape(job.get('device') or 'no device yet')}"
     )
+    if taken := words.used(job):
+        console.print(taken, markup=False)
     for artifact in job["artifacts"]:
         line = (
             f"  {artifact['id']}  {artifact['name']}  {artifact['media_type']}  {show.size(artifact['size'])}"

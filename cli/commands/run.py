@@ -7,14 +7,16 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
-from cli import context, options, show
+from cli import context, options, show, treatment, words
 from cli.client import FINAL, Client, Json
 from cli.errors import CommandError, NoServer, Refused
+from cli.waiting import Waiting
 
 #: How long an interrupted command waits to see its job canceled.
 CANCEL_SECONDS = 10.0
@@ -45,6 +47,23 @@ class EngineGroup(click.Group):
                 raise CommandError(f"there is no engine {cmd_name!r}; there are: {known}") from error
 
 
+class EngineCommand(click.Command):
+    """A command whose options are shown under headings."""
+
+    def __init__(self, name: str, *, sections: Mapping[str, Sequence[click.Option]], **more: Any) -> None:
+        super().__init__(name, params=[option for some in sections.values() for option in some], **more)
+        self._sections = sections
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The sections; `--help` goes with the last one."""
+        shown = {title: [o.get_help_record(ctx) for o in some] for title, some in self._sections.items()}
+        if (own := self.get_help_option(ctx)) is not None:
+            list(shown.values())[-1].append(own.get_help_record(ctx))
+        for title, records in shown.items():
+            with formatter.section(title):
+                formatter.write_dl([record for record in records if record])
+
+
 @click.group(cls=EngineGroup, no_args_is_help=True, subcommand_metavar="ENGINE [OPTIONS]...")
 def run() -> None:
     """Make something: submit a job, follow it, fetch the result.
@@ -56,7 +75,7 @@ def run() -> None:
 
 def engine_command(view: Json) -> click.Command:
     """The command of one engine, drawn from its JSON Schema."""
-    common: list[click.Parameter] = [
+    common: list[click.Option] = [
         click.Option(
             ["-o", "--output", "_output"],
             type=click.Path(path_type=Path),
@@ -66,27 +85,70 @@ def engine_command(view: Json) -> click.Command:
         ),
         click.Option(["--json", "_as_json"], is_flag=True, help="Print the job as JSON, with its files."),
         click.Option(["--detach", "_detach"], is_flag=True, help="Submit, print the job's id, do not wait."),
+        click.Option(
+            ["--dry-run", "_dry_run"],
+            is_flag=True,
+            help="Submit nothing: check it, and say what it would take and when it would be done.",
+        ),
     ]
-    return click.Command(
+    return EngineCommand(
         view["name"],
         callback=lambda **given: _run(view, given),
-        params=[*options.options(view["params_schema"]), *common],
+        sections={
+            "What to make": options.options(view["params_schema"]),
+            "How the job is treated": treatment.options(),
+            "The command": common,
+        },
         help=f"{view['title']}\n\n{view['description']}",
         short_help=view["title"],
     )
 
 
 def _run(view: Json, given: dict[str, Any]) -> None:
-    output, as_json, detach = given.pop("_output"), given.pop("_as_json"), given.pop("_detach")
-    if not detach:
+    output, as_json = given.pop("_output"), given.pop("_as_json")
+    detach, dry = given.pop("_detach"), given.pop("_dry_run")
+    treated = treatment.take(given)
+    detach = detach or "hold" in treated
+    if not (detach or dry):
         check_output(output)
     with context.client(click.get_current_context()) as client:
+        if dry:
+            _say_what_would_be(client.dry_run(view["name"], *_apart(view, given, treated)), as_json)
+            return
         params = upload_files(client, view, options.values(given))
-        job = client.submit(view["name"], params)
+        job = client.submit(view["name"], params, treated)
         if detach:
             click.echo(json.dumps(job) if as_json else job["id"])
             return
         finish(client, follow_or_stop(client, job["id"]), output, as_json)
+
+
+def _apart(view: Json, given: Json, treated: Json) -> tuple[Json, Json, list[tuple[str, Path]]]:
+    """Params without the local files, how the job is treated, and those files: a dry run stores none."""
+    params, files = options.values(given), []
+    for name in view["files"]:
+        value = params.pop(name, [])
+        refs = value if isinstance(value, list) else [value]
+        files += [(name, Path(ref)) for ref in refs if not options.is_reference(ref)]
+        if known := [ref for ref in refs if options.is_reference(ref)]:
+            params[name] = known if isinstance(value, list) else known[0]
+    return params, treated, files
+
+
+def _say_what_would_be(found: Json, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    takes = found["device_seconds"]
+    click.echo(f"{found['engine']} in queue {found['queue']}: {words.outlook(found) or 'it can be taken'}")
+    click.echo(
+        f"takes about {words.about(takes)} of a device"
+        if takes is not None
+        else "no such job was measured yet"
+    )
+    for name, value in found["params"].items():
+        if value is not None:
+            click.echo(f"  {name}: {value if isinstance(value, str) else json.dumps(value)}")
 
 
 def upload_files(client: Client, view: Json, params: dict[str, Any]) -> dict[str, Any]:
@@ -116,9 +178,9 @@ def follow(client: Client, job_id: str) -> Json:
     """Show a job's progress until it is final, and return it."""
     console = show.errors()
     console.print(f"job {job_id}", markup=False)
-    with show.progress(console) as step:
+    with show.progress(console) as step, Waiting(client, job_id, step) as waiting:
         for event in client.watch(job_id):
-            step(event)
+            waiting.see(event)
     return client.job(job_id)
 
 

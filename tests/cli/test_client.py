@@ -119,6 +119,8 @@ DETAIL = f"{PLAIN[:-1]}; `errors` says which and why."
         (DETAIL, [("params.style_weights", "too many")], [PLAIN, "  --style-weights: too many"]),
         (DETAIL, [("params.style.0", "bad"), ("params.style.1", "bad")], [PLAIN, "  --style: bad"]),
         (DETAIL, [("params.json", "bad")], [PLAIN, "  --param-json: bad"]),
+        ("Late.", [("start_by", "It has passed.")], ["Late.", "  --start-by: It has passed."]),
+        (PLAIN, [("params.timeout", "bad")], [PLAIN, "  --param-timeout: bad"]),
         (DETAIL, [("params", "Value error, a needs b")], [PLAIN, "  a needs b"]),
         (
             "There is no file art_1.",

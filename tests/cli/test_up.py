@@ -114,6 +114,41 @@ def test_a_detached_job_can_be_watched_canceled_retried_and_deleted(atelier, tmp
     assert atelier("jobs", job).returncode == 1
 
 
+def test_waiting_jobs_are_held_released_moved_and_looked_at(atelier, tmp_path):
+    ahead = atelier("run", "echo", "--seconds", "60", "--detach").stdout.strip()
+    first, second = (atelier("run", "echo", "--detach").stdout.strip() for _ in range(2))
+    held = atelier("run", "echo", "--hold", "--priority", "high").stdout.strip()
+    try:
+        assert "on hold until you release it" in atelier("jobs", held).stdout
+        assert "high priority" in atelier("jobs", held).stdout
+        assert "on hold" in atelier("jobs").stdout
+        assert "position 1" in atelier("move", second, "--before", first).stdout
+        assert "position 2" in atelier("move", second, "--end").stdout
+        assert "on hold" in atelier("hold", first, second).stdout
+        assert "position 1" in atelier("release", held).stdout
+        assert "position 2" in atelier("run", "echo", "--dry-run").stdout
+        for wrong in (("move", second), ("move", second, "--front", "--end"), ("hold",)):
+            assert atelier(*wrong).returncode == 2
+        assert "queued" in atelier("hold", ahead).stderr
+    finally:
+        for job in (ahead, first, second):
+            atelier("cancel", job)
+    done = atelier("jobs", held, "--watch", "-o", str(tmp_path / "a.txt"))
+    assert done.returncode == 0, done.stderr
+    assert "cpu" in atelier("usage").stdout
+
+
+def test_what_was_canceled_is_retried_as_it_was(atelier):
+    job = atelier("run", "echo", "--hold", "--priority", "low", "--timeout", "50").stdout.strip()
+    atelier("cancel", job)
+
+    again = atelier("retry", job, "--json", "--detach")
+
+    new = json.loads(again.stdout)
+    assert (new["priority"], new["timeout"]) == ("low", 50)
+    assert new["id"] != job
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_cancels_its_job(system, atelier, number):
     process = subprocess.Popen(

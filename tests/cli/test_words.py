@@ -1,0 +1,82 @@
+"""What the API says of a job, in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from cli import words
+from jobs.store import MAX_POSITION
+
+USAGE = {
+    "queue_seconds": 3.0,
+    "run_seconds": 24.0,
+    "device_seconds": 12.0,
+    "peak_memory": None,
+    "batch_size": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        *((0.2, "1 s"), (4.4, "4 s"), (38.0, "40 s"), (89.0, "90 s"), (91.0, "2 min"), (130.0, "2 min")),
+        *((5000.0, "83 min"), (3 * 3600.0, "3 h"), (72 * 3600.0, "3 days")),
+    ],
+)
+def test_a_forecast_is_no_more_exact_than_it_is(seconds, shown):
+    assert words.about(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("job", "shown"),
+    [
+        (
+            {"state": "queued", "queue_position": 2, "forecast": {"starts_in": 41.0, "ends_in": 120.0}},
+            "position 2, starts in about 40 s, ends in about 2 min",
+        ),
+        (
+            {"queue_position": 1, "forecast": {"servable": True, "starts_in": 0.0}},
+            "position 1, starts at once",
+        ),
+        ({"queue_position": 7, "forecast": {"servable": True, "starts_in": None}}, "position 7"),
+        (
+            {"queue_position": 1, "forecast": {"servable": False, "reason": "No worker serves gpu."}},
+            "position 1, no live worker can take it: No worker serves gpu.",
+        ),
+        (
+            {"state": "queued", "held": {"reason": "owner", "detail": "x"}, "forecast": {"servable": True}},
+            "on hold until you release it",
+        ),
+        (
+            {"held": {"reason": "running_cap", "detail": "2 of your jobs may run."}, "queue_position": 3},
+            "held: 2 of your jobs may run., position 3",
+        ),
+        ({"state": "running", "forecast": {"starts_in": 0.0, "ends_in": 3.2}}, "ends in about 3 s"),
+        ({"state": "succeeded", "forecast": None}, ""),
+        ({"queue_position": MAX_POSITION}, "position 1000 or later"),
+    ],
+)
+def test_where_a_job_stands(job, shown):
+    assert words.outlook(job) == shown
+
+
+def test_an_ordinary_job_has_nothing_to_tell_of_its_treatment():
+    assert words.treatment({"priority": "normal", "start_by": None, "timeout": None, "webhook": None}) == ""
+
+
+def test_what_was_asked_for():
+    hook = {"url": "https://example.org", "events": ["failed"]}
+    told = words.treatment(
+        {"priority": "low", "start_by": "2020-01-01T00:00:00Z", "timeout": 5, "webhook": hook}
+    )
+    assert told == (
+        "low priority, to start by 2020, 5.0 s an attempt at most, webhook to https://example.org (failed)"
+    )
+
+
+def test_what_it_used():
+    assert words.used({"usage": USAGE | {"run_seconds": 0.0}}) == ""
+    assert words.used({"usage": USAGE}) == "used 12 s of a device"
+    assert words.used({"usage": USAGE | {"batch_size": 2, "peak_memory": 2**31}}) == (
+        "used 12 s of a device, ran 24 s together with 1 more, 2.0 GiB at its peak"
+    )
