@@ -1,8 +1,10 @@
 """The Celery app, the queues, the one task, and `wake`: a message says "there is work", never which.
 
-Owner of REDIS_URL. The settings follow from one decision (docs/adr/0001): the database row is the job, so a
-message may be lost or doubled without harm, and everything in Celery that tries to protect messages (late
-acknowledgement, visibility timeouts, result backends, retries, ETAs) is off because it would run jobs twice.
+Owner of REDIS_URL, which may name a RabbitMQ too (amqp://user:password@host:5672/vhost). The settings follow
+from one decision (docs/adr/0001): the database row is the job, so a message may be lost or doubled without
+harm, and everything in Celery that tries to protect messages (late acknowledgement, visibility timeouts,
+result backends, retries, ETAs) is off because it would run jobs twice. That also keeps us clear of what
+RabbitMQ does to messages that are acknowledged late: its consumer timeout, its limit of deliveries.
 """
 
 from __future__ import annotations
@@ -35,6 +37,10 @@ def redis_url() -> str:
     return os.environ.get("REDIS_URL", DEFAULT_URL)
 
 
+def _is_amqp() -> bool:
+    return redis_url().startswith(("amqp", "pyamqp"))
+
+
 def _settings() -> dict[str, Any]:
     return {
         "broker_url": redis_url(),
@@ -50,9 +56,10 @@ def _settings() -> dict[str, Any]:
         # A doorbell is acknowledged when it is heard. Late acknowledgement on Redis runs a live job twice,
         # in parallel, as soon as one connection drops.
         "task_acks_late": False,
-        # A busy worker holds no doorbell that an idle one could hear.
+        # A busy worker holds no doorbell that an idle one could hear. On RabbitMQ it may hold one: that one
+        # the queue's length does not count, so the sweeper rings again.
         "worker_prefetch_multiplier": 1,
-        "worker_disable_prefetch": True,
+        "worker_disable_prefetch": not _is_amqp(),
         # The only pool whose parent can end a hung child, and CUDA does not survive fork.
         "worker_pool": "prefork",
         "worker_concurrency": 1,
@@ -84,6 +91,8 @@ def worker_app() -> Celery:
             "unacked_restore_interval": 10,
             "unacked_restore_throttle": 6,
         }
+    elif _is_amqp():
+        app.conf.broker_heartbeat = 10  # seconds: a frozen broker is noticed after two of them
     return app
 
 
@@ -100,6 +109,9 @@ def publisher_app() -> Celery:
             "socket_keepalive": True,
             "max_retries": 0,
         }
+    elif _is_amqp():
+        app.conf.broker_connection_timeout = 1
+        app.conf.broker_transport_options = {"read_timeout": 1, "write_timeout": 1, "max_retries": 0}
     return app
 
 
@@ -130,6 +142,15 @@ class Doorbell:
 
     def ring(self, queue_name: str) -> None:
         """Ring once, now. Raises kombu's OperationalError when the broker is away."""
+        try:
+            self._send(queue_name)
+        except OperationalError:
+            # A connection that died while it rested: redis-py makes a new one by itself, py-amqp does not.
+            if not _is_amqp():
+                raise
+            self._send(queue_name)
+
+    def _send(self, queue_name: str) -> None:
         with self._library_errors():
             self._app.send_task(WAKE_TASK, queue=queue_name, ignore_result=True)
 

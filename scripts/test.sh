@@ -7,12 +7,13 @@ cd "$ROOT"
 
 ensure_environment api embedded gpu dev
 
-# nginx and promtool check their own configuration; a drive through nginx. A laptop without them skips those tests.
+# nginx and promtool check their own configuration; a drive through nginx; RabbitMQ as the broker. A laptop without
+# them skips those tests.
 if [ "${CI:-}" = "true" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 &&
-    ! { [ -x /usr/sbin/nginx ] && command -v promtool >/dev/null 2>&1; }; then
+    ! { [ -x /usr/sbin/nginx ] && command -v promtool >/dev/null 2>&1 && [ -x /usr/sbin/rabbitmq-server ]; }; then
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -qq --no-install-recommends nginx prometheus; } >/dev/null ||
-        say "nginx and prometheus could not be installed"
+        apt-get install -y -qq --no-install-recommends nginx prometheus rabbitmq-server; } >/dev/null ||
+        say "nginx, prometheus and rabbitmq-server could not be installed"
 fi
 
 export PATH="$VENV/bin:$PATH"
