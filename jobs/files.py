@@ -154,16 +154,11 @@ class FileStore:
         Returns how many went, and the last file's id while there are old ones beyond it. The walk is by id,
         which is by age, and bounded: an old file that is still read costs a look and holds up nothing.
         """
-        page = (
-            select(Artifact.id)
+        looking = (
+            select(Artifact.id, (Artifact.created_at < _CUTOFF).label("old"), _LONG_UNREAD.label("due"))
             .where(Artifact.owner_id == owner_id, Artifact.id > after)
             .order_by(Artifact.id)
             .limit(limit)
-        )
-        looking = (
-            select(Artifact.id, (Artifact.created_at < _CUTOFF).label("old"), _LONG_UNREAD.label("due"))
-            .where(Artifact.id.in_(page.subquery().select()))
-            .order_by(Artifact.id)
         )
         rows = self.database.read(lambda c: list(c.execute(looking, {"keep": keep_seconds})))
         due = [row.id for row in rows if row.due]

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    Boolean,
+    ColumnElement,
     Connection,
     Float,
     Row,
@@ -40,9 +40,9 @@ from jobs.store.statements import JOBS
 
 DAY = 86400.0
 
-# As the partial index has them: SQLAlchemy would write the second as `data_removed = 0` for SQLite.
+# As the partial index has them. A Boolean, of any kind, SQLAlchemy would compare with a number for SQLite.
 ENDED = JOBS.c.finished_at.is_not(None)
-KEPT = literal_column("NOT jobs.data_removed", Boolean)
+KEPT: ColumnElement[Any] = literal_column("NOT jobs.data_removed")
 _READER: Any = Job.__table__.alias("reader")
 _RESULT: Any = Artifact.__table__.alias("result")
 
@@ -57,7 +57,11 @@ def cutoff(keep_seconds: Any) -> ScalarSelect[datetime]:
 
 _DAYS = func.coalesce(User.keep_days, bindparam("default_days", type_=Float))
 _OLDEST_RESULT = (
-    select(func.min(JOBS.c.finished_at)).where(JOBS.c.owner_id == User.id, ENDED, KEPT).scalar_subquery()
+    select(JOBS.c.finished_at)
+    .where(JOBS.c.owner_id == User.id, ENDED, KEPT)
+    .order_by(JOBS.c.finished_at)
+    .limit(1)
+    .scalar_subquery()
 )
 _OLDEST_FILE = (
     select(Artifact.created_at)
@@ -78,11 +82,18 @@ _OWNERS = (
     .order_by(User.id)
     .limit(bindparam("most"))
 )
-_READ = exists().where(
-    _RESULT.c.job_id == JOBS.c.id,
-    JobInput.artifact_id == _RESULT.c.id,
-    _READER.c.id == JobInput.job_id,
-    _READER.c.finished_at.is_(None),
+#: A reader of one of its results that goes on. Not EXISTS, which PostgreSQL may turn into a join with all
+#: readers there are, for every batch again.
+_READER_LEFT = (
+    select(literal_column("1"))
+    .where(
+        _RESULT.c.job_id == JOBS.c.id,
+        JobInput.artifact_id == _RESULT.c.id,
+        _READER.c.id == JobInput.job_id,
+        _READER.c.finished_at.is_(None),
+    )
+    .limit(literal_column("1"))
+    .scalar_subquery()
 )
 DUE = (
     select(JOBS.c.id, JOBS.c.attempt)
@@ -91,7 +102,7 @@ DUE = (
         ENDED,
         KEPT,
         JOBS.c.finished_at < cutoff(bindparam("keep", type_=Float)),
-        ~_READ,
+        _READER_LEFT.is_(None),
     )
     .order_by(JOBS.c.finished_at)
     .limit(bindparam("most"))
