@@ -44,7 +44,7 @@ class Health:
         #: Held while the orders are read and kept, so that an older answer never replaces a newer one.
         self._learning = threading.Lock()
         #: Attempts that were left to their leases.
-        self._owed: list[tuple[str, int]] = []
+        self._owed: list[JobRow] = []
         #: The database went away in a claim, which may have taken jobs all the same.
         self._claim_unanswered = False
 
@@ -91,7 +91,7 @@ class Health:
     def judge(self, job: JobRow, outcome: str) -> None:
         """How an attempt ended here: a reason to trust this worker, to suspect it, or neither."""
         if outcome in ABANDONED:
-            self._owed.append((job.id, job.attempt))
+            self._owed.append(job)
             return
         try:
             with self._learning:
@@ -128,12 +128,15 @@ class Health:
                 _log.info("claim_undone", job_id=job.id, attempt=job.attempt)
             self._claim_unanswered = False
         while self._owed:
-            job_id, attempt = self._owed[0]
+            job = self._owed[0]
             try:
-                self._store.release(job_id, attempt)
-                _log.info("released_late", job_id=job_id, attempt=attempt)
+                row = self._store.release(job.id, job.attempt)
+                charged = row.failures > job.failures  # its lease had been taken back before
             except LeaseLost:
-                self._store.survived(job_id, self._worker_id)
+                charged = True  # it runs elsewhere by now
+            if charged:
+                self._store.survived(job.id, self._worker_id)
+            _log.info("settled", job_id=job.id, attempt=job.attempt, charged=charged)
             del self._owed[0]
 
 
