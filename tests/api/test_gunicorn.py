@@ -37,7 +37,9 @@ def configured(limit: str = "", **environ: str) -> subprocess.CompletedProcess[s
     ],
 )
 def test_there_are_always_threads_beyond_the_streams(environ, threads):
-    assert json.loads(configured(**environ).stdout)["threads"] == threads
+    made = configured(**environ)
+    assert made.returncode == 0, made.stderr
+    assert json.loads(made.stdout)["threads"] == threads
 
 
 @pytest.mark.parametrize("threads", ["16", "500"])
@@ -50,8 +52,10 @@ def test_threads_that_streams_could_take_all_are_refused(threads):
 
 
 def test_the_limit_of_open_files_is_raised_as_far_as_it_is_needed():
-    made = json.loads(configured("ulimit -Sn 256;", ATELIER_STREAMS="500").stdout)
-    assert made["connections"] < made["files"] < 2000
+    made = configured("ulimit -Sn 256;", ATELIER_STREAMS="500")
+    assert made.returncode == 0, made.stderr
+    found = json.loads(made.stdout)
+    assert found["connections"] < found["files"] < 2000
 
 
 def test_a_limit_that_may_not_be_raised_is_a_clear_error():
