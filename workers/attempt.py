@@ -40,6 +40,8 @@ class Attempt:
         #: What it ran on, and the bytes that took; for the job's record.
         self.device: str | None = None
         self.peak_memory: int | None = None
+        #: Whether `end` was called.
+        self.ended = False
         self._store = store
         self._storage = storage
         self._kept: dict[str, NewArtifact] = {}
@@ -83,6 +85,7 @@ class Attempt:
 
     def end(self, error: Exception | None) -> str:
         """Record how it ended: well, or with what was raised. Returns the outcome in a word or two."""
+        self.ended = True
         self.lease.engine_ended()
         try:
             return self._succeed() if error is None else self._end_with(error)

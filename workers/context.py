@@ -64,6 +64,8 @@ class JobContext:
         self._stored_more = False
         #: Whether the engine was told, by Interrupted, to stop.
         self.interrupted = False
+        #: Called at each report of progress; for a batch, whose engine shows by any job's that it goes on.
+        self.on_progress: Callable[[], None] | None = None
         self._checkpoint_due = time.monotonic() + settings.CHECKPOINT_SECONDS
 
     @property
@@ -154,6 +156,8 @@ class JobContext:
         state: Callable[[], bytes] | None = None,
     ) -> None:
         """See `engines.base.Context.progress`."""
+        if self.on_progress is not None:
+            self.on_progress()
         stop = self._lease.stop
         if stop is not None:
             if stop is Stop.RELEASED and state is not None:

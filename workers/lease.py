@@ -82,6 +82,7 @@ class Lease:
         self._renewed = time.monotonic()
         self._reported = 0.0
         self._engine_ended = False
+        self._engine_lived = 0.0
         # In the job's logging context: its lines carry the job's and the request's id.
         context = contextvars.copy_context()
         self._thread = threading.Thread(
@@ -113,9 +114,19 @@ class Lease:
         """The job is to be given back, though this process goes on."""
         self._set(Stop.RELEASED)
 
+    def engine_began(self) -> None:
+        """From now on an engine that does not stop when it is told to is ended hard."""
+        self._engine_ended = False
+        self.engine_lives()
+
+    def engine_lives(self) -> None:
+        """The engine, which runs other jobs together with this one, goes on as it should."""
+        self._engine_lived = time.monotonic()
+
     def engine_ended(self) -> None:
-        """What is left to do is recording the outcome: from now on there is nothing to end hard."""
+        """No engine runs the job: there is nothing to end hard, and its time does not go by."""
         self._engine_ended = True
+        self._deadline = math.inf
 
     def report(self, progress: float, message: str, preview_key: str | None) -> None:
         """Leave the newest progress for the thread to write."""
@@ -134,7 +145,8 @@ class Lease:
                     self._set(Stop.LOST)
             if time.monotonic() > self._deadline:
                 self._set(Stop.TIMED_OUT)
-            overdue = time.monotonic() - self._stop_since > settings.HARD_STOP_SECONDS
+            lived = max(self._stop_since, self._engine_lived)
+            overdue = time.monotonic() - lived > settings.HARD_STOP_SECONDS
             if self._stop and overdue and not self._engine_ended:
                 self._end_hard(self._stop)
 

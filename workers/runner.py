@@ -145,6 +145,8 @@ class Runner:
     def _made(self, attempt: Attempt) -> Exception | None:
         """Let the engine make one job; what it raised, or None."""
         attempt.forget()
+        attempt.context.on_progress = None
+        attempt.lease.engine_began()
 
         def make() -> None:
             engine, params = self._prepare(attempt)
@@ -175,23 +177,38 @@ class Runner:
     def _run_together(self, attempts: Sequence[Attempt]) -> None:
         began = time.monotonic()
         _log.info("batch_started", engine=attempts[0].job.engine, jobs=[a.job.id for a in attempts])
-        errors = self._made_together(attempts)
+        errors = self._made_together(attempts, began)
         alone = [a for a in attempts if isinstance(errors.get(a.job.id), _BatchBroke)]
+        for attempt in alone:
+            attempt.lease.engine_ended()  # until its own turn comes
         whole = [a for a in attempts if a.job.id not in errors]
         self._succeed_together(whole, began)
         for attempt in attempts:
             error = errors.get(attempt.job.id)
-            if error is not None and attempt not in alone:
+            if error is not None and attempt not in alone and not attempt.ended:
                 with _named(attempt.job):
                     self._end(attempt, error, began)
         _log.info("batch_ended", succeeded=len(whole), seconds=round(time.monotonic() - began, 3))
         for attempt in alone:
-            self._run_alone(attempt)
+            if attempt.lease.stop is None:
+                self._run_alone(attempt)
+            else:
+                with _named(attempt.job):
+                    self._end(attempt, Interrupted(), began)
 
-    def _made_together(self, attempts: Sequence[Attempt]) -> dict[str, Exception]:
+    def _made_together(self, attempts: Sequence[Attempt], began: float) -> dict[str, Exception]:
         """Let the engine make all of them; what stands in the way of each that did not come out well."""
         errors: dict[str, Exception] = {}
         ready: list[tuple[Attempt, Engine, Any]] = []
+
+        def goes_on() -> None:
+            for attempt in attempts:
+                attempt.lease.engine_lives()
+                if attempt.context.interrupted and not attempt.ended:
+                    # At once: whoever canceled one job need not wait for the others.
+                    with _named(attempt.job):
+                        self._end(attempt, Interrupted(), began)
+
         for attempt in attempts:
             wrong = _caught(partial(self._ready, attempt, ready))
             if wrong is not None:
@@ -200,12 +217,15 @@ class Runner:
         def make() -> None:
             engine = cast(BatchEngine, ready[0][1])
             for index, output in engine.run_batch([(params, a.context) for a, _, params in ready]):
+                goes_on()
                 attempt = ready[index][0]
-                if attempt.job.id not in errors:
+                if attempt.job.id not in errors and not attempt.ended:
                     wrong = _caught(partial(_keep, attempt, output))
                     if wrong is not None:
                         errors[attempt.job.id] = wrong
 
+        for attempt in attempts:
+            attempt.context.on_progress = goes_on
         with PeakMemory() as peak:
             broke = _caught(make) if ready else None
         if broke is not None:

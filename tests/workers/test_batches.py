@@ -9,6 +9,8 @@ import pytest
 from engines.base import BadInput, Interrupted, Output
 from jobs.errors import Unavailable
 from tests.jobs.conftest import owner
+from workers import settings
+from workers.lease import Lease
 
 TOGETHER = {"batch": "same", "batch_most": 16}
 
@@ -177,6 +179,95 @@ def test_each_job_has_its_own_time_limit(batches):
     made.runner.work()
     assert states(made, ids) == ["succeeded", "failed", "succeeded"]
     assert made.store.get(ids[1]).error_code == "timeout"
+
+
+class TestHardStop:
+    """An engine that hangs is ended with its process; one that goes on with the other jobs does not hang."""
+
+    @pytest.fixture
+    def ended(self, monkeypatch):
+        monkeypatch.setattr(settings, "HARD_STOP_SECONDS", 0.5)
+        monkeypatch.setattr(settings, "POLL_SECONDS", 0.05)
+        codes = []
+        real = Lease.__init__
+        monkeypatch.setattr(
+            Lease, "__init__", lambda *args, **more: real(*args, **more, end_process=codes.append)
+        )
+        return codes
+
+    def test_a_job_that_is_canceled_ends_at_once_and_its_batch_goes_on(self, batches, ended):
+        ids, seen = [], []
+
+        def together(items):
+            yield from slow(lambda: made.store.cancel(ids[1], None))(items)
+            seen.extend(states(made, ids))
+
+        made = batches(together)
+        ids += [made.submit(n=n, new=TOGETHER) for n in range(3)]
+        made.runner.work()
+        assert ended == []
+        assert seen == ["running", "canceled", "running"]
+        assert states(made, ids) == ["succeeded", "canceled", "succeeded"]
+
+    def test_a_job_whose_results_are_made_waits_for_its_batch_in_peace(self, batches, ended):
+        def together(items):
+            yield 0, text(items[0][0])
+            yield from ((index + 1, output) for index, output in slow(lambda: None)(items[1:]))
+
+        made = batches(together)
+        ids = [made.submit(n=n, new=TOGETHER | {"timeout_seconds": s}) for n, s in enumerate((0.3, None))]
+        made.runner.work()
+        assert ended == []
+        assert states(made, ids) == ["succeeded"] * 2
+
+    def test_an_engine_that_hangs_in_a_batch_is_ended(self, batches, ended):
+        def together(items):
+            time.sleep(1.5)
+            yield from each(items)
+
+        made = batches(together)
+        for n in range(2):
+            made.submit(n=n, new=TOGETHER | {"timeout_seconds": 0.2})
+        made.runner.work()
+        assert 70 in ended
+
+    def test_jobs_of_a_batch_that_broke_wait_for_their_turn_in_peace(self, batches, ended):
+        def together(_items):
+            raise ZeroDivisionError
+            yield
+
+        def one(params, context):
+            for step in range(16):
+                context.progress(step / 16)
+                time.sleep(0.05)
+            yield text(params)
+
+        made = batches(together, one)
+        ids = [made.submit(n=n, new=TOGETHER | {"timeout_seconds": 1.2}) for n in range(4)]
+        made.runner.work()
+        assert ended == []
+        assert states(made, ids) == ["succeeded"] * 4
+
+    def test_one_that_is_canceled_while_it_waits_for_its_turn_is_not_begun(self, batches, ended):
+        def together(_items):
+            raise ZeroDivisionError
+            yield
+
+        def one(params, context):
+            begun.append(params.n)
+            made.store.cancel(ids[1], None)
+            for _ in range(20):
+                context.progress(0)
+                time.sleep(0.05)
+            yield text(params)
+
+        ids, begun = [], []
+        made = batches(together, one)
+        ids += [made.submit(n=n, new=TOGETHER) for n in range(3)]
+        made.runner.work()
+        assert ended == []
+        assert begun == [0, 2]
+        assert states(made, ids) == ["succeeded", "canceled", "succeeded"]
 
 
 def test_a_batch_that_lost_its_leases_changes_nothing(batches):
