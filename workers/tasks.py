@@ -206,9 +206,10 @@ def _on_child_start(**_: Any) -> None:
     global _child
     configure_logging("worker")
     _child = _Child()
-    # SIGUSR2 from the parent; SIGTERM from a supervisor that signals the whole group.
     signal.signal(signal.SIGUSR2, _child.drain)
-    signal.signal(signal.SIGTERM, _child.drain)
+    # A supervisor may signal the whole group, Ctrl-C does; the parent, who is told too, asks by SIGUSR2. Not
+    # a handler of ours: the pool replaces any by one that ends the process at once, but leaves this alone.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 @worker_process_shutdown.connect(weak=False)

@@ -4,95 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import boto3
-import psutil
 import pytest
 from moto.server import ThreadedMotoServer
 
 from jobs.database import Database
 from jobs.errors import Unavailable
-from jobs.fleet import FleetStore
 from jobs.migrate import migrate
-from jobs.store import JobStore, NewJob
-from queue_config import Doorbell, publisher_app
-from tests.jobs.conftest import owner
 from tests.services import free_port, postgres_server, redis_server
+from tests.workers.house import House
 from workers import settings
-
-
-class House:
-    """A worker fleet of one's own."""
-
-    def __init__(self, database: Database, tmp_path, redis, monkeypatch, **environment: str) -> None:
-        self.store = JobStore(database)
-        self.fleet = FleetStore(database)
-        self.redis = redis
-        self._owner = owner(database)
-        self._log = (tmp_path / "processes.log").open("wb")
-        self._environment = os.environ | {
-            "DATABASE_URL": database.url.render_as_string(hide_password=False),
-            "REDIS_URL": redis.url,
-            "STORAGE_URL": f"file://{tmp_path}/objects",
-            **environment,
-        }
-        monkeypatch.setenv("REDIS_URL", redis.url)
-        self.doorbell = Doorbell(publisher_app())
-        self.processes: list[subprocess.Popen[bytes]] = []
-
-    def start(self, module: str) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module], env=self._environment, stdout=self._log, stderr=self._log
-        )
-        self.processes.append(process)
-        return process
-
-    def submit(self, seconds: float, *, ring: bool = True) -> str:
-        row, _ = self.store.submit(
-            NewJob(
-                owner_id=self._owner, engine="echo", queue="cpu", seed=1,
-                params={"seconds": seconds, "text": "x"},
-            )
-        )  # fmt: skip
-        if ring:
-            self.doorbell.wake("cpu")
-        return str(row.id)
-
-    def until(self, job_id: str, *states: str, seconds: float = 40.0):
-        give_up = time.monotonic() + seconds
-        while (row := self.store.get(job_id)).state not in states:
-            assert time.monotonic() < give_up, f"still {row.state} after {seconds} s"
-            time.sleep(0.05)
-        return row
-
-    def child(self) -> int:
-        """The pid of the process that runs jobs."""
-        give_up = time.monotonic() + 20
-        while not (alive := self.fleet.alive()):
-            assert time.monotonic() < give_up
-            time.sleep(0.1)
-        return int(alive[-1].pid)
-
-    def kill_all(self, process: subprocess.Popen[bytes]) -> None:
-        """SIGKILL a worker with its child, as a machine that loses power."""
-        tree = psutil.Process(process.pid)
-        for each in [*tree.children(recursive=True), tree]:
-            each.kill()
-        process.wait()
-
-    def close(self) -> None:
-        for process in self.processes:
-            if process.poll() is None:
-                process.terminate()
-        for process in self.processes:
-            try:
-                process.wait(timeout=25)
-            except subprocess.TimeoutExpired:
-                self.kill_all(process)
-        self._log.close()
 
 
 @pytest.fixture
