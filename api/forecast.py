@@ -55,7 +55,7 @@ class Forecaster:
     ) -> Forecast:
         """Of a job that waits, or would wait, at this place in its queue's line."""
         alive = self._fresh("workers", self._fleet.alive)
-        able = [worker for worker in alive if _takes(worker, engine, queue, needs)]
+        able = [worker for worker in alive if takes(worker, engine, queue, needs)]
         if not able:
             return Forecast(servable=False, reason=_why(alive, engine, queue, needs))
         if held or position is None:
@@ -107,7 +107,8 @@ def _left(row: JobRow, speed: Speed | None) -> float | None:
     return round(max(speed.run_seconds * cost - ran, 0.0), 1)
 
 
-def _takes(worker: Row[Any], engine: str, queue: str, needs: str) -> bool:
+def takes(worker: Row[Any], engine: str, queue: str, needs: str) -> bool:
+    """Whether a live worker would claim a job of this engine and queue that needs these weights."""
     return (
         not worker.draining
         and worker.quarantined_at is None

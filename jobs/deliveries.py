@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from jobs.clock import now
+from jobs.clock import now, seconds_since
 from jobs.database import Database
 from jobs.errors import NotFound
 from jobs.models import Delivery, DeliveryAttempt, Webhook
@@ -221,6 +221,15 @@ class DeliveryStore:
             .returning(_DELIVERIES)
         )
         return _found(self.database.write(lambda c: c.execute(again).one_or_none()))
+
+    # --- for the metrics
+
+    def backlog(self) -> tuple[int, float]:
+        """How many messages are to be sent, now or later, and for how many seconds the first has been due."""
+        late = func.coalesce(seconds_since(func.min(Delivery.due_at)), 0.0)
+        query = select(func.count(), late).where(Delivery.state == _PENDING)
+        count, seconds = self.database.read(lambda c: c.execute(query).one())
+        return int(count), max(0.0, float(seconds))
 
     # --- for the sweeper
 

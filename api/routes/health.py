@@ -12,9 +12,10 @@ from kombu.exceptions import OperationalError
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import Field
 
-from api.metrics import JobsCollector, exposition
+from api.metrics import exposition
 from api.operations import operation
 from api.services import Services, services
+from api.system_metrics import JobsCollector
 from api.views import respond
 from jobs.errors import AtelierError
 from jobs.schemas import Wire
@@ -60,7 +61,7 @@ def blueprint(found: Services) -> Blueprint:
     """The routes of one app, with what they remember between requests."""
     routes = Blueprint("health", __name__)
     readiness = Readiness()
-    collector = JobsCollector(found.jobs, found.fleet)
+    collector = JobsCollector(found.jobs, found.fleet, found.deliveries, found.forecaster)
 
     @routes.get("/healthz")
     @operation("Whether this process lives", "health", {200: Alive}, access="none")

@@ -1,44 +1,97 @@
-"""Counts over all jobs, for the metrics."""
+"""Counts over all jobs, for the metrics.
+
+What a fleet is steered by is read from the partial indexes of what waits and runs, and costs as much as the
+line is long. What is kept costs one pass over the table: nothing is steered by it.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
+from jobs.clock import now, seconds_since
 from jobs.models import Job
 from jobs.store.base import StoreBase
-from jobs.store.statements import QUEUED
+from jobs.store.statements import IN_LINE, JOBS, QUEUED, RUNNING
+
+
+@dataclass(frozen=True)
+class InLine:
+    """The jobs in line that the same workers can take."""
+
+    engine: str
+    queue: str
+    #: Weights files, as in `Job.needs`.
+    needs: str
+    #: False: those whose pause before the next attempt is not over.
+    due: bool
+    jobs: int
+    #: The sum of `Job.cost`.
+    cost: float
+    #: Seconds that the first of them has been waiting.
+    oldest: float
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The jobs of one engine, queue and state that there are rows of."""
+
+    engine: str
+    queue: str
+    state: str
+    jobs: int
+    attempts: int
+    #: Attempts that ended in a transient error or a lost worker.
+    failures: int
+    #: Jobs that ran, and the seconds they did, all attempts together.
+    ran: int
+    run_seconds: float
 
 
 class Figures(StoreBase):
     """Counts over all jobs, for the metrics."""
 
-    def counts(self) -> list[tuple[str, str, str, int]]:
-        """(engine, queue, state, how many) over all jobs, for the metrics."""
-        query = select(Job.engine, Job.queue, Job.state, func.count()).group_by(
-            Job.engine, Job.queue, Job.state
-        )
-        return self.database.read(
-            lambda c: [(engine, queue, state, count) for engine, queue, state, count in c.execute(query)]
-        )
+    def in_line(self) -> list[InLine]:
+        """What waits in line, put together by what it takes to run it."""
+        due = case((JOBS.c.run_after <= now(), True), else_=False).label("due")
+        columns = [JOBS.c[name] for name in ("engine", "queue", "needs", "cost", "run_after")]
+        line = select(*columns, due).where(IN_LINE).subquery().c
+        query = select(
+            line.engine,
+            line.queue,
+            line.needs,
+            line.due,
+            func.count(),
+            func.sum(line.cost),
+            seconds_since(func.min(line.run_after)),
+        ).group_by(line.engine, line.queue, line.needs, line.due)
+        return self.database.read(lambda c: [InLine(*row) for row in c.execute(query)])
 
-    def run_seconds(self) -> list[tuple[str, str, int, float]]:
-        """(engine, state, how many, seconds of last attempts) over finished jobs, for the metrics."""
-        if self.database.is_sqlite:
-            seconds = (func.julianday(Job.finished_at) - func.julianday(Job.started_at)) * 86400.0
-        else:
-            seconds = func.extract("epoch", Job.finished_at - Job.started_at)
+    def not_in_line(self) -> dict[tuple[str, str], int]:
+        """(queue, a `jobs.states.Hold`) -> how many wait that are not in line."""
         query = (
-            select(Job.engine, Job.state, func.count(), func.sum(seconds))
-            .where(Job.finished_at.is_not(None), Job.started_at.is_not(None))
-            .group_by(Job.engine, Job.state)
+            select(JOBS.c.queue, JOBS.c.hold, func.count())
+            .where(QUEUED, JOBS.c.hold.is_not(None))
+            .group_by(JOBS.c.queue, JOBS.c.hold)
         )
-        return self.database.read(
-            lambda c: [(row[0], row[1], row[2], float(row[3])) for row in c.execute(query)]
-        )
+        return self.database.read(lambda c: {(row[0], row[1]): row[2] for row in c.execute(query)})
 
-    def oldest_queued(self) -> dict[str, datetime]:
-        """When the oldest waiting job of each queue was accepted."""
-        query = select(Job.queue, func.min(Job.created_at)).where(QUEUED).group_by(Job.queue)
-        return dict(self.database.read(lambda c: [(row[0], row[1]) for row in c.execute(query)]))
+    def running(self) -> list[tuple[str, str, int]]:
+        """(engine, queue, how many run now)."""
+        query = select(Job.engine, Job.queue, func.count()).where(RUNNING).group_by(Job.engine, Job.queue)
+        return self.database.read(lambda c: [(row[0], row[1], row[2]) for row in c.execute(query)])
+
+    def kept(self) -> list[Kept]:
+        """All rows, by engine, queue and state: one pass over the table."""
+        query = select(
+            Job.engine,
+            Job.queue,
+            Job.state,
+            func.count(),
+            func.sum(Job.attempt),
+            func.sum(Job.failures),
+            func.count(Job.started_at),
+            func.sum(Job.run_seconds),
+        ).group_by(Job.engine, Job.queue, Job.state)
+        return self.database.read(lambda c: [Kept(*row) for row in c.execute(query)])
