@@ -189,3 +189,123 @@ def test_an_object_store_that_is_away_at_the_write_is_waited_for(sqlite_database
         finally:
             house.close()
             store.stop()
+
+
+def test_a_drained_worker_finishes_its_job_takes_no_more_and_goes_on_when_resumed(house):
+    house.start("workers")
+    house.start("workers.sweep")
+    running = house.submit(settings.REPORT_SECONDS + 4)
+    house.until(running, "running")
+    (worker,) = house.fleet.workers()
+    house.fleet.drain(worker.id)
+    row = house.until(running, "succeeded")
+    assert row.attempt == 1
+
+    waiting = house.submit(0)
+    time.sleep(2 * settings.SWEEP_SECONDS)
+    assert house.store.get(waiting).state == "queued"
+    assert [worker.draining for worker in house.fleet.alive()] == [True], "alive and visible"
+
+    house.fleet.resume(worker.id)
+    assert house.until(waiting, "succeeded", seconds=settings.REPORT_SECONDS + 10).attempt == 1
+
+
+def test_a_released_job_goes_on_elsewhere_while_its_worker_stays(house):
+    first = house.start("workers")
+    job_id = house.submit(25)
+    done = house.until_progress(job_id, 0.1)
+    (worker,) = house.fleet.workers()
+    house.start("workers")
+    house.start("workers.sweep")
+
+    house.fleet.drain(worker.id, release=True)
+    assert house.until_progress(job_id, 0.01, attempt=2, seconds=40) >= done - 0.1
+    row = house.until(job_id, "running", "succeeded")
+    assert row.failures == 0
+    assert row.lease_owner != worker.id
+    assert first.poll() is None
+    assert house.fleet.worker(worker.id).alive
+    house.store.cancel(job_id, None)
+
+
+def killed_in(house, job_id, attempt):
+    """Kill the child of the one worker that runs this attempt; the worker's id."""
+    give_up = time.monotonic() + 30
+    while (row := house.store.get(job_id)).state != "running" or row.attempt != attempt:
+        assert time.monotonic() < give_up, f"attempt {attempt}: {row.state}"
+        time.sleep(0.05)
+    before = house.fleet.worker(row.lease_owner).pid
+    os.kill(before, signal.SIGKILL)
+    while house.fleet.worker(row.lease_owner).pid == before:
+        time.sleep(0.1)
+    return row.lease_owner
+
+
+def test_a_machine_on_which_three_owners_jobs_die_takes_no_more_and_another_does(house):
+    house.start("workers")
+    house.start("workers.sweep")
+    for name in ("bob", "cyd", "dan"):
+        job_id = house.submit(60, of=house.owner(name))
+        worker_id = killed_in(house, job_id, attempt=1)
+        house.store.cancel(job_id, None)
+        house.until(job_id, "canceled")
+    give_up = time.monotonic() + 10
+    while house.fleet.worker(worker_id).quarantined_at is None:
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+
+    waiting = house.submit(0)
+    time.sleep(2 * settings.SWEEP_SECONDS)
+    assert house.store.get(waiting).state == "queued", "its new child knows"
+    house.start("workers")
+    assert house.until(waiting, "succeeded").attempt == 1
+    assert "quarantined" in house.log_file.read_text()
+
+
+def test_a_job_in_which_two_workers_died_fails_and_neither_is_blamed(house):
+    house.start("workers")
+    house.start("workers.sweep")
+    job_id = house.submit(60)
+    first = killed_in(house, job_id, attempt=1)
+    assert house.fleet.worker(first).suspected == [house.store.get(job_id).owner_id]
+    house.fleet.drain(first, release=True)
+    house.start("workers")
+    second = None
+    attempt = 2
+    while second in (None, first):
+        row = house.until(job_id, "running")
+        if row.lease_owner == first:  # until it is given back
+            time.sleep(0.2)
+            continue
+        attempt = row.attempt
+        second = killed_in(house, job_id, attempt)
+    row = house.until(job_id, "failed")
+    assert (row.error_code, row.attempt) == ("poison_job", attempt)
+    give_up = time.monotonic() + 10
+    while any(worker.suspected for worker in house.fleet.workers()):
+        assert time.monotonic() < give_up, "somebody is still blamed"
+        time.sleep(0.1)
+
+
+def test_a_worker_lost_while_the_database_was_away_costs_its_job_no_failure(tmp_path, monkeypatch):
+    """A lease that ran out meanwhile tells nothing: the worker may have been cut off, and alive."""
+    with postgres_server() as server, redis_server() as redis:
+        database = Database(server.url())
+        migrate(database)
+        house = House(database, tmp_path, redis, monkeypatch)
+        try:
+            worker = house.start("workers")
+            house.start("workers.sweep")
+            job_id = house.submit(8)
+            house.until(job_id, "running")
+            time.sleep(1)
+            server.stop()
+            house.kill_all(worker)
+            time.sleep(settings.LEASE_SECONDS + 2)
+            server.start()
+            house.start("workers")
+            row = house.until(job_id, "succeeded", seconds=60)
+            assert (row.attempt, row.failures, row.died_on) == (2, 0, None)
+        finally:
+            house.close()
+            database.close()
