@@ -110,7 +110,7 @@ class Job(Base):
     place: Mapped[float] = mapped_column(Float, default=0.0)
     #: What a worker must have loaded to run it at once: the engine, or the engine and a network.
     model: Mapped[str] = mapped_column(String(160), default="")
-    #: When a worker first took a later job, because it had that one's model loaded, while this one was next.
+    #: When a worker that could have run it first took a later one, whose model it had loaded.
     passed_at: Mapped[datetime | None]
     #: Jobs with the same value can run together; NULL: it runs alone.
     batch: Mapped[str | None] = mapped_column(String(100))

@@ -1,7 +1,7 @@
 """The claim: one statement that takes the best job for a worker, and those that can run together with it.
 
     front    the first LOOK_AHEAD jobs in line that this worker can run; only read
-    leader   the first of them; or, while that one has not been passed over for long, the first whose model
+    leader   the first of them; or, while that one was first passed over not long ago, the first whose model
              the worker has loaded. Locked, and skipped when another claim has it
     mates    further ones with the leader's `batch`, of any owner, in the order of the line
 
@@ -56,7 +56,8 @@ def _can_be_taken(jobs: Any) -> ColumnElement[bool]:
         jobs.c.run_after <= now(),
         jobs.c.engine.in_(bindparam("known", expanding=True)),
         jobs.c.needs.in_(bindparam("had", expanding=True)),
-        or_(jobs.c.start_by.is_(None), jobs.c.start_by > now()),
+        # An attempt that began in time keeps the promise; what ended it is no reason to fail the job.
+        or_(jobs.c.start_by.is_(None), jobs.c.attempt > 0, jobs.c.start_by > now()),
     )
 
 
@@ -127,16 +128,22 @@ def _statement(look: int) -> Update:
 
 CLAIM = _statement(LOOK_AHEAD)
 _CLAIM_FAR = _statement(LOOK_FAR)
+_passed = _JOBS.alias("passed")
 _PASS_OVER = (
     update(_JOBS)
     .where(
         _JOBS.c.id.in_(
-            select(_JOBS.c.id)
+            select(_passed.c.id)
             .where(
-                _JOBS.c.id == bindparam("of_job"),
-                _JOBS.c.state == literal_column("'queued'"),
-                _JOBS.c.passed_at.is_(None),
+                _can_be_taken(_passed),
+                _passed.c.passed_at.is_(None),
+                or_(
+                    _passed.c.turn < bindparam("its_turn"),
+                    and_(_passed.c.turn == bindparam("its_turn"), _passed.c.id < bindparam("of_job")),
+                ),
             )
+            .order_by(_passed.c.turn, _passed.c.id)
+            .limit(LOOK_AHEAD)
             .with_for_update(skip_locked=True)
         )
     )
@@ -171,8 +178,9 @@ def claim(
         record(connection, row)
     if rows:
         first = rows[0]
-        if first.head_id not in {row.id for row in rows}:
-            connection.execute(_PASS_OVER, {"of_job": first.head_id})
+        if models and first.head_id not in {row.id for row in rows}:
+            # All of them at once: one after the other, each would wait AFFINITY_SECONDS more.
+            connection.execute(_PASS_OVER, values | {"of_job": first.id, "its_turn": first.turn})
         advance_clock(connection, first)
         for owner_id in sorted({row.owner_id for row in rows if row.line_short}):
             admit(connection, owner_id, queue, only_line=True)

@@ -72,7 +72,8 @@ class ClientSide(StoreBase):
             accepting = ACCEPT_SQLITE if self.database.is_sqlite else ACCEPT_POSTGRESQL
             made = connection.execute(accepting, values | found).one_or_none()
             if made is None:
-                return self._earlier(connection, new), False
+                earlier = self._earlier(connection, new)
+                return earlier, earlier.id == new.id
             if new.inputs:
                 connection.execute(
                     insert(JobInput),

@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, bindparam, func, or_, select, update
 
-from jobs.clock import now
 from jobs.errors import WrongState
 from jobs.models import User
 from jobs.states import Hold, Priority, State
@@ -96,7 +95,7 @@ class OwnOrder(StoreBase):
         releasing = (
             update(JOBS)
             .where(JOBS.c.id == job_id, JOBS.c.state == State.QUEUED.value, JOBS.c.hold == Hold.OWNER.value)
-            .values(hold=Hold.BEHIND.value, run_after=now(), version=JOBS.c.version + 1)
+            .values(hold=Hold.BEHIND.value, version=JOBS.c.version + 1)
             .returning(JOBS)
         )
 

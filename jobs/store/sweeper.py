@@ -101,10 +101,10 @@ class SweeperSide(StoreBase):
         return self.database.write(work)
 
     def end_late(self, *, limit: int = 100) -> list[JobRow]:
-        """End jobs whose `start_by` passed while they waited."""
+        """End jobs whose `start_by` passed while they waited for their first attempt."""
         late = (
             select(Job.id)
-            .where(QUEUED, Job.start_by.is_not(None), Job.start_by < now())
+            .where(QUEUED, Job.attempt == 0, Job.start_by.is_not(None), Job.start_by < now())
             .order_by(Job.start_by)
             .limit(limit)
             .with_for_update(skip_locked=True)

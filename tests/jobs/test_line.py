@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -274,6 +275,21 @@ class TestAffinity:
         store.database.write(lambda c: c.execute(update(Job).where(Job.id == red).values(passed_at=long_ago)))
         assert order(store, 1, models=["blue"]) == [red]
 
+    def test_the_bound_is_one_for_all_that_were_passed_over(self, store, send):
+        """Each of five other models would wait as long again, one after the other."""
+        reds = [send(f"r{n}", model=f"red {n}")[0] for n in range(5)]
+        blue = send("b", 3, model="blue")
+        assert order(store, 1, models=["blue"]) == blue[:1]
+        long_ago = datetime.now(UTC) - timedelta(seconds=claiming.AFFINITY_SECONDS + 1)
+        was_passed = update(Job).where(Job.passed_at.is_not(None)).values(passed_at=long_ago)
+        store.database.write(lambda c: c.execute(was_passed))
+        assert order(store, 5, models=["blue"]) == reds
+
+    def test_who_is_behind_the_one_that_is_taken_was_not_passed_over(self, store, send):
+        blue, red = send("a", model="blue")[0], send("b", model="red")[0]
+        assert order(store, 1, models=["blue"]) == [blue]
+        assert store.get(red).passed_at is None
+
 
 class TestBatch:
     def test_those_that_can_run_together_are_taken_together_from_all_owners(self, store, send):
@@ -339,6 +355,14 @@ class TestDeadline:
         assert (row.id, row.state, row.error_code) == (late, "failed", "start_by_passed")
         assert order(store) == [next_one]
 
+    def test_one_that_was_given_back_has_started_in_time(self, store, send):
+        (job,) = send("a", start_by=datetime.now(UTC) + timedelta(seconds=0.5))
+        (row,) = take(store)
+        time.sleep(0.6)
+        store.release(row.id, row.attempt)
+        assert store.end_late() == []
+        assert order(store) == [job]
+
     def test_one_in_time_is_started(self, store, send):
         ids = send("a", start_by=datetime.now(UTC) + timedelta(minutes=1))
         assert store.end_late() == []
@@ -359,6 +383,21 @@ class TestHold:
         assert order(store) == []
         store.release_hold(job, None)
         assert order(store) == [job]
+
+    def test_the_time_on_hold_is_time_in_the_queue(self, store, send):
+        (job,) = send("a")
+        store.hold(job, None)
+        time.sleep(0.3)
+        store.release_hold(job, None)
+        assert take(store)[0].queue_seconds >= 0.3
+
+    def test_a_release_does_not_end_a_back_off(self, store, send):
+        (job,) = send("a")
+        (row,) = take(store)
+        store.retry_later(row.id, row.attempt, code="x", detail="", delay_seconds=60)
+        store.hold(job, None)
+        store.release_hold(job, None)
+        assert take(store) == []
 
     def test_holding_and_releasing_twice_is_once(self, store, send):
         (job,) = send("a")

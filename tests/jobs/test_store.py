@@ -68,7 +68,7 @@ class TestSubmit:
         new = NewJob(owner_id=owner(store.database), engine="echo", queue="cpu", params={}, seed=1)
         store.submit(new)
         row, made = store.submit(new)
-        assert (row.id, made) == (new.id, False)
+        assert (row.id, made) == (new.id, True)
 
     def test_an_input_that_was_deleted_meanwhile_refuses_the_job(self, store, submit):
         with pytest.raises(NotFound):
