@@ -26,29 +26,33 @@ PATIENCE = 2.0
 
 
 class Aside(Generic[V]):
-    """Keeps the newest answer of `ask`, which runs in one thread at a time."""
+    """Keeps the newest answer to a question, which runs in one thread at a time."""
 
-    def __init__(self, ask: Callable[[], V]) -> None:
-        self._ask = ask
+    def __init__(self, question: Callable[[], V]) -> None:
+        self._question = question
         self._lock = threading.Lock()
         self._due = float("-inf")
         self._asked = threading.Event()
         self._asked.set()
         self._found: V | None = None
 
-    def get(self) -> V | None:
-        """The answer; an older one while a new one takes long; None before the first and after a failure."""
+    def ask(self) -> None:
+        """Begin, if a new answer is due."""
         with self._lock:
             if self._asked.is_set() and time.monotonic() >= self._due:
                 self._asked.clear()
                 threading.Thread(target=self._run, daemon=True).start()
+
+    def get(self) -> V | None:
+        """The answer; an older one while a new one takes long; None before the first and after a failure."""
+        self.ask()
         self._asked.wait(PATIENCE)
         return self._found
 
     def _run(self) -> None:
         began = time.monotonic()
         try:
-            self._found = self._ask()
+            self._found = self._question()
         except Unavailable as error:
             self._found = None  # better none than one of an hour ago
             log.warning("figures_missing", extra={"detail": error.detail})

@@ -67,6 +67,8 @@ class JobsCollector(Collector):
 
     def _read(self) -> Iterator[Metric]:
         workers = self._fleet.alive()
+        for slow in (self._line, self._held, self._kept):
+            slow.ask()  # side by side
         yield _up(1)
         yield from _workers(workers)
         pending, late = self._deliveries.backlog()

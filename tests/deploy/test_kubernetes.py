@@ -21,12 +21,15 @@ import psutil
 import psycopg
 import pytest
 import yaml
+from sqlalchemy import update
 
 from api import gunicorn
 from api.settings import Settings
 from cli.embedded import Plan, children
 from cli.main import main
 from jobs.accounts import AccountStore
+from jobs.clock import now
+from jobs.models import Job
 from jobs.store import JobStore, NewJob
 from jobs.urls import is_public
 from queue_config import QUEUES
@@ -469,7 +472,7 @@ def test_the_trigger_is_complete(name):
 
 @pytest.fixture
 def fleet(postgres_database) -> JobStore:
-    """Six jobs of each queue: two wait, one runs, and three have ended in each way there is."""
+    """Of each queue: two jobs wait, one runs, three have ended in each way there is, three may not run yet."""
     store = JobStore(postgres_database)
     owner = AccountStore(postgres_database).create_key("ada")[1].user_id
     for queue in QUEUES:
@@ -480,7 +483,15 @@ def fleet(postgres_database) -> JobStore:
         store.fail(rows[1].id, rows[1].attempt, code="bad_input", detail="")
         store.cancel(rows[2].id, owner)
         store.end_canceled(rows[2].id, rows[2].attempt)
+        store.submit(NewJob(owner_id=owner, engine="echo", queue=queue, params={}, seed=1, held=True))
+        for values in ({"hold": "behind", "turn": None}, {"run_after": now(3600.0)}):
+            later, _ = store.submit(NewJob(owner_id=owner, engine="echo", queue=queue, params={}, seed=1))
+            _change(store, later.id, values)
     return store
+
+
+def _change(store: JobStore, job_id: str, values: dict[str, Any]) -> None:
+    store.database.write(lambda c: c.execute(update(Job).where(Job.id == job_id).values(**values)))
 
 
 @pytest.mark.parametrize("name", of("ScaledObject"))
