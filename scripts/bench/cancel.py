@@ -30,7 +30,8 @@ import httpx
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
-from service import api, percentile, process, row  # noqa: E402
+from servers import percentile, process, row  # noqa: E402
+from service import api  # noqa: E402
 
 from jobs.accounts import AccountStore  # noqa: E402
 from jobs.database import Database  # noqa: E402

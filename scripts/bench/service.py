@@ -25,44 +25,21 @@ from pathlib import Path
 import httpx
 import psutil
 import redis
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, select
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
+from backlog import fill  # noqa: E402
+from servers import process, row  # noqa: E402
+
 from jobs.accounts import AccountStore  # noqa: E402
 from jobs.database import Database  # noqa: E402
-from jobs.ids import new_id  # noqa: E402
 from jobs.migrate import migrate  # noqa: E402
 from jobs.models import Job  # noqa: E402
 from jobs.store import JobStore, NewJob  # noqa: E402
 from queue_config import Doorbell, publisher_app  # noqa: E402
 from tests.services import RedisServer, free_port, postgres_server, redis_server  # noqa: E402
-
-
-@contextmanager
-def process(*command: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A child process, ended by its id."""
-    log = tempfile.TemporaryFile()  # noqa: SIM115  # the child's for as long as it lives
-    child = subprocess.Popen(
-        command, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path[:2])} | environment,
-        stdout=log, stderr=log, cwd=ROOT,
-    )  # fmt: skip
-    try:
-        yield child
-    finally:
-        child.terminate()
-        child.wait(timeout=30)
-
-
-def percentile(values: list[float], part: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(len(values) * part))]
-
-
-def row(what: str, value: str, target: str = "", verdict: bool | None = None) -> None:
-    mark = {True: "met", False: "MISSED", None: ""}[verdict]
-    print(f"| {what} | {value} | {target} | {mark} |", flush=True)
-
 
 # --- bare Celery ------------------------------------------------------------------------------------
 
@@ -168,21 +145,6 @@ def path(arguments: argparse.Namespace) -> None:
 # --- the claim --------------------------------------------------------------------------------------
 
 
-def fill(database: Database, owner: str, count: int) -> None:
-    for start in range(0, count, 5000):
-        rows = [
-            {
-                "id": new_id("job"), "owner_id": owner, "engine": "echo", "queue": "cpu", "state": "queued",
-                "params": {"text": "x" * 400}, "seed": 1,
-            }
-            for _ in range(min(5000, count - start))
-        ]  # fmt: skip
-        database.write(lambda c, rows=rows: c.execute(insert(Job), rows))
-    if not database.is_sqlite:
-        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM ANALYZE jobs"))
-
-
 def claim_times(database: Database, count: int) -> float:
     """Median seconds of a claim; each claimed job is replaced, so the backlog stays."""
     store = JobStore(database)
@@ -206,7 +168,7 @@ def claim(arguments: argparse.Namespace) -> None:
             )
             for database, count in ((small, 100), (large, 100_000)):
                 migrate(database)
-                fill(database, AccountStore(database).create_key("bench")[1].user_id, count)
+                fill(database, owners=count // 100, each=100)
             # Interleaved, so that a noisy neighbour disturbs both.
             pairs = [(claim_times(small, 100), claim_times(large, 100)) for _ in range(arguments.rounds + 2)]
             low, high = (statistics.median(p[i] for p in pairs) for i in (0, 1))

@@ -38,7 +38,8 @@ import psutil
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
-from service import api, percentile, row  # noqa: E402
+from servers import percentile, row  # noqa: E402
+from service import api  # noqa: E402
 from stream_clients import Held, hold  # noqa: E402
 
 from jobs.accounts import AccountStore  # noqa: E402
