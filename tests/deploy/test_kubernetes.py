@@ -472,7 +472,7 @@ def test_the_trigger_is_complete(name):
 
 @pytest.fixture
 def fleet(postgres_database) -> JobStore:
-    """Of each queue: two jobs wait, one runs, three have ended in each way there is, three may not run yet."""
+    """Of each queue: two jobs wait, one runs, three have ended, one in each way, three may not run yet."""
     store = JobStore(postgres_database)
     owner = AccountStore(postgres_database).create_key("ada")[1].user_id
     for queue in QUEUES:
