@@ -47,12 +47,10 @@ def fill(database: Database, owners: int, each: int) -> None:
     store = JobStore(database)
     template, _ = store.submit(new_job(AccountStore(database).create_key("template")[1].user_id))
     for first in range(0, owners * each, _AT_ONCE):
-        some = _jobs(template, first, min(_AT_ONCE, owners * each - first), each)
-        database.write(lambda c, some=some: c.execute(some))  # type: ignore[misc]
+        count = min(_AT_ONCE, owners * each - first)
+        for some in (_jobs(template, first, count, each), _events(first, count)):
+            database.write(lambda c, some=some: c.execute(some))  # type: ignore[misc]
     database.write(lambda c: c.execute(delete(Job).where(Job.id == template.id)))
-    events = select(Job.id, Job.version, Job.state, Job.attempt, literal(None, String), Job.created_at)
-    names = ["job_id", "version", "state", "attempt", "reason", "at"]
-    database.write(lambda c: c.execute(insert(JobEvent).from_select(names, events)))
     settle(database)
 
 
@@ -81,6 +79,13 @@ def _jobs(template: JobRow, first: int, count: int, each: int) -> Insert:
     return insert(_JOBS).from_select(
         [column.name for column in _JOBS.c], rows.join_from(_JOBS, number, literal(True))
     )
+
+
+def _events(first: int, count: int) -> Insert:
+    """That these jobs were accepted."""
+    events = select(Job.id, Job.version, Job.state, Job.attempt, literal(None, String), Job.created_at)
+    events = events.where(Job.id.between(job_id(first), job_id(first + count - 1)))
+    return insert(JobEvent).from_select(["job_id", "version", "state", "attempt", "reason", "at"], events)
 
 
 def _id(kind: str, number: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The benchmarks explain themselves, the cheap ones run at a tiny size, the model knows what is full first."""
+"""The benchmarks explain themselves, cheap ones run at a tiny size, the model knows what is full first."""
 
 from __future__ import annotations
 
