@@ -134,6 +134,7 @@ class Health:
                 charged = row.failures > job.failures  # its lease had been taken back before
             except LeaseLost:
                 charged = True  # it runs elsewhere by now
+                self._store.abandoned(job.id)  # what was stored here since is nobody's
             if charged:
                 self._store.survived(job.id, self._worker_id)
             _log.info("settled", job_id=job.id, attempt=job.attempt, charged=charged)

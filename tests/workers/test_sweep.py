@@ -12,14 +12,16 @@ import pytest
 import redis
 from kombu.exceptions import OperationalError
 
+from jobs.accounts import AccountStore
 from jobs.errors import Unavailable
 from jobs.files import FileStore
 from jobs.store import JobStore, NewArtifact, NewJob
 from queue_config import Doorbell, publisher_app
 from storage.base import StorageUnavailable
+from tests.jobs.ageing import pass_days
 from tests.jobs.conftest import owner
 from tests.services import redis_server
-from workers import settings
+from workers import expiry, settings
 from workers.sweep import EXPIRE_AT_ONCE, MOST_RINGS, Sweeper
 
 
@@ -264,3 +266,79 @@ def test_a_job_that_is_too_late_is_ended_and_a_raised_cap_lets_jobs_in(
     Sweeper(sqlite_database, storage, doorbell).sweep()
     assert store.get(second.id).hold is None
     assert (store.get(late.id).state, store.get(late.id).error_code) == ("failed", "start_by_passed")
+
+
+def finished(storage, store, name="a.txt"):
+    """The next job, done: with one result and a preview."""
+    (row,) = store.claim("wrk_1", "cpu", engines=["e"], lease_seconds=60)
+    key = f"jobs/{row.id}/{row.attempt}/out/{name}"
+    put(storage, key)
+    put(storage, f"jobs/{row.id}/{row.attempt}/preview.jpg")
+    made = NewArtifact(name, key, "text/plain", 1, "0" * 64)
+    return store.succeed(row.id, row.attempt, [made], leftovers=True)
+
+
+def test_results_and_uploads_of_owners_who_do_not_keep_them_go_with_their_objects(
+    sqlite_database, storage, doorbell, monkeypatch
+):
+    monkeypatch.setenv("ATELIER_KEEP_DAYS", "7")
+    store, files = JobStore(sqlite_database), FileStore(sqlite_database)
+    (short,) = submit(sqlite_database)
+    bob = owner(sqlite_database, "bob")
+    AccountStore(sqlite_database).set_limits(bob, {"keep_days": 0})
+    (kept,) = submit(sqlite_database, owner_id=bob)
+    for _ in range(2):
+        finished(storage, store)
+    file_id = files.reserve()
+    put(storage, f"files/{file_id}/a.png")
+    files.add(
+        file_id, short.owner_id, NewArtifact("a.png", f"files/{file_id}/a.png", "image/png", 1, "0" * 64)
+    )
+    sweeper = Sweeper(sqlite_database, storage, doorbell)
+    sweeper.expire()
+    assert not store.get(short.id).data_removed
+
+    pass_days(sqlite_database, 8)
+    sweeper.expire()
+    assert not store.get(short.id).data_removed, "it was looked a moment ago"
+    sweeper._expiry_at = 0.0
+    sweeper.expire()
+    sweeper.clean()
+    assert store.get(short.id).data_removed
+    assert not store.get(kept.id).data_removed
+    assert keys(storage, "") == [f"jobs/{kept.id}/1/out/a.txt"]
+
+
+def test_a_backlog_of_what_is_due_is_worked_off_in_bounded_turns(sqlite_database, monkeypatch):
+    monkeypatch.setenv("ATELIER_KEEP_DAYS", "7")
+    monkeypatch.setattr(expiry, "RESULTS_AT_ONCE", 2)
+    monkeypatch.setattr(expiry, "TURNS", 2)
+    monkeypatch.setattr(expiry, "FILES_AT_ONCE", 2)
+    monkeypatch.setattr(expiry, "OWNERS_AT_ONCE", 1)
+    store, files = JobStore(sqlite_database), FileStore(sqlite_database)
+    for name in ("bob", "eve"):
+        for _ in range(5):
+            submit(sqlite_database, owner_id=owner(sqlite_database, name))
+            (row,) = store.claim("wrk_1", "cpu", engines=["e"], lease_seconds=60)
+            store.succeed(row.id, row.attempt, [])
+            file_id = files.reserve()
+            made = NewArtifact("a.png", f"files/{file_id}/a.png", "image/png", 1, "0" * 64)
+            files.add(file_id, row.owner_id, made)
+    pass_days(sqlite_database, 8)
+    look = expiry.Expiry(store, files).look
+
+    assert look(), "two turns of two for each owner: there is more"
+    removed = [row.owner_id for row in store.page(None, limit=100) if row.data_removed]
+    assert sorted(map(removed.count, set(removed))) == [4, 4]
+    while look():
+        pass
+    assert all(row.data_removed for row in store.page(None, limit=100))
+    assert files.walk() == []
+
+
+def test_hundreds_of_folders_are_cleaned_in_one_pass(sqlite_database, storage, doorbell):
+    for job in submit(sqlite_database, 250):
+        put(storage, f"jobs/{job.id}/1/a.txt")
+        JobStore(sqlite_database).delete(job.id, None)
+    Sweeper(sqlite_database, storage, doorbell).clean()
+    assert keys(storage, "") == []
