@@ -506,6 +506,12 @@ def test_the_query_counts_what_needs_a_worker(name, fleet):
         assert connection.execute(query).fetchall() == [(0,)]
 
 
+def test_the_handbook_has_the_query():
+    told = " ".join((ROOT / "docs" / "kubernetes.md").read_text().split())
+    query = of("ScaledObject")["atelier-worker-gpu"]["spec"]["triggers"][0]["metadata"]["query"]
+    assert query in told
+
+
 def test_the_role_of_the_example_is_enough(fleet):
     """What secret.example.yaml says to grant."""
     text = (FOLDER / "secret.example.yaml").read_text()

@@ -45,16 +45,6 @@ def test_its_age_is_that_of_its_waiting_and_what_pauses_is_told_apart(store, sub
     assert -61 < paused.oldest < -30
 
 
-def test_a_released_job_has_not_waited_while_it_was_held(store, submit):
-    job = submit(held=True)
-    change(store, job.id, run_after=now(-1000.0))
-
-    store.release_hold(job.id, None)
-
-    (part,) = store.in_line()
-    assert part.oldest < 100
-
-
 def test_what_is_not_in_line_is_counted_by_reason(store, submit, monkeypatch):
     monkeypatch.setattr(line, "LINE", 2)
     for _ in range(5):
