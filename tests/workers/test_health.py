@@ -17,7 +17,7 @@ from tests.jobs.conftest import owner
 from workers import health, settings
 from workers.context import InputAway
 from workers.health import Health, blame
-from workers.lease import Flag
+from workers.lease import Flag, Stop
 
 TEXT = Output("a.txt", "text/plain", b"result")
 
@@ -353,6 +353,38 @@ class TestOutages:
         assert (lost[0].died_on, lost[0].failures) == ("wrk_1", 1)
         row = made.store.get(job_id)
         assert (row.state, row.attempt, row.failures, row.died_on) == ("succeeded", 2, 0, None)
+
+    def test_who_gave_up_without_the_database_gives_back_what_it_held(self, guarded):
+        def script(params, context):
+            if params.n and not told:
+                told.append(context)
+                context._lease._set(Stop.LOST)
+            context.progress(0.5)
+            yield TEXT
+
+        told: list = []
+        made = guarded(script)
+        job_id = made.submit(n=1)
+        made.bench.runner.work()
+        row = made.store.get(job_id)
+        assert (row.state, row.attempt, row.failures, row.died_on) == ("succeeded", 2, 0, None)
+
+    def test_what_it_gives_back_wipes_out_no_real_death(self, guarded, away):
+        def script(params, _context):
+            away.away = bool(params.n) and not tries
+            tries.append(1)
+            yield TEXT
+
+        tries: list[int] = []
+        made = guarded(script)
+        job_id = made.submit(n=1)
+        made.store.claim("wrk_1", "cpu", engines=["scripted"], lease_seconds=60)
+        made.store.expire_leases(worker_id="wrk_1")
+        made.bench.runner.work()
+        away.away = False
+        made.bench.runner.work()
+        row = made.store.get(job_id)
+        assert (row.state, row.attempt, row.failures, row.died_on) == ("succeeded", 3, 1, "wrk_1")
 
     def test_while_the_database_is_away_nothing_is_claimed_and_it_tries_again(self, guarded, away):
         made = guarded(failing(None))

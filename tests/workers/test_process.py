@@ -106,12 +106,27 @@ def test_a_frozen_worker_that_wakes_after_its_lease_changes_nothing(house):
     zombie = house.child()
     os.kill(zombie, signal.SIGSTOP)
     house.start("workers")
-    house.until(job_id, "queued", seconds=settings.LEASE_SECONDS + 10)
-    row = house.until(job_id, "succeeded")
+    row = house.until(job_id, "succeeded", seconds=settings.LEASE_SECONDS + 20)
     os.kill(zombie, signal.SIGCONT)
     time.sleep(3)
     assert house.store.get(job_id) == row
     assert row.attempt == 2
+    assert len(house.store.artifacts([job_id])[job_id]) == 1
+
+
+def test_a_frozen_worker_that_wakes_takes_back_that_it_died(house):
+    house.start("workers")
+    house.start("workers.sweep")
+    job_id = house.submit(12)
+    house.until(job_id, "running")
+    zombie = house.child()
+    os.kill(zombie, signal.SIGSTOP)
+    house.start("workers")
+    house.until_progress(job_id, 0.01, attempt=2, seconds=settings.LEASE_SECONDS + 20)
+    assert house.store.get(job_id).died_on is not None
+    os.kill(zombie, signal.SIGCONT)
+    row = house.until(job_id, "succeeded")
+    assert (row.attempt, row.failures, row.died_on) == (2, 0, None)
     assert len(house.store.artifacts([job_id])[job_id]) == 1
 
 
