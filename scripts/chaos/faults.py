@@ -40,6 +40,7 @@ ROUND = {
 }
 #: Faults that take the claim, the sweeper or the lease's clock away for everybody.
 OUTAGES = ("PostgreSQL restarted (fast)", "PostgreSQL restarted (immediate)")
+STORE_OUTAGES = ("object store away", "object store frozen")
 #: Workers that are left alone, whatever happens to the others.
 _SPARED = 2
 #: How long a frozen worker may take to be replaced by another.
@@ -290,7 +291,7 @@ def _worker_id(tree: Sequence[psutil.Process]) -> str | None:
     for process in tree[1:]:
         try:
             if found := process.environ().get("ATELIER_WORKER_ID"):
-                return found
+                return str(found)
         except psutil.Error:
             continue  # it ended, or is being started
     return None

@@ -20,6 +20,7 @@ from scripts.chaos.clients import Clients
 from scripts.chaos.evidence import Evidence, in_database, in_store, over_rest, owners_clients
 from scripts.chaos.faults import Faults
 from scripts.chaos.house import House, running
+from scripts.chaos.notes import write_down
 from scripts.chaos.options import Options
 from scripts.chaos.receiver import Hearing, hearing
 from scripts.chaos.watch import Watch
@@ -107,6 +108,7 @@ def _storm(house: House, ears: Hearing, watch: Watch, options: Options, say: Say
         say(f"settled after {settled:.0f} s; left over: {left or 'nothing'}")
         evidence = Evidence(clients.orders, forged=ears.forged, followed=FOLLOWED, hits=faults.log.hits)
         violations = _judge(house, ears, watch, evidence, say)
+        write_down(evidence, faults.log, house.logs)
         lines = report.table(evidence, faults.log, violations, settled)
         return Outcome(evidence, violations, lines)
 
