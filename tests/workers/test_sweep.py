@@ -12,6 +12,7 @@ import pytest
 import redis
 from kombu.exceptions import OperationalError
 
+from engines.base import Output
 from jobs.accounts import AccountStore
 from jobs.errors import Unavailable
 from jobs.files import FileStore
@@ -341,4 +342,25 @@ def test_hundreds_of_folders_are_cleaned_in_one_pass(sqlite_database, storage, d
         put(storage, f"jobs/{job.id}/1/a.txt")
         JobStore(sqlite_database).delete(job.id, None)
     Sweeper(sqlite_database, storage, doorbell).clean()
+    assert keys(storage, "") == []
+
+
+def test_what_a_worker_stored_after_its_job_had_ended_elsewhere_goes_too(bench, storage, doorbell):
+    def frozen_and_late(_params, _context):
+        """While this worker stands still, another one has the job, ends it, and its leftovers are cleaned."""
+        store.expire_leases(worker_id="wrk_1")
+        (row,) = store.claim("wrk_2", "cpu", engines=["scripted"], lease_seconds=60)
+        store.succeed(row.id, row.attempt, [])
+        pass_days(made.store.database, 1)
+        sweeper.clean()
+        yield Output(name="late.txt", data=b"late", media_type="text/plain")
+
+    made = bench(frozen_and_late)
+    store = made.store
+    sweeper = Sweeper(store.database, storage, doorbell)
+    job_id = made.submit()
+    made.runner.work()
+    assert store.get(job_id).attempt == 2
+    assert keys(storage, "") == [f"jobs/{job_id}/1/out/late.txt"]
+    sweeper.clean()
     assert keys(storage, "") == []
