@@ -16,6 +16,7 @@ from jobs.database import Database
 from jobs.errors import NotFound
 from jobs.store import JobStore
 
+LIMITS = ("max_running", "max_queued", "keep_days")
 DEFAULT = "default"
 #: Owners read at once.
 _PAGE = 100
@@ -52,8 +53,7 @@ def list_(ctx: click.Context, as_json: bool = False) -> None:
         rows = _all(database)
         counts = JobStore(database).standing([row.id for row in rows])
     if as_json:
-        names = ("id", "name", "max_running", "max_queued", "keep_days")
-        shown = [{name: getattr(row, name) for name in names} for row in rows]
+        shown = [{name: getattr(row, name) for name in ("id", "name", *LIMITS)} for row in rows]
         for one, row in zip(shown, rows, strict=True):
             one["waiting"], one["running"] = counts[row.id]
         click.echo(json.dumps(shown))
@@ -61,7 +61,7 @@ def list_(ctx: click.Context, as_json: bool = False) -> None:
     table = show.table("USER", "WAITING", "RUNNING", "MAX RUNNING", "MAX QUEUED", "KEEP DAYS")
     for row in rows:
         waiting, running = counts[row.id]
-        cells = [_limit(row, name) for name in ("max_running", "max_queued", "keep_days")]
+        cells = [_limit(row, name) for name in LIMITS]
         table.add_row(escape(row.name), str(waiting), str(running), *cells)
     show.results().print(table)
 
@@ -85,7 +85,7 @@ def set_(ctx: click.Context, /, name: str, **given: Any) -> None:
             row = accounts.set_limits(accounts.owner_named(name).id, changes)
         except NotFound as error:
             raise CommandError(error.detail) from error
-    says = ", ".join(f"{limit.replace('_', ' ')} {_limit(row, limit)}" for limit in given)
+    says = ", ".join(f"{limit.replace('_', ' ')} {_limit(row, limit)}" for limit in LIMITS)
     click.echo(f"{name}: {says}")
 
 

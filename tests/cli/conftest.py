@@ -24,9 +24,9 @@ def clean_environment() -> dict[str, str]:
 @pytest.fixture(autouse=True)
 def environment() -> Iterator[None]:
     """Commands run in this process may set variables for the rest of it."""
-    before = dict(os.environ)
+    before, cleaned = dict(os.environ), clean_environment()
     os.environ.clear()
-    os.environ.update(clean_environment())
+    os.environ.update(cleaned)
     yield
     os.environ.clear()
     os.environ.update(before)

@@ -1,0 +1,163 @@
+"""The audit: rows and objects beside each other; and `atelier storage audit`."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import timedelta
+
+import pytest
+from click.testing import CliRunner
+
+from cli import audit as auditing
+from cli.audit import audit
+from cli.main import main
+from jobs.database import Database
+from jobs.files import FileStore
+from jobs.store import JobStore, NewArtifact, NewJob
+from storage.local import LocalStorage
+from storage.memory import MemoryStorage
+from tests.jobs.conftest import owner
+
+NOW = timedelta(0)
+
+
+class House:
+    """A database and a store with things in them."""
+
+    def __init__(self, database, storage):
+        self.store = JobStore(database)
+        self.files = FileStore(database)
+        self.storage = storage
+        self.owner_id = owner(database)
+
+    def put(self, key):
+        self.storage.put(key, io.BytesIO(b"abc"))
+        return key
+
+    def upload(self, *, stored=True):
+        file_id = self.files.reserve()
+        key = f"files/{file_id}/a.png"
+        if stored:
+            self.put(key)
+        self.files.add(file_id, self.owner_id, NewArtifact("a.png", key, "image/png", 3, "0" * 64))
+        return key
+
+    def running(self):
+        self.store.submit(NewJob(owner_id=self.owner_id, engine="e", queue="cpu", params={}, seed=1))
+        (row,) = self.store.claim("wrk_1", "cpu", engines=["e"], lease_seconds=60)
+        return row
+
+    def succeeded(self):
+        row = self.running()
+        key = self.put(f"jobs/{row.id}/1/out/a.txt")
+        self.store.succeed(row.id, 1, [NewArtifact("a.txt", key, "text/plain", 3, "0" * 64)])
+        return row.id
+
+    def audit(self, **more):
+        return audit(self.files, self.storage, **{"grace": NOW} | more)
+
+
+@pytest.fixture
+def house(database):
+    return House(database, MemoryStorage())
+
+
+def test_where_all_is_well_it_finds_nothing(house):
+    house.upload()
+    house.succeeded()
+    house.put("jobs/" + house.running().id + "/1/checkpoint")
+    house.put("backups/of-somebody-else.tar")
+    found = house.audit(repair=True)
+    assert (found.orphans, found.missing, found.deleted) == ([], [], 0)
+    assert (found.objects, found.bytes, found.rows) == (3, 9, 2), "what is not ours is not looked at"
+    assert house.storage.stat("backups/of-somebody-else.tar")
+
+
+def test_objects_without_a_row_are_found_and_with_repair_deleted(house, monkeypatch):
+    monkeypatch.setattr(auditing, "AT_ONCE", 2)
+    kept = house.upload()
+    done = house.succeeded()
+    orphans = sorted(
+        house.put(key)
+        for key in (
+            f"jobs/{done}/1/out/late.txt",
+            f"jobs/job_{'0' * 32}/3/a",
+            "files/art_1/a.png",
+            ".check/1",
+        )
+    )
+    assert sorted(one.key for one in house.audit().orphans) == orphans
+    assert house.storage.stat(orphans[0]), "without repair it only looks"
+
+    found = house.audit(repair=True)
+    assert (found.deleted, sorted(one.key for one in found.orphans)) == (4, orphans)
+    assert sorted(one.key for one in house.storage.list("")) == sorted([kept, f"jobs/{done}/1/out/a.txt"])
+    assert house.audit().orphans == []
+
+
+def test_what_is_young_may_belong_to_what_goes_on(house):
+    house.put("files/art_1/a.png")
+    found = house.audit(grace=timedelta(hours=1), repair=True)
+    assert (found.objects, found.orphans) == (1, [])
+
+
+def test_rows_without_their_object_are_found(house, monkeypatch):
+    monkeypatch.setattr(auditing, "AT_ONCE", 2)
+    for _ in range(3):
+        house.upload()
+    missing = house.upload(stored=False)
+    found = house.audit(repair=True)
+    assert [key for _, key in found.missing] == [missing]
+    assert found.rows == 4
+    assert house.files.get(found.missing[0][0]).key == missing, "the row stays: whoever reads it is told"
+
+
+def test_a_file_that_is_deleted_meanwhile_is_not_missing(house):
+    gone = house.upload(stored=False)
+    walk = house.files.walk
+
+    def deleted_meanwhile(**more):
+        rows = walk(**more)
+        for row in rows:
+            house.files.delete(row.id, None)
+        return rows
+
+    house.files.walk = deleted_meanwhile
+    assert house.audit().missing == [], gone
+
+
+def test_the_command_lists_repairs_and_says_by_its_exit_code_what_is_left(tmp_path):
+    def run(*arguments):
+        return CliRunner().invoke(main, ["--data-dir", str(tmp_path), "storage", "audit", *arguments])
+
+    assert "atelier migrate" in run().output
+    assert CliRunner().invoke(main, ["--data-dir", str(tmp_path), "migrate"]).exit_code == 0
+    database = Database(f"sqlite:///{tmp_path}/atelier.db")
+    house = House(database, LocalStorage(tmp_path / "objects"))
+    house.put("files/art_1/a.png")
+    assert run().exit_code == 0, "it is young"
+
+    listed = run("--grace-hours", "0")
+    assert listed.exit_code == 1
+    assert "files/art_1/a.png" in listed.output
+    repaired = run("--grace-hours", "0", "--repair", "--json")
+    assert repaired.exit_code == 0
+    assert json.loads(repaired.output)["deleted"] == 1
+    assert "0 objects (0 bytes), 0 rows" in run("--grace-hours", "0").output
+
+    missing = house.upload(stored=False)
+    database.close()
+    after = run("--json")
+    assert after.exit_code == 1
+    assert [one["key"] for one in json.loads(after.output)["missing"]] == [missing]
+
+
+def test_a_store_that_is_away_is_a_sentence(tmp_path, monkeypatch):
+    folder = tmp_path / "data"
+    assert CliRunner().invoke(main, ["--data-dir", str(folder), "migrate"]).exit_code == 0
+    (tmp_path / "plain").write_text("")
+    for url in ("ftp://somewhere", f"file://{tmp_path}/plain/below"):
+        monkeypatch.setenv("STORAGE_URL", url)
+        result = CliRunner().invoke(main, ["--data-dir", str(folder), "storage", "audit"])
+        assert result.exception is None or isinstance(result.exception, SystemExit), url
