@@ -484,7 +484,7 @@ def fleet(postgres_database) -> JobStore:
         store.cancel(rows[2].id, owner)
         store.end_canceled(rows[2].id, rows[2].attempt)
         store.submit(NewJob(owner_id=owner, engine="echo", queue=queue, params={}, seed=1, held=True))
-        for values in ({"hold": "behind", "turn": None}, {"run_after": now(3600.0)}):
+        for values in ({"run_after": now(3600.0)}, {"hold": "behind", "turn": None}):
             later, _ = store.submit(NewJob(owner_id=owner, engine="echo", queue=queue, params={}, seed=1))
             _change(store, later.id, values)
     return store
