@@ -17,6 +17,7 @@ from jobs.database import Database
 from jobs.errors import NotFound
 from jobs.ids import new_id
 from jobs.models import ApiKey, Secret, User
+from jobs.store.line import refit
 
 #: Shown at the front of every key, so that a leaked one is recognised by scanners and people.
 KEY_PREFIX = "atl_"
@@ -124,8 +125,14 @@ class AccountStore:
         if unknown := changes.keys() - Limits.__dataclass_fields__.keys():
             raise ValueError(f"no limits: {sorted(unknown)}")
         changing = update(User).where(User.id == owner_id).values(**changes)
+
+        def work(connection: Connection) -> None:
+            connection.execute(changing)
+            if "max_running" in changes:
+                refit(connection, owner_id)
+
         if changes:
-            self.database.write(lambda c: c.execute(changing))
+            self.database.write(work)
         return self.owner(owner_id)
 
     def authenticate(self, key: str) -> Row[Any] | None:

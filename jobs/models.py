@@ -305,6 +305,17 @@ class Clock(Base):
     turn: Mapped[int] = mapped_column(BigInteger)
 
 
+class Flow(Base):
+    """How far an owner has come in a queue's line at one priority: the last turn they were given."""
+
+    __tablename__ = "flows"
+
+    owner_id: Mapped[str] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    queue: Mapped[str] = mapped_column(String(64), primary_key=True)
+    priority: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    turn: Mapped[int] = mapped_column(BigInteger)
+
+
 class Webhook(Base):
     """An address that an owner wants to hear of all their jobs."""
 

@@ -106,7 +106,8 @@ class Sweeper:
         self._end_late()
         if now >= self._top_up_at:
             self._top_up()
-            self._top_up_at = now + settings.TOP_UP_SECONDS
+            if self._topped_up is None:  # all owners were looked at
+                self._top_up_at = now + settings.TOP_UP_SECONDS
         self._ring()
         if now >= self._forget_at:
             self._forget()
@@ -195,8 +196,14 @@ class Sweeper:
         self._fleet.forget_dead()
         self._deliveries.forget()
         known = {name for worker in self._fleet.alive() for name in worker.engines} | set(engines.names())
-        for job in self._store.fail_orphans(sorted(known), after_seconds=settings.ENGINE_GONE_SECONDS):
-            _log.warning("engine_gone", job_id=job.id, engine=job.engine)
+        while True:
+            gone = self._store.fail_orphans(
+                sorted(known), after_seconds=settings.ENGINE_GONE_SECONDS, limit=LATE_AT_ONCE
+            )
+            for job in gone:
+                _log.warning("engine_gone", job_id=job.id, engine=job.engine)
+            if len(gone) < LATE_AT_ONCE:
+                return
 
 
 def _clock() -> float:

@@ -34,9 +34,10 @@ from sqlalchemy import (
 from jobs.clock import now, seconds_since
 from jobs.models import Job
 from jobs.states import State
-from jobs.store.line import CLOCK, LINE_SHORT, admit, advance_clock
+from jobs.store.line import LINE_SHORT, admit
 from jobs.store.rows import JobRow
 from jobs.store.statements import needs, record
+from jobs.store.turns import CLOCK, advance_clock
 
 #: How far into the line a worker looks for a job whose model it has loaded.
 LOOK_AHEAD = 32
@@ -183,5 +184,5 @@ def claim(
             connection.execute(_PASS_OVER, values | {"of_job": first.id, "its_turn": first.turn})
         advance_clock(connection, first)
         for owner_id in sorted({row.owner_id for row in rows if row.line_short}):
-            admit(connection, owner_id, queue, only_line=True)
+            admit(connection, owner_id, queue, only_line=True, only_if_free=True)
     return rows

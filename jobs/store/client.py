@@ -169,7 +169,7 @@ class ClientSide(StoreBase):
             if row.state == State.CANCELED:
                 record(connection, row)
                 tidy(connection, row)
-                left(connection, [row])
+                left(connection, [row], {row.id: seen.turn})
             return row
 
         return self.database.write(work)
@@ -192,7 +192,7 @@ class ClientSide(StoreBase):
             keep_account(connection, row)
             connection.execute(delete(Job).where(Job.id == job_id))
             if row.state == State.QUEUED:
-                left(connection, [row])
+                left(connection, [row], {row.id: row.turn})
             connection.execute(insert(Cleanup).values(prefix=f"jobs/{job_id}", due_at=now()))
             tidy(connection, row)  # once more later: a lost attempt's worker may still be writing
 

@@ -1,167 +1,134 @@
 """The line: in which order queued jobs are taken, and how an owner's jobs get into it (docs/adr/0009).
 
 Every queue has one line, ordered by `turn`. A job's turn is given once, when it enters the line: one more
-than that of its owner's last job in line or running, and never less than the queue's clock, which is the
-largest turn that was taken so far. So each owner gets one job in each round, however many they have waiting,
-and an owner who was away neither lost nor saved up anything (start-time fair queueing, Goyal, Vin and Cheng
-1996, with one turn a job). A priority moves a job BOOST turns ahead or back; that is bounded, so nothing
-waits for ever.
+than the last one its owner was given, and never less than the queue's clock, which is the largest turn that
+was taken so far (`jobs.store.turns`). So each owner gets one job in each round, however many they have
+waiting, and an owner who was away neither lost nor saved up anything (start-time fair queueing, Goyal, Vin
+and Cheng 1996, with one turn a job). A priority moves a job BOOST turns ahead or back; that is bounded, and
+an owner gets it once and not again with each job, so nothing waits for ever.
 
 The line holds at most LINE jobs of one owner, queue and priority, or as many as the owner may still run. The
 others wait behind it in their own order (`place`) and move up as those in front of them go. So a cap on
-running jobs costs the claim nothing, a job that is canceled leaves a small gap at most, and owners can
-reorder theirs.
+running jobs costs the claim nothing, a job that is canceled leaves no gap, and owners can reorder theirs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    ScalarSelect,
-    and_,
-    bindparam,
-    case,
-    exists,
-    func,
-    literal_column,
-    select,
-    update,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Row, and_, bindparam, case, exists, func, select, update
+from sqlalchemy import literal_column as literal
 
 from jobs import policy
-from jobs.models import Clock, Job, User, Webhook
+from jobs.models import User, Webhook
 from jobs.states import Hold, Priority
 from jobs.store.rows import JobRow
+from jobs.store.turns import (
+    CLOCK_NOW,
+    GIVEN,
+    IN_LINE,
+    JOBS,
+    OWN,
+    RUNNING,
+    STEP,
+    close_gaps,
+    give,
+    in_queue,
+    its,
+    next_turn,
+    of_owner,
+    of_priority,
+    up_to,
+    whose,
+)
 
-#: How many turns a priority is worth.
-BOOST = 10
 #: An owner's jobs of one queue and priority that are in line at most; refilled when half of them are gone.
 LINE = 256
 #: What a priority is worth, in seconds, among an owner's own jobs behind the line.
 PLACE_SECONDS = 600.0
+_STEP_BACK = 1.0
 
-_JOBS: Any = Job.__table__
-_OWN: Any = Job.__table__.alias("own")  # an owner's jobs, beside the one a statement is about
-_LONG_AGO = -(2**60)
+_BEHIND = and_(OWN.c.state == literal("'queued'"), OWN.c.hold == literal("'behind'"))
 
-# Literals, not bound values: a partial index serves only a query whose predicate is known when it is planned.
-_IN_LINE = and_(_OWN.c.state == literal_column("'queued'"), _OWN.c.turn.is_not(None))
-_RUNNING = and_(_OWN.c.state == literal_column("'running'"), _OWN.c.turn.is_not(None))
-_BEHIND = and_(_OWN.c.state == literal_column("'queued'"), _OWN.c.hold == literal_column("'behind'"))
-
-
-def _whose(owner: Any, queue: Any, priority: Any = None) -> ColumnElement[bool]:
-    found = and_(_OWN.c.owner_id == owner, _OWN.c.queue == queue)
-    return found if priority is None else and_(found, _OWN.c.priority == priority)
-
-
-def _up_to(limit: Any, *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
-    found = select(_OWN.c.id).where(*conditions).limit(limit).subquery()
-    return select(func.count()).select_from(found).scalar_subquery()
-
-
-def _latest(owner: Any, queue: Any, priority: Any) -> tuple[ScalarSelect[Any], ScalarSelect[Any]]:
-    """The largest turns of an owner's jobs in line, and of those running: each one look into the index."""
-    last = select(func.max(_OWN.c.turn)).where(_whose(owner, queue, priority))
-    return last.where(_IN_LINE).scalar_subquery(), last.where(_RUNNING).scalar_subquery()
-
-
-_owner: Any = bindparam("of_owner")
-_queue: Any = bindparam("in_queue")
-_priority: Any = bindparam("of_priority")
-_in_line_last, _running_last = _latest(_owner, _queue, _priority)
 #: What a new job of this owner, queue and priority meets.
 _STANDING = select(
-    select(Clock.turn).where(Clock.queue == _queue).scalar_subquery().label("clock"),
-    _in_line_last.label("in_line_last"),
-    _running_last.label("running_last"),
-    _up_to(bindparam("line"), _whose(_owner, _queue, _priority), _IN_LINE).label("in_line"),
-    exists().where(_whose(_owner, _queue, _priority), _BEHIND).label("behind"),
-    select(User.max_running).where(User.id == _owner).scalar_subquery().label("max_running"),
-    exists().where(Webhook.owner_id == _owner).label("heard"),
+    CLOCK_NOW,
+    GIVEN,
+    STEP,
+    up_to(bindparam("line"), whose(of_owner, in_queue, of_priority), IN_LINE).label("in_line"),
+    exists().where(whose(of_owner, in_queue, of_priority), _BEHIND).label("behind"),
+    select(User.max_running).where(User.id == of_owner).scalar_subquery().label("max_running"),
+    exists().where(Webhook.owner_id == of_owner).label("heard"),
 )
-_CAP = select(User.max_running).where(User.id == _owner)
-#: A cap is exact because whoever fills an owner's places holds this lock. `no key`: inserts that refer to the
-#: row go on meanwhile.
+_CAP = select(User.max_running).where(User.id == of_owner)
+#: A cap is exact because whoever fills an owner's places, or gives one back, holds this lock. `no key`:
+#: inserts that refer to the row go on meanwhile.
 _CAP_LOCKED = _CAP.with_for_update(key_share=True)
 #: A claim holds a job already, which the holder of the lock may wait for.
 _CAP_IF_FREE = _CAP.with_for_update(key_share=True, skip_locked=True)
 _ACTIVE = select(
-    _up_to(bindparam("most"), _whose(_owner, _queue), _IN_LINE)
-    + _up_to(bindparam("most"), _whose(_owner, _queue), _RUNNING)
+    up_to(bindparam("most"), whose(of_owner, in_queue), IN_LINE)
+    + up_to(bindparam("most"), whose(of_owner, in_queue), RUNNING)
+)
+#: At which priorities jobs wait behind the line.
+_WHO_WAITS = select(
+    *(
+        exists().where(whose(of_owner, in_queue, int(priority)), _BEHIND).label(priority.name)
+        for priority in Priority
+    )
 )
 _NEXT = (
-    select(_JOBS.c.id, _JOBS.c.priority, _JOBS.c.place)
+    select(JOBS.c.id, JOBS.c.place)
     .where(
-        _JOBS.c.owner_id == _owner,
-        _JOBS.c.queue == _queue,
-        _JOBS.c.priority == _priority,
-        _JOBS.c.state == literal_column("'queued'"),
-        _JOBS.c.hold == literal_column("'behind'"),
+        JOBS.c.owner_id == of_owner,
+        JOBS.c.queue == in_queue,
+        JOBS.c.priority == of_priority,
+        JOBS.c.state == literal("'queued'"),
+        JOBS.c.hold == literal("'behind'"),
     )
-    .order_by(_JOBS.c.place, _JOBS.c.id)
+    .order_by(JOBS.c.place, JOBS.c.id)
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
 )
-_ENTER = update(_JOBS).where(_JOBS.c.id == bindparam("of_job")).values(hold=None, turn=bindparam("its_turn"))
-_numbered = (
-    select(
-        _OWN.c.id,
-        (bindparam("first_turn") + func.row_number().over(order_by=(_OWN.c.turn, _OWN.c.id)) - 1).label(
-            "turn"
-        ),
+_ENTER = update(JOBS).where(JOBS.c.id == bindparam("of_job")).values(hold=None, turn=bindparam("its_turn"))
+
+_QUEUES = select(OWN.c.queue).where(OWN.c.owner_id == of_owner, OWN.c.state == literal("'queued'"))
+_QUEUES_IN_LINE = _QUEUES.where(OWN.c.turn.is_not(None)).distinct()
+_QUEUES_BEHIND = _QUEUES.where(OWN.c.hold == literal("'behind'")).distinct()
+_LAST_IN_LINE = (
+    select(JOBS.c.id, JOBS.c.priority, JOBS.c.place, JOBS.c.turn)
+    .where(
+        JOBS.c.owner_id == of_owner,
+        JOBS.c.queue == in_queue,
+        JOBS.c.state == literal("'queued'"),
+        JOBS.c.turn.is_not(None),
     )
-    .where(_whose(_owner, _queue, _priority), _IN_LINE)
-    .subquery("numbered")
+    .order_by(JOBS.c.turn.desc(), JOBS.c.id.desc())
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
 )
-_CLOSE_GAPS = (
-    update(_JOBS)
-    .where(_JOBS.c.id == _numbered.c.id, _JOBS.c.turn > _numbered.c.turn)
-    .values(turn=_numbered.c.turn)
+_FIRST_BEHIND = select(func.min(OWN.c.place)).where(whose(of_owner, in_queue, of_priority), _BEHIND)
+_GO_BACK = (
+    update(JOBS)
+    .where(JOBS.c.id == bindparam("of_job"))
+    .values(hold=Hold.BEHIND.value, turn=None, place=bindparam("its_place"))
 )
-
-
-def _its(column: str) -> ColumnElement[Any]:
-    """A column of the row that RETURNING tells of; in it SQLAlchemy leaves out the table's name on SQLite."""
-    return literal_column(f"jobs.{column}")
-
 
 _THEIR_CAP = func.coalesce(
-    select(User.max_running).where(User.id == _its("owner_id")).scalar_subquery(), bindparam("default_cap")
+    select(User.max_running).where(User.id == its("owner_id")).scalar_subquery(), bindparam("default_cap")
 )
-#: For RETURNING: whether the end of this job makes room, under its owner"s cap, for one that waits behind.
-MORE_BEHIND = case(
-    (_THEIR_CAP > 0, exists().where(_whose(_its("owner_id"), _its("queue")), _BEHIND)), else_=False
-).label("more_behind")
-#: For RETURNING: whether others of the owner wait behind, and half of the owner"s line is gone.
+#: For RETURNING: whether the end of this job makes room under its owner's cap.
+CAPPED = (_THEIR_CAP > 0).label("capped")
+#: For RETURNING: whether others of the owner wait behind, and half of the owner's line is gone.
 LINE_SHORT = case(
     (
-        exists().where(_whose(_its("owner_id"), _its("queue"), _its("priority")), _BEHIND),
-        _up_to(LINE // 2, _whose(_its("owner_id"), _its("queue"), _its("priority")), _IN_LINE) < LINE // 2,
+        exists().where(whose(its("owner_id"), its("queue"), its("priority")), _BEHIND),
+        up_to(LINE // 2, whose(its("owner_id"), its("queue"), its("priority")), IN_LINE) < LINE // 2,
     ),
     else_=False,
 ).label("line_short")
-CLOCK = select(Clock.turn).where(Clock.queue == _its("queue")).scalar_subquery().label("clock")
-
-_SET_CLOCK = (
-    update(Clock)
-    .where(
-        Clock.queue.in_(
-            # Skipped while another claim sets it: a claim waits for none, and the next one sets it further.
-            select(Clock.queue)
-            .where(Clock.queue == _queue, Clock.turn < bindparam("its_turn"))
-            .with_for_update(skip_locked=True)
-        )
-    )
-    .values(turn=bindparam("its_turn"))
-)
 
 
 @dataclass(frozen=True)
@@ -181,48 +148,68 @@ def cap_of(max_running: int | None) -> int:
 
 def stand(connection: Connection, owner_id: str, queue: str, priority: int, *, held: bool) -> Standing:
     """Where a job that is accepted now goes: into the line, behind it, or on hold."""
-    values = {"of_owner": owner_id, "in_queue": queue, "of_priority": priority}
-    met = connection.execute(_STANDING, values | {"line": LINE}).one()
-    cap = cap_of(met.max_running)
-    if cap:
-        connection.execute(_CAP_LOCKED, values).one_or_none()
+    values = _flow(owner_id, queue, priority)
+    met = _meets(connection, values)
     if held:
         return Standing(Hold.OWNER, None, met.heard)
-    full = met.behind or met.in_line >= LINE or (cap and _active(connection, values, cap) >= cap)
-    if full:
+    capped = cap_of(met.max_running) > 0
+    if capped:
+        connection.execute(_CAP_LOCKED, values).one_or_none()
+        met = _meets(connection, values)
+    room = _room(connection, values, met)
+    # Those behind move up as others go; where that was missed, it is noticed here.
+    if met.behind and room > (0 if capped else LINE // 2):
+        admit(connection, owner_id, queue, only_if_free=True)
+        met = _meets(connection, values)
+        room = _room(connection, values, met)
+    if met.behind or room <= 0:
         return Standing(Hold.BEHIND, None, met.heard)
-    return Standing(None, _first_turn(met.in_line_last, met, priority), met.heard)
+    (turn,) = give(connection, values, met)
+    return Standing(None, turn, met.heard)
 
 
-def admit(connection: Connection, owner_id: str, queue: str, *, only_line: bool = False) -> int:
+def foresee(connection: Connection, owner_id: str, queue: str, priority: int) -> int | None:
+    """The turn that a job would get if it were accepted now; None: it would wait behind the line."""
+    values = _flow(owner_id, queue, priority)
+    met = _meets(connection, values)
+    full = met.behind or _room(connection, values, met) <= 0
+    return None if full else next_turn(met, priority)
+
+
+def admit(
+    connection: Connection, owner_id: str, queue: str, *, only_line: bool = False, only_if_free: bool = False
+) -> int:
     """Let an owner's jobs move up from behind the line, as far as there is room. Returns how many.
 
-    `only_line`: nothing of theirs has ended, so that there is no new room under a cap; and if somebody else
-    is at it, that will do.
+    `only_if_free`: if somebody else is at it, that will do. `only_line`: nothing of theirs has ended, so that
+    there is no new room under a cap.
     """
-    values: dict[str, Any] = {"of_owner": owner_id, "in_queue": queue}
-    owner = connection.execute(_CAP_IF_FREE if only_line else _CAP_LOCKED, values).one_or_none()
+    whole = {"of_owner": owner_id, "in_queue": queue}
+    owner = connection.execute(_CAP_IF_FREE if only_if_free else _CAP_LOCKED, whole).one_or_none()
     if owner is None:
         return 0
     cap = cap_of(owner.max_running)
-    if cap and only_line:
+    if only_line and 0 < cap <= LINE:
         return 0
-    room = cap - _active(connection, values, cap) if cap else None
-    if room is not None and room <= 0:
+    waits = connection.execute(_WHO_WAITS, whole).one()
+    if not any(waits):
         return 0
-    found: list[tuple[float, str, int, int]] = []  # place, id, priority, turn
-    for priority in Priority:
-        here = values | {"of_priority": int(priority)}
-        met = connection.execute(_STANDING, here | {"line": LINE}).one()
-        most = LINE - met.in_line if met.behind else 0
-        most = most if room is None else min(most, room)
-        turn = _first_turn(met.in_line_last, met, priority)
-        if most > 0:
-            waiting = connection.execute(_NEXT, here | {"most": most})
-            found += [(row.place, row.id, priority, turn + n) for n, row in enumerate(waiting)]
+    room = cap - _active(connection, whole, cap) if cap else len(Priority) * LINE
+    if room <= 0:
+        return 0
+    met = {p: _meets(connection, _flow(owner_id, queue, p)) for p in Priority if waits._mapping[p.name]}
+    found = []
+    for priority in met:
+        flow = _flow(owner_id, queue, priority)
+        waiting = connection.execute(_NEXT, flow | {"most": min(room, LINE - met[priority].in_line)})
+        found += [(row.place, row.id, priority) for row in waiting]
     found = sorted(found)[:room]
-    if found:
-        connection.execute(_ENTER, [{"of_job": found_id, "its_turn": turn} for _, found_id, _, turn in found])
+    for priority in met:
+        ids = [job_id for _, job_id, its_priority in found if its_priority is priority]
+        if ids:
+            turns = give(connection, _flow(owner_id, queue, priority), met[priority], len(ids))
+            entering = zip(ids, turns, strict=True)
+            connection.execute(_ENTER, [{"of_job": job_id, "its_turn": turn} for job_id, turn in entering])
     return len(found)
 
 
@@ -231,32 +218,39 @@ def lock_owner(connection: Connection, job: JobRow) -> None:
     connection.execute(_CAP_LOCKED, {"of_owner": job.owner_id})
 
 
-def left(connection: Connection, rows: Iterable[JobRow]) -> None:
-    """These jobs left the line without having run: their owners' other jobs close the gaps and move up."""
+def left(connection: Connection, rows: Iterable[JobRow], turns: Mapping[str, int | None]) -> None:
+    """These jobs left the line without having run: their owners' other jobs close the gaps and move up.
+
+    `turns`: those they had, by their ids; None for a job that was not in line.
+    """
     rows = list(rows)
-    for owner_id, queue, priority in sorted({(row.owner_id, row.queue, row.priority) for row in rows}):
-        values = {"of_owner": owner_id, "in_queue": queue, "of_priority": priority}
-        met = connection.execute(_STANDING, values | {"line": LINE}).one()
-        connection.execute(_CLOSE_GAPS, values | {"first_turn": _first_turn(None, met, priority)})
+    gone: dict[tuple[str, str, int], int] = {}
+    for row in rows:
+        turn, key = turns[row.id], (row.owner_id, row.queue, row.priority)
+        if turn is not None:
+            gone[key] = min(turn, gone.get(key, turn))
+    for key in sorted(gone):
+        close_gaps(connection, _flow(*key), gone[key])
     for owner_id, queue in sorted({(row.owner_id, row.queue) for row in rows}):
         admit(connection, owner_id, queue)
 
 
-def advance_clock(connection: Connection, row: Row[Any]) -> None:
-    """A job was taken: the queue's clock shows its turn, if that is the largest so far."""
-    if row.turn is None or (row.clock is not None and row.turn <= row.clock):
-        return
-    if row.clock is None:
-        dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-        first = dialect.insert(Clock).values(queue=row.queue, turn=row.turn).on_conflict_do_nothing()
-        connection.execute(first)
-    connection.execute(_SET_CLOCK, {"in_queue": row.queue, "its_turn": row.turn})
-
-
 def move_up(connection: Connection, rows: Iterable[JobRow]) -> None:
-    """These jobs gave back their owners' places; each row's `more_behind` says whether anybody waits."""
+    """These jobs gave back their owners' places; each row's `capped` says whether that makes room."""
     # In one order everywhere, so that two transactions never wait for each other's owners.
-    for owner_id, queue in sorted({(row.owner_id, row.queue) for row in rows if row.more_behind}):
+    for owner_id, queue in sorted({(row.owner_id, row.queue) for row in rows if row.capped}):
+        admit(connection, owner_id, queue)
+
+
+def refit(connection: Connection, owner_id: str) -> None:
+    """An owner's cap may have changed: what is over it goes back behind the line, or others move up."""
+    whole: dict[str, Any] = {"of_owner": owner_id}
+    owner = connection.execute(_CAP_LOCKED, whole).one_or_none()
+    cap = cap_of(owner.max_running) if owner is not None else 0
+    if cap:
+        for queue in sorted(connection.execute(_QUEUES_IN_LINE, whole).scalars()):
+            _send_back(connection, owner_id, queue, cap)
+    for queue in sorted(connection.execute(_QUEUES_BEHIND, whole).scalars()):
         admit(connection, owner_id, queue)
 
 
@@ -265,10 +259,39 @@ def own_place(accepted: float, priority: int) -> float:
     return accepted - PLACE_SECONDS * priority
 
 
-def _first_turn(in_line_last: int | None, met: Row[Any], priority: int) -> int:
-    latest = max(x if x is not None else _LONG_AGO for x in (in_line_last, met.running_last))
-    # A priority's boost is in the turns as they are stored, and not in what they are compared by.
-    return int(max(met.clock or 0, latest + BOOST * priority + 1)) - BOOST * priority
+def _send_back(connection: Connection, owner_id: str, queue: str, cap: int) -> None:
+    whole = {"of_owner": owner_id, "in_queue": queue}
+    over = _active(connection, whole, cap + len(Priority) * 2 * LINE) - cap
+    if over <= 0:
+        return
+    first_place: dict[int, float] = {}
+    gone: dict[int, int] = {}
+    for row in connection.execute(_LAST_IN_LINE, whole | {"most": over}).all():
+        flow = _flow(owner_id, queue, row.priority)
+        if row.priority not in first_place:
+            behind = connection.execute(_FIRST_BEHIND, flow).scalar_one()
+            first_place[row.priority] = row.place + _STEP_BACK if behind is None else behind
+        # The last one first: each goes before those that went back already.
+        place = min(row.place, first_place[row.priority] - _STEP_BACK)
+        first_place[row.priority], gone[row.priority] = place, row.turn
+        connection.execute(_GO_BACK, {"of_job": row.id, "its_place": place})
+    for priority in sorted(gone):
+        close_gaps(connection, _flow(owner_id, queue, priority), gone[priority])
+
+
+def _flow(owner_id: str, queue: str, priority: int) -> dict[str, Any]:
+    return {"of_owner": owner_id, "in_queue": queue, "of_priority": int(priority)}
+
+
+def _meets(connection: Connection, flow: dict[str, Any]) -> Row[Any]:
+    return connection.execute(_STANDING, flow | {"line": LINE}).one()
+
+
+def _room(connection: Connection, flow: dict[str, Any], met: Row[Any]) -> int:
+    """How many more jobs of this flow may enter the line."""
+    cap = cap_of(met.max_running)
+    in_line = LINE - int(met.in_line)
+    return min(in_line, cap - _active(connection, flow, cap)) if cap else in_line
 
 
 def _active(connection: Connection, values: dict[str, Any], most: int) -> int:

@@ -5,13 +5,25 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, bindparam, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    ScalarSelect,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    update,
+)
 
+from jobs.clock import now, seconds_since
 from jobs.errors import WrongState
 from jobs.models import User
 from jobs.states import Hold, Priority, State
 from jobs.store.base import StoreBase
-from jobs.store.line import admit, left, lock_owner, own_place, stand
+from jobs.store.line import admit, foresee, left, lock_owner, own_place
 from jobs.store.rows import JobRow
 from jobs.store.statements import BEHIND, IN_LINE, JOBS, get_job, record
 
@@ -69,9 +81,12 @@ class OwnOrder(StoreBase):
         values = {"in_queue": queue, "of_owner": owner_id, "of_priority": int(priority)}
 
         def read(connection: Connection) -> int:
-            where = stand(connection, owner_id, queue, priority, held=False)
-            behind_all = {"of_job": "~", "its_place": own_place(time.time(), priority)}
-            return _position(connection, where.hold, values | behind_all | {"its_turn": where.turn})
+            turn = foresee(connection, owner_id, queue, priority)
+            if turn is None:
+                later = {"its_place": own_place(time.time(), priority)}
+                return _position(connection, Hold.BEHIND, values | later)
+            # Before the first one of the next turn: behind all of the same.
+            return _position(connection, None, values | {"its_turn": turn + 1, "of_job": ""})
 
         return self.database.read(read)
 
@@ -92,10 +107,18 @@ class OwnOrder(StoreBase):
 
     def release_hold(self, job_id: str, owner_id: str | None) -> JobRow:
         """Let a held job wait in line again. Raises NotFound and WrongState."""
+        waited = JOBS.c.run_after < now()
         releasing = (
             update(JOBS)
             .where(JOBS.c.id == job_id, JOBS.c.state == State.QUEUED.value, JOBS.c.hold == Hold.OWNER.value)
-            .values(hold=Hold.BEHIND.value, version=JOBS.c.version + 1)
+            .values(
+                hold=Hold.BEHIND.value,
+                version=JOBS.c.version + 1,
+                # It begins to wait anew; the time until now is kept in its account.
+                run_after=case((waited, now()), else_=JOBS.c.run_after),
+                queue_seconds=JOBS.c.queue_seconds
+                + case((waited, seconds_since(JOBS.c.run_after)), else_=0.0),
+            )
             .returning(JOBS)
         )
 
@@ -108,10 +131,11 @@ class OwnOrder(StoreBase):
         self, connection: Connection, changing: Any, job_id: str, owner_id: str | None, reason: str
     ) -> JobRow:
         lock_owner(connection, get_job(connection, job_id, owner_id))
+        seen = get_job(connection, job_id, owner_id)
         row = connection.execute(changing).one_or_none()
         if row is not None:
             record(connection, row, reason)
-            left(connection, [row])
+            left(connection, [row], {row.id: seen.turn})
         row = get_job(connection, job_id, owner_id)
         if row.state != State.QUEUED:
             raise WrongState(f"Only a queued job can be held or released; this one is {row.state}.")

@@ -25,7 +25,7 @@ from jobs.clock import now, seconds_since
 from jobs.errors import NotFound
 from jobs.models import Cleanup, Job, JobEvent, JobInput
 from jobs.states import State
-from jobs.store.line import MORE_BEHIND
+from jobs.store.line import CAPPED
 from jobs.store.outbox import announce
 from jobs.store.rows import JobRow
 
@@ -74,7 +74,7 @@ END = (
         lease_until=None,
         **spent(),
     )
-    .returning(JOBS, MORE_BEHIND)
+    .returning(JOBS, CAPPED)
 )
 #: And of the job. Its place in line is nobody's any more.
 FINISH = END.values(finished_at=now(), turn=None)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, false, func, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, case, false, func, or_, select, update
 
 from jobs import policy
 from jobs.clock import now
 from jobs.models import Job
 from jobs.states import FINAL, State
 from jobs.store.base import StoreBase
-from jobs.store.line import MORE_BEHIND, admit, left, move_up
+from jobs.store.line import CAPPED, left, move_up, refit
 from jobs.store.rows import JobRow
 from jobs.store.statements import (
     BEHIND,
@@ -86,7 +87,7 @@ class SweeperSide(StoreBase):
                 **spent(),
                 **(charged if charge else {}),
             )
-            .returning(JOBS, MORE_BEHIND)
+            .returning(JOBS, CAPPED)
         )
 
         def work(connection: Connection) -> list[JobRow]:
@@ -102,30 +103,22 @@ class SweeperSide(StoreBase):
 
     def end_late(self, *, limit: int = 100) -> list[JobRow]:
         """End jobs whose `start_by` passed while they waited for their first attempt."""
-        late = (
-            select(Job.id)
-            .where(QUEUED, Job.attempt == 0, Job.start_by.is_not(None), Job.start_by < now())
-            .order_by(Job.start_by)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-            .cte("late")
-        )
-        return self._fail_waiting(
-            JOBS.c.id.in_(select(late.c.id)), "start_by_passed", "It had not started by the time it was to."
-        )
+        which = and_(JOBS.c.attempt == 0, JOBS.c.start_by.is_not(None), JOBS.c.start_by < now())
+        detail = "It had not started by the time it was to."
+        finding = select(JOBS.c.id, JOBS.c.turn).where(QUEUED, which).order_by(JOBS.c.start_by).limit(limit)
+        return self._fail_waiting(finding, "start_by_passed", detail)
 
-    def fail_orphans(self, engines: Sequence[str], *, after_seconds: float) -> list[JobRow]:
+    def fail_orphans(self, engines: Sequence[str], *, after_seconds: float, limit: int = 100) -> list[JobRow]:
         """End jobs that have waited long for an engine that is none of these: it was removed."""
-        return self._fail_waiting(
-            and_(JOBS.c.engine.not_in(engines), JOBS.c.created_at < now(-after_seconds)),
-            "engine_gone",
-            "No worker has this engine any more.",
-        )
+        which = and_(JOBS.c.engine.not_in(engines), JOBS.c.created_at < now(-after_seconds))
+        finding = select(JOBS.c.id, JOBS.c.turn).where(QUEUED, which).limit(limit)
+        return self._fail_waiting(finding, "engine_gone", "No worker has this engine any more.")
 
-    def _fail_waiting(self, which: ColumnElement[bool], code: str, detail: str) -> list[JobRow]:
+    def _fail_waiting(self, which: Select[Any], code: str, detail: str) -> list[JobRow]:
+        finding = which.with_for_update(skip_locked=True)
         failing = (
             update(JOBS)
-            .where(QUEUED, which)
+            .where(JOBS.c.id.in_(bindparam("found", expanding=True)))
             .values(
                 state=State.FAILED.value,
                 finished_at=now(),
@@ -139,11 +132,12 @@ class SweeperSide(StoreBase):
         )
 
         def work(connection: Connection) -> list[JobRow]:
-            rows = list(connection.execute(failing))
+            turns = {row.id: row.turn for row in connection.execute(finding)}
+            rows = list(connection.execute(failing, {"found": list(turns)})) if turns else []
             for row in rows:
                 record(connection, row, code)
                 tidy(connection, row)
-            left(connection, rows)
+            left(connection, rows, turns)
             return rows
 
         return self.database.write(work)
@@ -170,10 +164,5 @@ class SweeperSide(StoreBase):
         wanted = select(owners.c.id).where(owners.c.id.is_not(None)).limit(limit)
         found = self.database.read(lambda c: list(c.execute(wanted).scalars()))
         for owner_id in found:
-            self.database.write(lambda c, owner_id=owner_id: self._top_up(c, owner_id))  # type: ignore[misc]
+            self.database.write(lambda c, owner_id=owner_id: refit(c, owner_id))  # type: ignore[misc]
         return found[-1] if len(found) == limit else None
-
-    def _top_up(self, connection: Connection, owner_id: str) -> None:
-        queues = select(JOBS.c.queue).where(BEHIND, JOBS.c.owner_id == owner_id).distinct()
-        for queue in sorted(connection.execute(queues).scalars()):
-            admit(connection, owner_id, queue)

@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import event, insert, text, update
 
+from jobs.accounts import AccountStore
 from jobs.errors import NotFound, WrongState
 from jobs.models import Job, User
 from jobs.states import Priority
-from jobs.store import NewJob, claiming, line
+from jobs.store import NewJob, claiming, line, turns
 from tests.jobs.conftest import owner
 
 HIGH, NORMAL, LOW = Priority.HIGH, Priority.NORMAL, Priority.LOW
@@ -146,10 +147,10 @@ class TestPriority:
         low = send("b", priority=LOW)[0]
         high = send("c", 30, priority=HIGH)
         taken = order(store)
-        assert taken[: line.BOOST] == high[: line.BOOST]
+        assert taken[: turns.BOOST] == high[: turns.BOOST]
         # Nothing waits for ever: low is taken after BOOST rounds, with 20 of each of the others to come.
-        assert line.BOOST * 2 <= taken.index(low) <= line.BOOST * 4
-        assert taken.index(normal[0]) <= line.BOOST + 1
+        assert turns.BOOST * 2 <= taken.index(low) <= turns.BOOST * 4
+        assert taken.index(normal[0]) <= turns.BOOST + 1
 
     def test_urgent_jobs_one_after_the_other_do_not_starve_the_rest(self, store, send):
         normal = send("a", 100)
@@ -224,6 +225,53 @@ class TestCap:
         with ThreadPoolExecutor(6) as pool:
             list(pool.map(lambda _: submit(owner_id=owners["a"]), range(20)))
         assert len(order(store)) == 3
+
+    def test_a_lowered_cap_holds_for_those_in_line_too(self, store, send, owners):
+        ids = send("a", 6)
+        (running,) = take(store)
+        AccountStore(store.database).set_limits(owners["a"], {"max_running": 3})
+        assert [store.get(job_id).hold for job_id in ids[1:]] == [None, None, *["behind"] * 3]
+        assert order(store) == ids[1:3]
+        finish(store, running)
+        assert order(store) == [ids[3]]
+
+    def test_what_went_back_keeps_its_order(self, store, send, owners):
+        ids = send("a", 8)
+        store.move(ids[7], owners["a"])
+        for most in (5, 2, 0):
+            AccountStore(store.database).set_limits(owners["a"], {"max_running": most})
+        assert order(store) == [ids[7], *ids[:7]]
+
+    def test_a_raised_cap_holds_at_once(self, store, send, owners):
+        cap(store, owners["a"], 1)
+        ids = send("a", 4)
+        AccountStore(store.database).set_limits(owners["a"], {"max_running": 3})
+        assert order(store) == ids[:3]
+
+    def test_a_cap_above_what_the_line_holds(self, store, send, owners, monkeypatch):
+        monkeypatch.setattr(line, "LINE", 4)
+        cap(store, owners["a"], 10)
+        ids = send("a", 15)
+        assert order(store) == ids[:10]
+
+    def test_an_end_and_a_submission_at_once_leave_nobody_behind(self, store, submit, owners):
+        """The end must see the job that is just about to wait for it."""
+        cap(store, owners["a"], 1)
+        submit(owner_id=owners["a"])
+        with ThreadPoolExecutor(2) as pool:
+            for _ in range(40):
+                (row,) = take(store)
+                ending = pool.submit(finish, store, row)
+                pool.submit(submit, owner_id=owners["a"]).result()
+                ending.result()
+                assert store.due_by_queue() == {"cpu": 1}
+
+    def test_who_was_left_behind_moves_up_at_the_next_submission(self, store, send, owners):
+        cap(store, owners["a"], 2)
+        ids = send("a", 3)
+        store.database.write(lambda c: c.execute(update(Job).values(hold="behind", turn=None)))
+        send("a")
+        assert order(store) == ids[:2]
 
     def test_a_raised_cap_is_noticed_by_the_sweeper(self, store, send, owners):
         cap(store, owners["a"], 1)
@@ -385,10 +433,11 @@ class TestHold:
         assert order(store) == [job]
 
     def test_the_time_on_hold_is_time_in_the_queue(self, store, send):
-        (job,) = send("a")
-        store.hold(job, None)
+        before = store.get(send("a")[0])
+        store.hold(before.id, None)
         time.sleep(0.3)
-        store.release_hold(job, None)
+        after = store.release_hold(before.id, None)
+        assert (after.run_after - before.run_after).total_seconds() >= 0.3  # it begins to wait anew
         assert take(store)[0].queue_seconds >= 0.3
 
     def test_a_release_does_not_end_a_back_off(self, store, send):

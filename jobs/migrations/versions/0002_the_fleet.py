@@ -87,6 +87,11 @@ UPDATE jobs SET turn = given.turn FROM (
 ) AS given WHERE jobs.id = given.id
 """
 
+_FLOWS = """
+INSERT INTO flows (owner_id, queue, priority, turn)
+SELECT owner_id, queue, priority, max(turn) FROM jobs WHERE turn IS NOT NULL GROUP BY owner_id, queue, priority
+"""
+
 
 def upgrade() -> None:
     # Plain ALTER TABLEs, also on SQLite: copying `jobs`, as batch mode does, would cascade to its results.
@@ -109,6 +114,18 @@ def upgrade() -> None:
         sa.Column("turn", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("queue", name=op.f("pk_clocks")),
     )
+    op.create_table(
+        "flows",
+        sa.Column("owner_id", sa.String(length=40), nullable=False),
+        sa.Column("queue", sa.String(length=64), nullable=False),
+        sa.Column("priority", sa.SmallInteger(), nullable=False),
+        sa.Column("turn", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["users.id"], name=op.f("fk_flows_owner_id_users"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("owner_id", "queue", "priority", name=op.f("pk_flows")),
+    )
+    op.execute(_FLOWS)
     op.create_table(
         "past_usage",
         sa.Column("owner_id", sa.String(length=40), nullable=False),
@@ -191,7 +208,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("delivery_attempts", "deliveries", "webhooks", "past_usage", "clocks"):
+    for table in ("delivery_attempts", "deliveries", "webhooks", "past_usage", "flows", "clocks"):
         op.drop_table(table)
     for name in _JOB_INDEXES:
         op.drop_index(name, table_name="jobs")

@@ -1,0 +1,185 @@
+"""Turns: which one a job gets when it enters a queue's line, and the queue's clock (docs/adr/0009).
+
+A flow is one owner's jobs of one queue and priority. A flow's next turn is one more than the last it was
+given (`jobs.models.Flow`), whether that job still waits, runs or has ended, and never less than the queue's
+clock. An owner who uses two or three priorities at a time gets every second or third turn with each, so that
+the three of them together get no more than another owner's one.
+
+Giving a turn is one statement that locks the flow until the transaction ends: two jobs never get the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    ScalarSelect,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from jobs.models import Clock, Flow, Job
+from jobs.states import Priority
+
+#: How many turns a priority is worth.
+BOOST = 10
+
+JOBS: Any = Job.__table__
+#: An owner's jobs, beside the one a statement is about.
+OWN: Any = Job.__table__.alias("own")
+_FLOWS: Any = Flow.__table__
+
+# Literals, not bound values: a partial index serves only a query whose predicate is known when it is planned.
+IN_LINE = and_(OWN.c.state == literal_column("'queued'"), OWN.c.turn.is_not(None))
+RUNNING = and_(OWN.c.state == literal_column("'running'"), OWN.c.turn.is_not(None))
+
+of_owner: Any = bindparam("of_owner")
+in_queue: Any = bindparam("in_queue")
+of_priority: Any = bindparam("of_priority")
+#: Names a flow, for the parameters of the statements here.
+FlowKey = dict[str, Any]
+
+
+def whose(owner: Any, queue: Any, priority: Any = None) -> ColumnElement[bool]:
+    """The jobs of an owner in a queue, at all priorities or one."""
+    found = and_(OWN.c.owner_id == owner, OWN.c.queue == queue)
+    return found if priority is None else and_(found, OWN.c.priority == priority)
+
+
+def up_to(limit: Any, *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+    """How many there are, counted no further than that."""
+    found = select(OWN.c.id).where(*conditions).limit(limit).subquery()
+    return select(func.count()).select_from(found).scalar_subquery()
+
+
+def _in_use(priority: Priority) -> ColumnElement[int]:
+    has_any = exists().where(whose(of_owner, in_queue, int(priority)), OWN.c.turn.is_not(None))
+    return case((of_priority == int(priority), 1), (has_any, 1), else_=0)
+
+
+_THE_FLOW = and_(_FLOWS.c.owner_id == of_owner, _FLOWS.c.queue == in_queue, _FLOWS.c.priority == of_priority)
+#: What the next turn depends on: columns for a statement about a flow.
+CLOCK_NOW = select(Clock.turn).where(Clock.queue == in_queue).scalar_subquery().label("clock")
+GIVEN = select(_FLOWS.c.turn).where(_THE_FLOW).scalar_subquery().label("given")
+STEP = sum((_in_use(priority) for priority in Priority), literal_column("0")).label("step")
+
+
+def _giving(dialect: Any) -> Any:
+    made = dialect.insert(_FLOWS).values(
+        owner_id=of_owner, queue=in_queue, priority=of_priority, turn=bindparam("at_least")
+    )
+    one_more = _FLOWS.c.turn + bindparam("further")
+    later = case((one_more > made.excluded.turn, one_more), else_=made.excluded.turn)
+    return made.on_conflict_do_update(
+        index_elements=list(_FLOWS.primary_key), set_={"turn": later}
+    ).returning(_FLOWS.c.turn)
+
+
+_GIVE = {"postgresql": _giving(postgresql), "sqlite": _giving(sqlite)}
+
+
+def start(clock: int | None, priority: int) -> int:
+    """The turn of somebody who has just come."""
+    return max(clock or 0, 0) - BOOST * priority
+
+
+def next_turn(met: Row[Any], priority: int) -> int:
+    """The turn that a flow would be given next; `met` has the columns above."""
+    first = start(met.clock, priority)
+    return first if met.given is None else max(first, met.given + met.step)
+
+
+def give(connection: Connection, flow: FlowKey, met: Row[Any], count: int = 1) -> list[int]:
+    """The next turns of a flow."""
+    before_last = (count - 1) * met.step
+    values = {"at_least": start(met.clock, flow["of_priority"]) + before_last, "further": count * met.step}
+    last = int(connection.execute(_GIVE[connection.dialect.name], flow | values).scalar_one())
+    return list(range(last - before_last, last + 1, met.step))
+
+
+_LOCK = select(_FLOWS.c.turn).where(_THE_FLOW).with_for_update()
+_waiting = and_(whose(of_owner, in_queue, of_priority), IN_LINE)
+_MET = select(
+    CLOCK_NOW,
+    STEP,
+    select(func.min(OWN.c.turn)).where(_waiting).scalar_subquery().label("first"),
+    select(func.max(OWN.c.turn)).where(_waiting).scalar_subquery().label("last"),
+    select(func.count()).select_from(OWN).where(_waiting).scalar_subquery().label("in_line"),
+    select(func.max(OWN.c.turn))
+    .where(whose(of_owner, in_queue, of_priority), RUNNING)
+    .scalar_subquery()
+    .label("running_last"),
+)
+_numbered = (
+    select(
+        OWN.c.id,
+        (
+            bindparam("first_turn")
+            + bindparam("step") * (func.row_number().over(order_by=(OWN.c.turn, OWN.c.id)) - 1)
+        ).label("turn"),
+    )
+    .where(_waiting)
+    .subquery("numbered")
+)
+_CLOSE = (
+    update(JOBS)
+    .where(JOBS.c.id == _numbered.c.id, JOBS.c.turn > _numbered.c.turn)
+    .values(turn=_numbered.c.turn)
+)
+_TAKE_BACK = update(_FLOWS).where(_THE_FLOW, _FLOWS.c.turn > bindparam("last")).values(turn=bindparam("last"))
+
+
+def close_gaps(connection: Connection, flow: FlowKey, gone: int) -> None:
+    """Jobs left the line without having run, `gone` the first of their turns: those after them get these."""
+    connection.execute(_LOCK, flow)  # nobody enters meanwhile
+    met = connection.execute(_MET, flow).one()
+    # Not back to the clock: what ran before had its turns, also if it has ended since.
+    floor = gone if met.first is None else min(gone, met.first)
+    first = max(start(met.clock, flow["of_priority"]), floor)
+    lasts = [floor - met.step, *([] if met.running_last is None else [met.running_last])]
+    if met.in_line:
+        connection.execute(_CLOSE, flow | {"first_turn": first, "step": met.step})
+        lasts.append(min(met.last, first + met.step * (met.in_line - 1)))
+    connection.execute(_TAKE_BACK, flow | {"last": max(lasts)})
+
+
+def its(column: str) -> ColumnElement[Any]:
+    """A column of the row that RETURNING tells of; in it SQLAlchemy leaves out the table's name on SQLite."""
+    return literal_column(f"jobs.{column}")
+
+
+#: For RETURNING.
+CLOCK = select(Clock.turn).where(Clock.queue == its("queue")).scalar_subquery().label("clock")
+_SET_CLOCK = (
+    update(Clock)
+    .where(
+        Clock.queue.in_(
+            # Skipped while another claim sets it: a claim waits for none, and the next one sets it further.
+            select(Clock.queue)
+            .where(Clock.queue == in_queue, Clock.turn < bindparam("its_turn"))
+            .with_for_update(skip_locked=True)
+        )
+    )
+    .values(turn=bindparam("its_turn"))
+)
+
+
+def advance_clock(connection: Connection, row: Row[Any]) -> None:
+    """A job was taken: the queue's clock shows its turn, if that is the largest so far."""
+    if row.turn is None or (row.clock is not None and row.turn <= row.clock):
+        return
+    if row.clock is None:
+        dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+        first = dialect.insert(Clock).values(queue=row.queue, turn=row.turn).on_conflict_do_nothing()
+        connection.execute(first)
+    connection.execute(_SET_CLOCK, {"in_queue": row.queue, "its_turn": row.turn})
