@@ -183,7 +183,7 @@ class Faults:
 
     def _freeze_worker(self) -> None:
         """SIGSTOP until its job runs elsewhere, then SIGCONT: a zombie wakes up in the middle of its work."""
-        with self._some_worker() as worker:
+        with self._some_worker(longest=True) as worker:
             if worker is None:
                 return
             tree = worker.tree()
@@ -207,14 +207,17 @@ class Faults:
         return False
 
     @contextmanager
-    def _some_worker(self) -> Iterator[Process | None]:
-        """A worker that no other fault is at, rather one that works; None when too few are left."""
+    def _some_worker(self, *, longest: bool = False) -> Iterator[Process | None]:
+        """A worker that no other fault is at, rather one that works; None when too few are left.
+
+        `longest`: the one with the longest job.
+        """
         free = [w for w in self._house.workers if w.alive and w.busy.acquire(blocking=False)]
         self._dice.shuffle(free)
         chosen = None
         if len(free) > _SPARED:
-            working = [w for w in free if self._watch.held_by(_worker_id(w.tree()))]
-            chosen = (working or free)[0]
+            work = {worker: self._watch.work_of(_worker_id(worker.tree())) for worker in free}
+            chosen = max(free, key=lambda worker: work[worker] if longest else work[worker] > 0)
         for worker in free:
             if worker is not chosen:
                 worker.busy.release()

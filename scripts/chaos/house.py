@@ -36,7 +36,9 @@ class House:
         self.postgres = Postgres(_made(folder / "postgres"))
         self.redis = Redis()
         self.database_url = self.postgres.url("atelier")
-        self._environment = self._clean() | CREDENTIALS
+        # What killed processes leave behind goes with the run's folder.
+        scratch = {"TMPDIR": str(_made(folder / "tmp"))}
+        self._environment = self._clean() | CREDENTIALS | scratch
         self.objects = Objects(self._environment, self.logs) if options.storage == "s3" else None
         self.storage_url = self.objects.url if self.objects else (folder / "objects").as_uri()
         self._environment |= {

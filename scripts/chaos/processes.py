@@ -95,7 +95,7 @@ class Process:
 def _runs(process: psutil.Process) -> bool:
     try:
         # is_running compares the start time too: another process with a used id is not ours.
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 

@@ -10,6 +10,10 @@ from jobs.database import Database
 from jobs.errors import Unavailable
 
 _HELD = text("SELECT id, attempt FROM jobs WHERE state = 'running' AND lease_owner = :worker_id")
+_WORK = text(
+    "SELECT coalesce(max((params->>'seconds')::float), 0) FROM jobs "
+    "WHERE state = 'running' AND lease_owner = :worker_id"
+)
 _ELSEWHERE = text("SELECT 1 FROM jobs WHERE id = :job_id AND (attempt > :attempt OR finished_at IS NOT NULL)")
 _UNFINISHED = text("SELECT count(*) FROM jobs WHERE finished_at IS NULL")
 _UNSENT = text("SELECT count(*) FROM deliveries WHERE state = 'pending'")
@@ -29,6 +33,11 @@ class Watch:
         if worker_id is None:
             return set()
         return {(row.id, row.attempt) for row in self._ask(_HELD, worker_id=worker_id)}
+
+    def work_of(self, worker_id: str | None) -> float:
+        """How long the longest job takes that this worker runs; 0 when it rests or the database is away."""
+        found = self._ask(_WORK, worker_id=worker_id) if worker_id else []
+        return float(found[0][0]) if found else 0.0
 
     def runs_elsewhere(self, job_id: str, attempt: int) -> bool:
         """Whether a later attempt has begun, or the job has ended."""
