@@ -85,22 +85,20 @@ def tell(run: Run, jobs: str, target: float | None) -> None:
 def costs(fleet: Fleet, nobody: Used, arguments: argparse.Namespace) -> model.Costs:
     """From what was used without workers, and from this fleet."""
     rest, many = fleet.rest(arguments.rest), fleet.size
+    fleet.shrink(8)
+    long = fleet.run([LONG] * LONG_EACH * fleet.size)
     fleet.shrink(2)  # so that they do not wait for each other
     noops = fleet.run([0.0] * arguments.noops)
-    long = fleet.run([LONG] * LONG_EACH * fleet.size)
     asked, serving = requests(fleet, arguments)
     found, sending = {}, {}
     for part in PARTS:
         second = getattr(nobody, part) / nobody.seconds
         life = max(getattr(rest, part) / rest.seconds - second, 0.0) / many
-
-        def beyond(used: Used, part: str = part, each: float = second + life * fleet.size) -> float:
-            return float(getattr(used, part)) - each * used.seconds
-
-        job = max(beyond(noops.used) / noops.jobs, 0.0)
-        running = max((beyond(long.used) - job * long.jobs) / long.asked, 0.0)
-        sending[part] = max(beyond(asked) / arguments.requests - job, 0.0)
-        found[part] = model.Cost(job, running, life, second)
+        job = beyond(noops.used, part, second + life * noops.workers) / noops.jobs
+        running = beyond(long.used, part, second + life * long.workers) - job * long.jobs
+        sent = beyond(asked, part, second + life * fleet.size) / arguments.requests
+        found[part] = model.Cost(job, max(running / long.asked, 0.0), life, second)
+        sending[part] = max(sent - job, 0.0)
     # A worker's wall time for a no-op, less what of it was the database's: its own CPU, round trips, commits.
     pause = max(noops.window * fleet.size / noops.jobs - found["database"].job, 0.0)
     tell_costs(found, sending, serving / arguments.requests, pause)
@@ -110,6 +108,11 @@ def costs(fleet: Fleet, nobody: Used, arguments: argparse.Namespace) -> model.Co
     }
     api_cost = model.Cost(serving / arguments.requests)
     return model.Costs(parts | {"api": api_cost}, sending["database"], pause)
+
+
+def beyond(used: Used, part: str, each_second: float) -> float:
+    """What a part used, less what it uses at all times."""
+    return max(float(getattr(used, part)) - each_second * used.seconds, 0.0)
 
 
 def tell_costs(
@@ -176,9 +179,8 @@ def tell_most(measured: model.Costs, servers: Mapping[str, int]) -> None:
     print("\n| jobs of | full at (jobs/s = workers), first the first |\n|---|---|")
     for seconds in LENGTHS:
         rates = {name: cost.most(servers[name], seconds) for name, cost in measured.parts.items()}
-        told = [
-            f"{n} {rates[n]:,.0f} = {rates[n] * seconds:,.0f}" for n in sorted(rates, key=rates.__getitem__)
-        ]
+        first = sorted((rate, name) for name, rate in rates.items() if rate < NEVER)
+        told = [f"{name} {rate:,.0f} = {rate * seconds:,.0f}" for rate, name in first]
         print(f"| {seconds:.0f} s | {'; '.join(told)} |", flush=True)
 
 

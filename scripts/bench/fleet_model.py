@@ -21,12 +21,14 @@ import heapq
 import itertools
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 #: Seconds between two looks of a running job's lease, and between two reports of a worker: in the simulation
 #: their costs come in such portions.
 LEASE_SECONDS = 1.0
 REPORT_SECONDS = 5.0
+#: A round of the whole fleet that takes longer is not waited for.
+LONGEST_ROUND = 200.0
 #: Jobs that wait for each worker at the start.
 BACKLOG = 2
 
@@ -63,17 +65,20 @@ class Station:
     """Servers with one line in front of them."""
 
     servers: int
+    #: The time that is counted, and the seconds of it that servers were busy.
+    window: tuple[float, float]
     busy: float = 0.0
-    _free: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._free = [0.0] * self.servers
 
     def serve(self, at: float, demand: float) -> float:
         """When a request that comes now is done. To be called in the order of time."""
-        end = max(at, heapq.heappop(self._free)) + demand
+        start = max(at, heapq.heappop(self._free))
+        end = start + demand
         heapq.heappush(self._free, end)
-        self.busy += demand
+        since, until = self.window
+        self.busy += max(min(end, until) - max(start, since), 0.0)
         return end
 
 
@@ -86,7 +91,7 @@ class Found:
     rate: float
     #: Mean seconds from a claim to its answer.
     answer: float
-    #: By part: demand for each second of its servers; more than 1 where a line grows.
+    #: By part: how much of its servers' time is taken.
     load: Mapping[str, float]
 
     @property
@@ -107,9 +112,10 @@ class Simulation:
         self, costs: Costs, servers: Mapping[str, int], workers: int, seconds: float, *, seed: int = 1
     ) -> None:
         self._costs = costs
-        self._stations = {name: Station(servers[name]) for name in costs.parts}
         self._workers = workers
         self._seconds = seconds
+        self._window = _window(costs.parts["database"], servers["database"], workers, seconds)
+        self._stations = {name: Station(servers[name], self._window) for name in costs.parts}
         self._events: list[tuple[float, int, str, tuple[float, ...]]] = []
         self._numbers = itertools.count()
         self._waiting = workers * BACKLOG
@@ -127,22 +133,13 @@ class Simulation:
 
     def run(self) -> Found:
         """Let it settle, then count."""
-        database = self._costs.parts["database"]
-        each = database.job + (REPORT_SECONDS + LEASE_SECONDS) * (
-            database.worker_second + database.running_second
-        )
-        # Where the lines grow, long enough for every worker to have stood in them a few times.
-        settle = 2 * self._seconds + 5 + 4 * self._workers * each / self._stations["database"].servers
-        length = max(15.0, 2 * self._seconds)
-        self._until(settle)
-        self._claims, self._answers = 0, 0.0
-        done, busy = self._done, {name: one.busy for name, one in self._stations.items()}
-        self._until(settle + length)
-        answer = self._answers / max(self._claims, 1)
-        load = {
-            name: (one.busy - busy[name]) / (length * one.servers) for name, one in self._stations.items()
-        }
-        return Found(self._workers, self._seconds, (self._done - done) / length, answer, load)
+        since, until = self._window
+        self._until(since)
+        done, self._claims, self._answers = self._done, 0, 0.0
+        self._until(until)
+        load = {name: one.busy / ((until - since) * one.servers) for name, one in self._stations.items()}
+        rate = (self._done - done) / (until - since)
+        return Found(self._workers, self._seconds, rate, self._answers / max(self._claims, 1), load)
 
     def _at(self, time: float, what: str, *more: float) -> None:
         heapq.heappush(self._events, (time, next(self._numbers), what, more))
@@ -203,3 +200,11 @@ class Simulation:
         """Ask every part; when the database has answered."""
         ends = {name: one.serve(at, demand(self._costs.parts[name])) for name, one in self._stations.items()}
         return ends["database"]
+
+
+def _window(database: Cost, servers: int, workers: int, seconds: float) -> tuple[float, float]:
+    """When to count: after two rounds in which every worker ran a job, and for two more."""
+    left = max(servers - database.second - workers * database.worker_second, 0.2)
+    each = database.job + seconds * database.running_second
+    round_seconds = min(max(seconds, workers * each / left), LONGEST_ROUND)
+    return 2 * round_seconds + 5, 4 * round_seconds + 15

@@ -17,6 +17,7 @@ from datetime import datetime
 
 import psutil
 import redis
+from backlog import settle
 from servers import cpu_seconds, ended, process, started
 from sqlalchemy import func, select, text
 
@@ -152,17 +153,20 @@ class Fleet:
 
     def rest(self, seconds: float) -> Used:
         """What workers use that have nothing to do."""
+        settle(self.database)
         before = self.used()
         time.sleep(seconds)
         return self.used() - before
 
     def run(self, seconds: Sequence[float]) -> Run:
         """Jobs that take so long, accepted while the fleet rests, then all of it is woken."""
+        settle(self.database)  # or it would be done meanwhile, for the jobs before
         with self._resting_sweeper():
             ids = [self._submit(n, took) for n, took in enumerate(seconds)]
         before = self.used()
         for _ in self._workers:
             self._doorbell.ring("cpu")
+        time.sleep(sum(seconds) / len(self._workers))  # looking costs the database too
         self.wait(min(ids), PATIENCE_SECONDS + 2 * sum(seconds) / len(self._workers))
         used = self.used() - before
         rows = self._rows(ids)
