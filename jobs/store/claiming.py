@@ -144,7 +144,7 @@ _PASS_OVER = (
                 ),
             )
             .order_by(_passed.c.turn, _passed.c.id)
-            .limit(LOOK_AHEAD)
+            .limit(literal_column(str(LOOK_AHEAD)))
             .with_for_update(skip_locked=True)
         )
     )

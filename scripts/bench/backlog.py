@@ -12,7 +12,7 @@ from sqlalchemy import Float, Insert, Integer, String, case, cast, delete, inser
 
 from jobs.accounts import AccountStore
 from jobs.database import Database
-from jobs.models import Job, JobEvent, User
+from jobs.models import Flow, Job, JobEvent, User
 from jobs.states import Hold
 from jobs.store import JobRow, JobStore, NewJob
 from jobs.store.line import LINE, own_place
@@ -44,6 +44,10 @@ def fill(database: Database, owners: int, each: int) -> None:
     """`owners` times `each` queued jobs of the engine echo in the queue cpu, and their events."""
     users = [{"id": owner_id(n), "name": f"owner {n}"} for n in range(owners)]
     database.write(lambda c: c.execute(insert(User), users))
+    flows = [
+        {"owner_id": user["id"], "queue": "cpu", "priority": 0, "turn": min(LINE, each)} for user in users
+    ]
+    database.write(lambda c: c.execute(insert(Flow), flows))
     store = JobStore(database)
     template, _ = store.submit(new_job(AccountStore(database).create_key("template")[1].user_id))
     for first in range(0, owners * each, _AT_ONCE):
