@@ -124,6 +124,16 @@ class Supervisor:
             process.start()
         self._thread.start()
 
+    def strange_ends(self) -> list[str]:
+        """Ends that were neither a SIGKILL nor in order."""
+        odd = [
+            (p.name, status)
+            for p in self.processes
+            for status in p.ends
+            if status not in (0, -signal.SIGKILL)
+        ]
+        return [f"{name} with status {status}" for name, status in odd]
+
     def _watch(self) -> None:
         while not self._closing.wait(0.2):
             for process in self.processes:

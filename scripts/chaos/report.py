@@ -54,8 +54,10 @@ def spread(values: Sequence[float]) -> str:
     return f"{len(values)}: {parts}, max {ordered[-1]:.1f} s"
 
 
-def table(evidence: Evidence, log: Log, violations: Sequence[Violation], settled: float) -> list[str]:
-    """The lines of the table."""
+def table(
+    evidence: Evidence, log: Log, violations: Sequence[Violation], settled: float, ends: Sequence[str] = ()
+) -> list[str]:
+    """The lines of the table. `ends`: processes that ended in a way that no fault has."""
     rows: list[tuple[str, str]] = []
     for kind, count in sorted(log.counts.items()):
         rows.append((f"fault: {kind}", str(count)))
@@ -71,6 +73,7 @@ def table(evidence: Evidence, log: Log, violations: Sequence[Violation], settled
     rows.append(("SIGTERM, to a worker's end", _judged(log.drains, 1.0, DRAIN_TARGET)))
     rows.append(("webhooks heard", str(len(evidence.heard))))
     rows.append(("everything had ended, after the last fault", f"{settled:.0f} s"))
+    rows.append(("processes that ended by themselves", ", ".join(ends) or "none"))
     rows.append(("violations", str(len(violations))))
     return ["| what | |", "|---|---|", *(f"| {what} | {value} |" for what, value in rows)]
 

@@ -109,7 +109,7 @@ def _storm(house: House, ears: Hearing, watch: Watch, options: Options, say: Say
         evidence = Evidence(clients.orders, forged=ears.forged, followed=FOLLOWED, hits=faults.log.hits)
         violations = _judge(house, ears, watch, evidence, say)
         write_down(evidence, faults.log, house.logs)
-        lines = report.table(evidence, faults.log, violations, settled)
+        lines = report.table(evidence, faults.log, violations, settled, house.supervisor.strange_ends())
         return Outcome(evidence, violations, lines)
 
 

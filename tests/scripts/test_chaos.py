@@ -100,8 +100,8 @@ def test_two_minutes_of_chaos_break_no_promise(chaos):
 
 def test_a_house_without_its_sweeper_is_caught(chaos):
     status, said = chaos.run(
-        "--ablate", "sweeper", "--seconds", "30", "--fault-every", "3", "--settle", "20", "--seed", "5",
-        "--storage", "local",
+        "--ablate", "sweeper", "--seconds", "30", "--fault-every", "3", "--settle", "20", "--seed", "33",
+        "--storage", "local", "--jobs-per-second", "4",
     )  # fmt: skip
 
     assert status == 1, said
