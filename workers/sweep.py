@@ -80,8 +80,9 @@ class Sweeper:
                 self.sweep()
             except (Unavailable, SQLAlchemyError) as error:
                 # While the database was away no worker could renew its lease. Give the living ones the
-                # time to do so before their jobs are taken from them.
-                self._expire_from = _clock() + settings.LEASE_SECONDS
+                # time to do so before their jobs are taken from them; they try every half second, and a
+                # job that is taken too early is charged nothing.
+                self._expire_from = _clock() + settings.REUNION_SECONDS
                 self._outage = True
                 _log.warning("sweep_failed", error=str(error))
         try:
