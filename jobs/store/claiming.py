@@ -27,6 +27,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    tuple_,
     union_all,
     update,
 )
@@ -138,10 +139,8 @@ _PASS_OVER = (
             .where(
                 _can_be_taken(_passed),
                 _passed.c.passed_at.is_(None),
-                or_(
-                    _passed.c.turn < bindparam("its_turn"),
-                    and_(_passed.c.turn == bindparam("its_turn"), _passed.c.id < bindparam("of_job")),
-                ),
+                # One range of the line's index; with an OR it would be read to its end.
+                tuple_(_passed.c.turn, _passed.c.id) < tuple_(bindparam("its_turn"), bindparam("of_job")),
             )
             .order_by(_passed.c.turn, _passed.c.id)
             .limit(literal_column(str(LOOK_AHEAD)))
