@@ -18,7 +18,7 @@ from sqlalchemy import Row
 import engines
 from jobs.fleet import FleetStore
 from jobs.schemas import Forecast
-from jobs.states import Hold, State
+from jobs.states import State
 from jobs.store import JobRow, JobStore, Speed
 
 V = TypeVar("V")
@@ -39,16 +39,17 @@ class Forecaster:
         self._lock = threading.Lock()
         self._kept: dict[Any, tuple[float, Any]] = {}
 
-    def of(self, row: JobRow, position: int | None) -> Forecast | None:
-        """Of a queued or running job; None for a finished one."""
+    def of(self, row: JobRow, position: int | None, *, held: bool) -> Forecast | None:
+        """Of a queued or running job; None for a finished one.
+
+        `held`: by its owner, or by their cap: then its place in line does not tell when it starts.
+        """
         if row.state == State.RUNNING:
             speed = self.speed(row.engine)
             return Forecast(servable=True, starts_in=0.0, ends_in=_left(row, speed))
         if row.state != State.QUEUED:
             return None
-        return self.of_waiting(
-            row.engine, row.queue, row.needs, row.cost, position, held=row.hold == Hold.OWNER
-        )
+        return self.of_waiting(row.engine, row.queue, row.needs, row.cost, position, held=held)
 
     def of_waiting(
         self, engine: str, queue: str, needs: str, cost: float, position: int | None, *, held: bool = False

@@ -128,9 +128,10 @@ def dry_run(
     plain = checked.model_dump(mode="json")
     inputs.check(plain)
     services().quota.check(owner_id)
-    position = None
-    if not options.hold:
-        position = services().jobs.next_position(owner_id, spec.queue, PRIORITIES[options.priority])
+    position, held = None, options.hold
+    if not held:
+        position, hold = services().jobs.next_position(owner_id, spec.queue, PRIORITIES[options.priority])
+        held = hold is not None and services().quota.limits(owner_id).max_running > 0
     forecaster = services().forecaster
     cost = spec.cost(checked)
     speed = forecaster.speed(spec.name)
@@ -140,9 +141,7 @@ def dry_run(
         params=inputs.fingerprint(plain),
         device_seconds=round(speed.device_seconds * cost, 3) if speed is not None else None,
         queue_position=position,
-        forecast=forecaster.of_waiting(
-            spec.name, spec.queue, needs(needed), cost, position, held=options.hold
-        ),
+        forecast=forecaster.of_waiting(spec.name, spec.queue, needs(needed), cost, position, held=held),
     )
 
 

@@ -131,7 +131,8 @@ def whole_job(row: JobRow) -> JobView:
     if row.state == State.SUCCEEDED:
         return job_view(row, jobs.artifacts([row.id])[row.id])
     position = jobs.position(row) if row.state == State.QUEUED else None
-    return job_view(row, position=position, forecast=services().forecaster.of(row, position))
+    forecast = services().forecaster.of(row, position, held=_held(row) is not None)
+    return job_view(row, position=position, forecast=forecast)
 
 
 def priority_name(priority: int) -> PriorityName:

@@ -76,17 +76,17 @@ class OwnOrder(StoreBase):
         values |= {"its_turn": job.turn, "of_job": job.id, "its_place": job.place}
         return self.database.read(lambda c: _position(c, job.hold, values))
 
-    def next_position(self, owner_id: str, queue: str, priority: Priority) -> int:
-        """Where a job would stand if it were accepted now; counted up to MAX_POSITION."""
+    def next_position(self, owner_id: str, queue: str, priority: Priority) -> tuple[int, Hold | None]:
+        """Where a job would stand if it were accepted now, counted up to MAX_POSITION; and its hold."""
         values = {"in_queue": queue, "of_owner": owner_id, "of_priority": int(priority)}
 
-        def read(connection: Connection) -> int:
+        def read(connection: Connection) -> tuple[int, Hold | None]:
             turn = foresee(connection, owner_id, queue, priority)
             if turn is None:
                 later = {"its_place": own_place(time.time(), priority)}
-                return _position(connection, Hold.BEHIND, values | later)
+                return _position(connection, Hold.BEHIND, values | later), Hold.BEHIND
             # Before the first one of the next turn: behind all of the same.
-            return _position(connection, None, values | {"its_turn": turn + 1, "of_job": ""})
+            return _position(connection, None, values | {"its_turn": turn + 1, "of_job": ""}), None
 
         return self.database.read(read)
 

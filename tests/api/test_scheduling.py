@@ -226,6 +226,19 @@ class TestForecast:
         forecaster.speed("echo")
         assert asked == ["echo", "echo"]
 
+    def test_under_a_running_cap_nobody_can_tell(self, app, api, store, fleet):
+        """Ten idle workers are of no use to a job that waits for another of its owner's to end."""
+        owner_id = store.get(api.job_id()).owner_id
+        cap(store, owner_id, 1)
+        app.extensions["atelier"].quota.forget(owner_id)
+        self.took(store, 2.0)
+        for n in range(10):
+            fleet(f"wrk_{n}")
+        told = api.submit().json
+        assert (told["queue_position"], told["forecast"]["starts_in"]) == (2, None)
+        dry = api.post("/v1/jobs?dry_run=true", json={"engine": "echo"}).json
+        assert (dry["queue_position"], dry["forecast"]["starts_in"]) == (3, None)
+
 
 class TestDryRun:
     def test_it_validates_estimates_and_accepts_nothing(self, api, store, storage, fleet):
