@@ -26,7 +26,13 @@ MAX_ARTIFACTS = 100
 MAX_DETAIL = 1000
 
 # Built once: every change of state of a job that somebody listens to runs them.
-_HEARERS = select(Webhook.id, Webhook.url, Webhook.events).where(Webhook.owner_id == bindparam("of_owner"))
+# Each endpoint stays until its messages are committed. One that is being deleted is passed over: waiting for
+# that would hold up the job, and a message to it would undo the transaction that ends the job.
+_HEARERS = (
+    select(Webhook.id, Webhook.url, Webhook.events)
+    .where(Webhook.owner_id == bindparam("of_owner"))
+    .with_for_update(read=True, key_share=True, skip_locked=True)
+)
 _RESULTS = (
     select(Artifact.id, Artifact.name, Artifact.media_type, Artifact.size)
     .where(Artifact.job_id == bindparam("of_job"))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime
 
 import pytest
+from sqlalchemy import delete
 
 from jobs.deliveries import DeliveryStore
-from jobs.models import Delivery
+from jobs.models import Delivery, Webhook
 from jobs.store import JobStore, NewArtifact
 from jobs.store import outbox as outbox_module
 from jobs.webhooks import DEFAULT_EVENTS, Event, WebhookStore
@@ -241,3 +243,26 @@ def test_a_deleted_job_leaves_its_messages(store, outbox, submit, ada):
 
     assert told(outbox, ada) == ["queued", "canceled"]
     assert Delivery.__table__.c.job_id.foreign_keys == set()
+
+
+def test_an_endpoint_that_is_being_deleted_neither_ends_nor_delays_its_owner_s_jobs(
+    store, outbox, submit, ada, all_events
+):
+    if store.database.is_sqlite:
+        pytest.skip("SQLite has one writer at a time")
+    submit(owner_id=ada)
+    row = claim(store)
+    before = len(outbox.page(ada))
+    with ThreadPoolExecutor(1) as threads, store.database.engine.connect() as connection:
+        # given a deletion that takes its time, as with a long log
+        with connection.begin():
+            connection.execute(delete(Webhook).where(Webhook.id == all_events.id))
+            # when a job of its owner ends meanwhile
+            ending = threads.submit(store.succeed, row.id, row.attempt, [])
+            wait([ending], timeout=5)
+            waited = not ending.done()
+        # then that is none of the job's business
+        assert ending.result(timeout=5).state == "succeeded"
+    assert not waited
+    assert before
+    assert outbox.page(ada) == []
