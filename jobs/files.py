@@ -198,15 +198,25 @@ class FileStore:
     # --- for the audit -----------------------------------------------------------------------------
 
     def orphans(self, keys: Sequence[str]) -> list[str]:
-        """Those of these keys that no artifact names and that belong to no job which goes on.
+        """Those of these keys that no artifact names and that belong to no job or upload which goes on.
 
-        Such a job's outputs have no rows yet, and its checkpoints never have any.
+        Such a job's outputs have no rows yet, and its checkpoints never have any; nor has an upload that is
+        still reserved.
         """
-        found = self.unreferenced(keys)
-        folders = _folders(found)
-        query = select(Job.id).where(Job.id.in_(set(folders.values())), Job.finished_at.is_(None))
-        going_on = self.database.read(lambda c: set(c.execute(query).scalars()))
-        return [key for key in found if folders.get(key) not in going_on]
+        folders = _folders(keys)
+        ids = set(folders.values())
+        jobs = select(Job.id).where(Job.id.in_(ids), Job.finished_at.is_(None))
+        reserved = select(Cleanup.prefix).where(
+            Cleanup.prefix.in_([f"files/{one}" for one in ids]), Cleanup.due_at > now()
+        )
+        # Asked before the rows: what ends between the two questions has its rows by the second.
+        going_on = self.database.read(
+            lambda c: {
+                *c.execute(jobs).scalars(),
+                *(p[len("files/") :] for p in c.execute(reserved).scalars()),
+            }
+        )
+        return self.unreferenced([key for key in keys if folders.get(key) not in going_on])
 
     def walk(self, *, after: str = "", limit: int = 500) -> list[Row[Any]]:
         """Everybody's files, oldest first; `after` is the id of the last file of the page before."""

@@ -74,6 +74,32 @@ def test_where_all_is_well_it_finds_nothing(house):
     assert house.storage.stat("backups/of-somebody-else.tar")
 
 
+def test_what_is_being_uploaded_is_left_alone_without_any_grace(house):
+    # given an upload whose bytes are stored and whose row is not there yet
+    file_id = house.files.reserve()
+    key = house.put(f"files/{file_id}/a.png")
+
+    found = house.audit(repair=True)
+
+    assert (found.orphans, found.deleted) == ([], 0)
+    house.files.add(file_id, house.owner_id, NewArtifact("a.png", key, "image/png", 3, "0" * 64))
+    assert house.audit().missing == []
+
+
+def test_a_job_that_ends_while_its_objects_are_looked_at_keeps_them(house):
+    row = house.running()
+    key = house.put(f"jobs/{row.id}/1/out/a.txt")
+    look = house.files.unreferenced
+
+    def look_and_end(keys):
+        found = look(keys)
+        house.store.succeed(row.id, 1, [NewArtifact("a.txt", key, "text/plain", 3, "0" * 64)])
+        return found
+
+    house.files.unreferenced = look_and_end
+    assert house.audit(repair=True).orphans == []
+
+
 def test_objects_without_a_row_are_found_and_with_repair_deleted(house, monkeypatch):
     monkeypatch.setattr(auditing, "AT_ONCE", 2)
     kept = house.upload()
