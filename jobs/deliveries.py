@@ -33,7 +33,7 @@ from jobs.database import Database
 from jobs.errors import NotFound
 from jobs.models import Delivery, DeliveryAttempt, Webhook
 from jobs.store.outbox import PATIENCE_SECONDS
-from jobs.webhooks import signing_secret
+from jobs.webhooks import host_of, signing_secret
 
 #: How long the log is kept.
 KEEP_DAYS = 30
@@ -74,8 +74,8 @@ class Due:
     left: float
 
 
-def _waiting_hosts() -> Select[Any]:
-    """The hosts with something due, the one that waits longest first.
+def _waiting_hosts(not_of: Sequence[str] = ()) -> Select[Any]:
+    """The hosts with something due of other owners than these, the one that waits longest first.
 
     Found by leaps through the index, from each host to the next: a million messages to one host cost no more
     than one.
@@ -87,6 +87,8 @@ def _waiting_hosts() -> Select[Any]:
     hosts = hosts.union_all(select(following.scalar_subquery()).where(hosts.c.host.is_not(None)))
     line = _DELIVERIES.alias("line")
     oldest = select(func.min(line.c.due_at)).where(line.c.state == _PENDING, line.c.host == hosts.c.host)
+    if not_of:
+        oldest = oldest.where(line.c.owner_id.not_in(not_of))
     fronts = select(hosts.c.host, oldest.scalar_subquery().label("due_at")).subquery()
     return select(fronts.c.host).where(fronts.c.due_at <= now()).order_by(fronts.c.due_at)
 
@@ -102,9 +104,13 @@ class DeliveryStore:
 
     # --- for dispatchers
 
-    def waiting_hosts(self) -> list[str]:
-        """The hosts with something due, the one that waits longest first."""
-        return self.database.read(lambda c: list(c.execute(_WAITING_HOSTS).scalars()))
+    def waiting_hosts(self, *, not_of: Sequence[str] = ()) -> list[str]:
+        """The hosts with something due, the one that waits longest first.
+
+        `not_of`: owners whose messages do not count.
+        """
+        query = _waiting_hosts(not_of) if not_of else _WAITING_HOSTS
+        return self.database.read(lambda c: list(c.execute(query).scalars()))
 
     def claim(self, host: str, limit: int, *, lease_seconds: float, not_of: Sequence[str] = ()) -> list[Due]:
         """Take up to `limit` messages to this host that are due; nobody else gets them for `lease_seconds`.
@@ -213,14 +219,21 @@ class DeliveryStore:
         return self.database.read(lambda c: list(c.execute(query)))
 
     def redeliver(self, owner_id: str, delivery_id: str) -> Row[Any]:
-        """Send it (again) now, and try for as long as a new one. Raises NotFound."""
-        again = (
-            update(_DELIVERIES)
-            .where(_DELIVERIES.c.id == delivery_id, _DELIVERIES.c.owner_id == owner_id)
-            .values(state=DeliveryState.PENDING.value, due_at=now(), until=now(PATIENCE_SECONDS))
-            .returning(_DELIVERIES)
-        )
-        return _found(self.database.write(lambda c: c.execute(again).one_or_none()))
+        """Send it (again) now, and try for as long as a new one. Raises NotFound.
+
+        To where its endpoint is by now: a wrong address is why many a message was given up.
+        """
+        this = (_DELIVERIES.c.id == delivery_id, _DELIVERIES.c.owner_id == owner_id)
+        asking = select(Webhook.url).join(_DELIVERIES, _DELIVERIES.c.webhook_id == Webhook.id).where(*this)
+        again = update(_DELIVERIES).where(*this).returning(_DELIVERIES)
+        again = again.values(state=DeliveryState.PENDING.value, due_at=now(), until=now(PATIENCE_SECONDS))
+
+        def work(connection: Connection) -> Row[Any] | None:
+            url = connection.execute(asking).scalar_one_or_none()
+            there = again if url is None else again.values(url=url, host=host_of(url))
+            return connection.execute(there).one_or_none()
+
+        return _found(self.database.write(work))
 
     # --- for the metrics
 

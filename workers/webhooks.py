@@ -83,15 +83,26 @@ class Dispatcher:
     def dispatch(self, threads: Executor) -> bool:
         """Begin what is due and has room; returns whether there may be more. Raises Unavailable."""
         more = False
-        for host in self._slots.order(self._store.waiting_hosts()):
-            room, crowded = self._slots.room(host), self._slots.crowded()
+        crowded: set[str] = set()
+        hosts = self._slots.order(self._store.waiting_hosts())
+        while hosts:
+            full = set(self._slots.crowded()) - crowded
+            if full:
+                # One look for all hosts: a claim at each of the thousands that one owner may have named
+                # would hold up everybody's messages behind them.
+                crowded |= full
+                left = set(self._store.waiting_hosts(not_of=sorted(crowded)))
+                hosts, more = [host for host in hosts if host in left], True
+                continue
+            host = hosts.pop(0)
+            room = self._slots.room(host)
             taken: list[Due] = []
             if room:
-                taken = self._store.claim(host, room, lease_seconds=LEASE_SECONDS, not_of=crowded)
+                taken = self._store.claim(host, room, lease_seconds=LEASE_SECONDS, not_of=sorted(crowded))
             for due in taken:
                 self._slots.take(due.host, due.owner_id)
                 threads.submit(self._deliver, due).add_done_callback(partial(self._ended, due))
-            more = more or len(taken) == room or bool(crowded)
+            more = more or len(taken) == room
         return more
 
     def _ended(self, due: Due, delivery: Future[bool]) -> None:

@@ -142,6 +142,8 @@ def test_hosts_are_named_once_by_how_long_they_wait(deliveries, database, ada):
 
     assert set(found[:2]) == {"c.example", "c.example:444"}
     assert found[2:] == ["a.example", "b.example"]
+    write(database, owner(database, "bob"), "https://b.example/")
+    assert deliveries.waiting_hosts(not_of=[ada]) == ["b.example"]
 
 
 def test_a_host_s_messages_go_in_order_and_some_owners_may_have_to_wait(deliveries, database, ada):
@@ -211,6 +213,22 @@ def test_whatever_became_of_it_can_be_sent_again(deliveries, message, ada, was):
     assert (again.id, again.number) == (sent, 2)
     assert again.waited < 10
     assert again.left > 24 * 3600 - 10
+
+
+def test_it_is_sent_again_to_where_its_endpoint_is_by_now(deliveries, message, database, ada):
+    # given a message that was given up, and an address that was corrected then
+    webhooks = WebhookStore(database)
+    endpoint = webhooks.create(ada, "https://wrong.example/")
+    sent = message("https://wrong.example/", webhook_id=endpoint.id)
+    (due,) = take(deliveries, "wrong.example")
+    deliveries.report(due, state=FAILED, seconds=0.1, status=404)
+    webhooks.change(ada, endpoint.id, url="https://right.example:8443/")
+
+    deliveries.redeliver(ada, sent)
+
+    assert take(deliveries, "wrong.example") == []
+    (again,) = take(deliveries, "right.example:8443")
+    assert (again.id, again.url) == (sent, "https://right.example:8443/")
 
 
 def test_old_messages_are_forgotten_with_their_log(deliveries, message, database, ada):

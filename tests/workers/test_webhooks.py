@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 import pytest
@@ -252,6 +253,39 @@ def test_slow_and_dead_receivers_slow_nobody_else(database, ada, whose):
     assert len(slow.seen) < 100, "there was a backlog all the time"
 
 
+def test_hosts_of_an_owner_who_has_their_share_are_not_asked_one_by_one(database, ada, monkeypatch):
+    """A look at each of the thousands one owner may name would hold up everybody behind them."""
+    bob = owner(database, "bob")
+    released = threading.Event()
+    asked: list[str] = []
+
+    class Counting(module.DeliveryStore):
+        def claim(self, host, *args, **more):
+            asked.append(host)
+            return super().claim(host, *args, **more)
+
+    def hang(_host, _port):
+        released.wait(20)
+        raise OSError
+
+    monkeypatch.setattr(module, "DeliveryStore", Counting)
+    for n in range(60):
+        write(database, ada, f"http://host{n}.example/")
+    write(database, bob, "http://bob.example/")
+    with ThreadPoolExecutor(8) as threads:
+        dispatcher = Dispatcher(
+            database, private=True, slots=Slots(8, per_owner=4, doubtful=8), resolver=hang, timeout=20.0
+        )
+        try:
+            assert dispatcher.dispatch(threads)
+            assert asked[-1] == "bob.example"
+            assert len(asked) == 5
+            dispatcher.dispatch(threads)
+            assert len(asked) == 5
+        finally:
+            released.set()
+
+
 def test_two_dispatchers_send_each_message_once(database, server, ada, outbox):
     ids = write(database, ada, server.url, 60)
     with running(database), running(database):
@@ -266,11 +300,11 @@ def test_a_database_that_goes_away_for_a_moment_ends_nothing(database, server, a
     asked = []
 
     class Flaky(store_class):
-        def waiting_hosts(self):
+        def waiting_hosts(self, **more):
             asked.append(1)
             if len(asked) < 3:
                 raise module.Unavailable
-            return super().waiting_hosts()
+            return super().waiting_hosts(**more)
 
     monkeypatch.setattr(module, "DeliveryStore", Flaky)
     with running(database):
