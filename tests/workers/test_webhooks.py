@@ -248,7 +248,7 @@ def test_slow_and_dead_receivers_slow_nobody_else(database, ada, whose):
             released.set()
         told = [sent for one in quick for sent in one.ids()]
 
-    assert took < 3.0, "less than one attempt at the receiver that hangs"
+    assert took < 6.0, "less than one attempt at the receiver that hangs"
     assert sorted(told) == sorted(ids)
     assert len(slow.seen) < 100, "there was a backlog all the time"
 
