@@ -27,6 +27,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    true,
     tuple_,
     union_all,
     update,
@@ -81,7 +82,9 @@ def _statement(look: int) -> Update:
     leader = (
         select(first.c.id, first.c.batch, first.c.batch_most)
         .join(front, front.c.id == first.c.id)
-        .where(first.c.state == literal_column("'queued'"), first.c.hold.is_(None))
+        # In a CASE, so that the line's index cannot serve it and these rows are found by their ids. With the
+        # statistics of an hour when nothing was in line, PostgreSQL joins with all of it: 360 ms of 50,000.
+        .where(case((and_(first.c.state == literal_column("'queued'"), first.c.hold.is_(None)), true())))
         .order_by(case((and_(loaded, patient), 0), else_=1), front.c.turn, front.c.id)
         .limit(1)
         .with_for_update(skip_locked=True, of=first)

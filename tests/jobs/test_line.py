@@ -581,6 +581,24 @@ def test_the_claim_stays_on_its_indexes(store, owners):
     assert not re.search(r"Seq Scan on jobs|SCAN (jobs|read|first|other|own)\b(?! USING)", plan), plan
 
 
+def test_the_claim_needs_no_new_statistics(store, submit, owners):
+    """As after a night without jobs: PostgreSQL believes that there is never anything in line."""
+    row = submit(owner_id=owners["a"])
+    ended = {**row._mapping, "state": "succeeded", "turn": None, "finished_at": row.created_at}
+    many = [ended | {"id": f"job_{n:032x}"} for n in range(3000)]
+    columns = set(Job.__table__.columns.keys())
+
+    def fill(connection):
+        connection.execute(insert(Job), [{k: v for k, v in one.items() if k in columns} for one in many])
+
+    store.database.write(fill)
+    with store.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE"))
+    (plan, *_) = explained(store.database, lambda: take(store, models=["echo"]))
+    assert not re.search(r"ix_jobs_line on jobs first", plan), plan
+    assert not re.search(r"SCAN first USING INDEX ix_jobs_line", plan), plan
+
+
 def test_what_an_owner_of_ten_thousand_has_in_line_is_bounded(store, owners, monkeypatch):
     monkeypatch.setattr(line, "LINE", 16)
     for _ in range(50):
