@@ -19,6 +19,9 @@ from jobs.errors import Unavailable
 
 T = TypeVar("T")
 
+#: PostgreSQL lets one of those that wait for each other go on, so that each time there is one fewer of them.
+MOST_DEADLOCKS = 5
+
 DEFAULT_URL = "sqlite:///~/.local/share/atelier/atelier.db"
 
 
@@ -42,8 +45,8 @@ class Database:
 
     A transaction that meets a dead connection (the server restarted) is tried once more on a fresh one, if
     it had not reached its commit, or is `repeatable`: guarded so that doing it twice is doing it once. One
-    that met a deadlock is tried once more too. A server that cannot be reached, is full, read-only or too
-    slow raises Unavailable.
+    that met a deadlock is tried again, MOST_DEADLOCKS times. A server that cannot be reached, is full,
+    read-only or too slow raises Unavailable.
     """
 
     def __init__(self, url: str | None = None, *, pool_size: int = 8) -> None:
@@ -100,19 +103,21 @@ class Database:
         return self._run(reading, lambda: True)
 
     def _run(self, call: Callable[[], T], may_repeat: Callable[[], bool]) -> T:
-        try:
-            return call()
-        except DBAPIError as error:
-            if not (error.connection_invalidated and may_repeat()) and not _undone(error):
-                raise _translated(error) from error
-        except PoolTimeout as error:
-            raise Unavailable("All database connections are busy.") from error
-        try:
-            return call()
-        except DBAPIError as error:
-            raise _translated(error) from error
-        except PoolTimeout as error:
-            raise Unavailable("All database connections are busy.") from error
+        dead = deadlocks = 0
+        while True:
+            try:
+                return call()
+            except DBAPIError as error:
+                if _undone(error):
+                    deadlocks += 1
+                elif error.connection_invalidated and may_repeat():
+                    dead += 1
+                else:
+                    raise _translated(error) from error
+                if dead > 1 or deadlocks > MOST_DEADLOCKS:
+                    raise _translated(error) from error
+            except PoolTimeout as error:
+                raise Unavailable("All database connections are busy.") from error
 
     def check(self) -> None:
         """Raise Unavailable unless the database answers and its tables are there."""

@@ -161,7 +161,7 @@ class ClientSide(StoreBase):
         def work(connection: Connection) -> JobRow:
             seen = get_job(connection, job_id, owner_id)
             if seen.state == State.QUEUED:
-                lock_owner(connection, seen)
+                lock_owner(connection, seen.owner_id)
             # One statement for both states: between two, the job could change from one to the other.
             row = connection.execute(CANCEL, {"of_job": job_id}).one_or_none()
             if row is None:
@@ -181,7 +181,11 @@ class ClientSide(StoreBase):
         """
 
         def work(connection: Connection) -> None:
-            lock_owner(connection, get_job(connection, job_id, owner_id))
+            seen = get_job(connection, job_id, owner_id)
+            # Before any lock: the end of a running job may be waiting for the owner's.
+            if seen.state == State.RUNNING:
+                raise WrongState("A running job cannot be deleted; cancel it first.")
+            lock_owner(connection, seen.owner_id)
             # FOR UPDATE: between check and delete no worker claims it and nobody takes its results as inputs.
             connection.execute(select(Artifact.id).where(Artifact.job_id == job_id).with_for_update())
             row = get_job(connection, job_id, owner_id, for_update=True)

@@ -213,9 +213,9 @@ def admit(
     return len(found)
 
 
-def lock_owner(connection: Connection, job: JobRow) -> None:
+def lock_owner(connection: Connection, owner_id: str) -> None:
     """Before a waiting job is taken out of the line: two that leave at once would wait for each other."""
-    connection.execute(_CAP_LOCKED, {"of_owner": job.owner_id})
+    connection.execute(_CAP_LOCKED, {"of_owner": owner_id})
 
 
 def left(connection: Connection, rows: Iterable[JobRow], turns: Mapping[str, int | None]) -> None:

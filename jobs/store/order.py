@@ -130,7 +130,7 @@ class OwnOrder(StoreBase):
     def _change(
         self, connection: Connection, changing: Any, job_id: str, owner_id: str | None, reason: str
     ) -> JobRow:
-        lock_owner(connection, get_job(connection, job_id, owner_id))
+        lock_owner(connection, get_job(connection, job_id, owner_id).owner_id)
         seen = get_job(connection, job_id, owner_id)
         row = connection.execute(changing).one_or_none()
         if row is not None:
@@ -148,12 +148,18 @@ class OwnOrder(StoreBase):
         """
 
         def work(connection: Connection) -> JobRow:
+            # Before any lock: the end of a running job may be waiting for the owner's.
+            for named in (job_id, before):
+                if named is not None:
+                    self._movable(connection, named, owner_id)
             # One at a time for an owner, and nobody enters their line meanwhile.
             connection.execute(select(User.id).where(User.id == owner_id).with_for_update(key_share=True))
-            job = self._movable(connection, job_id, owner_id)
+            job = self._movable(connection, job_id, owner_id, for_update=True)
             if before == job_id:
                 return job
-            target = self._movable(connection, before, owner_id) if before is not None else None
+            target = None
+            if before is not None:
+                target = self._movable(connection, before, owner_id, for_update=True)
             if target is not None and (target.queue, target.priority) != (job.queue, job.priority):
                 raise WrongState("Only jobs of the same queue and priority can change places.")
             _Move(connection, job).put(target, to_end=to_end)
@@ -164,8 +170,10 @@ class OwnOrder(StoreBase):
 
         return self.database.write(work)
 
-    def _movable(self, connection: Connection, job_id: str, owner_id: str) -> JobRow:
-        job = get_job(connection, job_id, owner_id, for_update=True)
+    def _movable(
+        self, connection: Connection, job_id: str, owner_id: str, *, for_update: bool = False
+    ) -> JobRow:
+        job = get_job(connection, job_id, owner_id, for_update=for_update)
         if job.state != State.QUEUED or job.hold == Hold.OWNER:
             raise WrongState("Only jobs that are queued and not held can change places.")
         return job

@@ -12,7 +12,7 @@ from jobs.clock import now
 from jobs.models import Job
 from jobs.states import FINAL, State
 from jobs.store.base import StoreBase
-from jobs.store.line import CAPPED, left, move_up, refit
+from jobs.store.line import CAPPED, left, lock_owner, move_up, refit
 from jobs.store.rows import JobRow
 from jobs.store.statements import (
     BEHIND,
@@ -125,20 +125,22 @@ class SweeperSide(StoreBase):
         """End jobs whose `start_by` passed while they waited for their first attempt."""
         which = and_(JOBS.c.attempt == 0, JOBS.c.start_by.is_not(None), JOBS.c.start_by < now())
         detail = "It had not started by the time it was to."
-        finding = select(JOBS.c.id, JOBS.c.turn).where(QUEUED, which).order_by(JOBS.c.start_by).limit(limit)
+        finding = select(JOBS.c.id, JOBS.c.owner_id).where(QUEUED, which)
+        finding = finding.order_by(JOBS.c.start_by).limit(limit)
         return self._fail_waiting(finding, "start_by_passed", detail)
 
     def fail_orphans(self, engines: Sequence[str], *, after_seconds: float, limit: int = 100) -> list[JobRow]:
         """End jobs that have waited long for an engine that is none of these: it was removed."""
         which = and_(JOBS.c.engine.not_in(engines), JOBS.c.created_at < now(-after_seconds))
-        finding = select(JOBS.c.id, JOBS.c.turn).where(QUEUED, which).limit(limit)
+        finding = select(JOBS.c.id, JOBS.c.owner_id).where(QUEUED, which).limit(limit)
         return self._fail_waiting(finding, "engine_gone", "No worker has this engine any more.")
 
-    def _fail_waiting(self, which: Select[Any], code: str, detail: str) -> list[JobRow]:
-        finding = which.with_for_update(skip_locked=True)
+    def _fail_waiting(self, finding: Select[Any], code: str, detail: str) -> list[JobRow]:
+        those = JOBS.c.id.in_(bindparam("found", expanding=True))
+        locking = select(JOBS.c.id, JOBS.c.turn).where(QUEUED, those).with_for_update(skip_locked=True)
         failing = (
             update(JOBS)
-            .where(JOBS.c.id.in_(bindparam("found", expanding=True)))
+            .where(those)
             .values(
                 state=State.FAILED.value,
                 finished_at=now(),
@@ -152,7 +154,11 @@ class SweeperSide(StoreBase):
         )
 
         def work(connection: Connection) -> list[JobRow]:
-            turns = {row.id: row.turn for row in connection.execute(finding)}
+            found = connection.execute(finding).all()
+            for owner_id in sorted({row.owner_id for row in found}):
+                lock_owner(connection, owner_id)  # before the jobs, as everybody does who takes one out
+            locked = connection.execute(locking, {"found": [row.id for row in found]})
+            turns = {row.id: row.turn for row in locked}
             rows = list(connection.execute(failing, {"found": list(turns)})) if turns else []
             for row in rows:
                 record(connection, row, code)

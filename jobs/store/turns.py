@@ -120,17 +120,15 @@ _MET = select(
     .scalar_subquery()
     .label("running_last"),
 )
-_numbered = (
-    select(
-        OWN.c.id,
-        (
-            bindparam("first_turn")
-            + bindparam("step") * (func.row_number().over(order_by=(OWN.c.turn, OWN.c.id)) - 1)
-        ).label("turn"),
-    )
-    .where(_waiting)
-    .subquery("numbered")
-)
+#: Without those that are just being claimed: whoever ends such a job may wait for its owner, as we do here.
+_stays = select(OWN.c.id, OWN.c.turn).where(_waiting).with_for_update(skip_locked=True).subquery("stays")
+_numbered = select(
+    _stays.c.id,
+    (
+        bindparam("first_turn")
+        + bindparam("step") * (func.row_number().over(order_by=(_stays.c.turn, _stays.c.id)) - 1)
+    ).label("turn"),
+).subquery("numbered")
 _CLOSE = (
     update(JOBS)
     .where(JOBS.c.id == _numbered.c.id, JOBS.c.turn > _numbered.c.turn)
