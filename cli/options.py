@@ -33,9 +33,12 @@ class FileType(click.ParamType[str]):
 
 
 class JsonType(click.ParamType[Any]):
-    """A value no simpler option can hold: JSON text."""
+    """A value no simpler option can hold: JSON text, or, where `words`, also a bare word."""
 
     name = "json"
+
+    def __init__(self, words: bool = False) -> None:
+        self.words = words
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Parse it."""
@@ -44,6 +47,8 @@ class JsonType(click.ParamType[Any]):
         try:
             return json.loads(value)
         except ValueError as error:
+            if self.words and not value.lstrip().startswith(("{", "[", '"')):
+                return value
             self.fail(f"not JSON: {error}", param, ctx)
 
 
@@ -118,7 +123,19 @@ def _type(field: Schema) -> click.ParamType[Any]:
             "max_open": high is None and high_open is not None,
         }
         return click.IntRange(**bounds) if kind == "integer" else click.FloatRange(**bounds)
-    return click.STRING if kind == "string" else JsonType()
+    if kind == "string":
+        return click.STRING
+    return JsonType(words=any(choice.get("type") == "string" for choice in _alternatives(field)))
+
+
+def _alternatives(field: Schema) -> list[Schema]:
+    """What a union of several types may be."""
+    return [
+        inner
+        for name in ("anyOf", "oneOf")
+        for choice in field.get(name, [])
+        for inner in (choice, *_alternatives(choice))
+    ]
 
 
 def _simple(field: Schema, root: Schema) -> Schema:

@@ -17,12 +17,16 @@ from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin
 
 from engines.base import BadInput
 
-#: The key of our record in a PNG's text chunks; a JPEG carries the same JSON as its EXIF user comment.
+#: The key of our record in a PNG's text chunks; a JPEG and a WebP carry the same JSON as EXIF user comment.
 METADATA_KEY = "atelier"
 
-MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg"}
+MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
+
+#: The file extension of each kind.
+SUFFIXES = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 
 _JPEG_QUALITY = 93
+_WEBP_QUALITY = 92
 _USER_COMMENT_ASCII = b"ASCII\x00\x00\x00"  # EXIF 2.32, table 9: the character code before a UserComment
 
 
@@ -105,37 +109,49 @@ def from_array(array: npt.NDArray[Any]) -> Image.Image:
 
 
 def encode(image: Image.Image, kind: str, metadata: Mapping[str, Any]) -> bytes:
-    """Encode as "png" or "jpeg"; `metadata` goes into the file as JSON (see `read_metadata`)."""
-    record = json.dumps(metadata, sort_keys=True)  # ASCII, as both containers want it
+    """Encode as "png", "jpeg" or "webp"; `metadata` goes into the file as JSON (see `read_metadata`)."""
     out = io.BytesIO()
     if kind == "png":
         chunks = PngImagePlugin.PngInfo()
         chunks.add_text("Software", "Atelier")
-        chunks.add_text(METADATA_KEY, record)
+        chunks.add_text(METADATA_KEY, record(metadata))
         image.save(out, "PNG", pnginfo=chunks)
     elif kind == "jpeg":
-        exif = Image.Exif()
-        exif[ExifTags.Base.Software] = "Atelier"
-        details = exif.get_ifd(ExifTags.IFD.Exif)
-        details[ExifTags.Base.UserComment] = _USER_COMMENT_ASCII + record.encode("ascii")
+        exif = exif_record(metadata)
         image.save(out, "JPEG", quality=_JPEG_QUALITY, subsampling="4:4:4", optimize=True, exif=exif)
+    elif kind == "webp":
+        image.save(out, "WEBP", quality=_WEBP_QUALITY, exif=exif_record(metadata))
     else:
         raise ValueError(f"unknown picture format {kind!r}")
     return out.getvalue()
+
+
+def record(metadata: Mapping[str, Any]) -> str:
+    """The text every container carries: ASCII, as all of them want it."""
+    return json.dumps(metadata, sort_keys=True)
+
+
+def exif_record(metadata: Mapping[str, Any]) -> Image.Exif:
+    """EXIF with `metadata` as JSON in its user comment, for the containers that have no text of their own."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Software] = "Atelier"
+    comment = _USER_COMMENT_ASCII + record(metadata).encode("ascii")
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = comment
+    return exif
 
 
 def read_metadata(data: bytes) -> dict[str, Any] | None:
     """The record `encode` wrote into a file, or None where there is none."""
     with Image.open(io.BytesIO(data)) as image:
         text = image.info.get(METADATA_KEY)
-        if image.format == "JPEG":
+        if image.format in ("JPEG", "WEBP"):
             comment = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment, b"")
             if isinstance(comment, bytes) and comment.startswith(_USER_COMMENT_ASCII):
                 text = comment[len(_USER_COMMENT_ASCII) :].decode("ascii")
     if not text:
         return None
-    record: dict[str, Any] = json.loads(text)
-    return record
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 def preview(image: Image.Image, long_side: int = 512, quality: int = 75) -> bytes:

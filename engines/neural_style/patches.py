@@ -34,7 +34,7 @@ from engines.neural_style.atlas import (
 from engines.neural_style.colour import luma, sample_pixels, sliced_transport
 from engines.neural_style.pyramid import Size, blur, gradient, level_scales, pad, resize, scaled
 from engines.neural_style.search import CANDIDATE_COST, SUBSET, Search, Tick
-from engines.neural_style.seeds import generator
+from engines.seeds import generator
 
 #: Queries and keys of one matrix product.
 TILE: Size = (512, 16384)

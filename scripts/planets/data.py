@@ -54,7 +54,7 @@ def load(folder: Path, size: int, worlds: tuple[str, ...]) -> Pictures:
 
 
 def held_out(pictures: Pictures, tenth: int = 0) -> tuple[Tensor, Tensor]:
-    """Indices (kept, held out): a tenth of the files, chosen by a hash of each one's name, so that it stays."""
+    """Indices (kept, held out): a tenth of the files, by a hash of each one's name, so that it stays."""
     digests = [hashlib.sha256(name.encode()).digest()[0] % 10 for name in pictures.names]
     chosen = torch.tensor([digest == tenth for digest in digests])
     return torch.nonzero(~chosen).flatten(), torch.nonzero(chosen).flatten()

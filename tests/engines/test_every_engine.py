@@ -31,8 +31,8 @@ def fields(name: str) -> dict[str, dict[str, Any]]:
 
 
 def branches(schema: dict[str, Any]) -> list[dict[str, Any]]:
-    """The schema itself, or the alternatives of an anyOf."""
-    found: list[dict[str, Any]] = schema.get("anyOf", [schema])
+    """The schema itself, or the alternatives of an anyOf or oneOf."""
+    found: list[dict[str, Any]] = schema.get("anyOf", schema.get("oneOf", [schema]))
     return found
 
 

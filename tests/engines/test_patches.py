@@ -24,7 +24,7 @@ from engines.neural_style.colour import luma, monge_kantorovich, sliced_transpor
 from engines.neural_style.patches import Recipe, State, transport
 from engines.neural_style.pyramid import level_scales, pad
 from engines.neural_style.search import Search
-from engines.neural_style.seeds import generator
+from engines.seeds import generator
 
 Photo = Callable[[str, int], Image.Image]
 DRAFT = Recipe(strength=0.5, iterations=3)

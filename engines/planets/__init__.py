@@ -1,0 +1,1 @@
+"""Planets: new worlds by a class-conditional DCGAN."""

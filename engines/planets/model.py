@@ -1,0 +1,153 @@
+"""A class-conditional DCGAN that draws a planet and the outline of its disc.
+
+Radford et al. 2016, with what has been learnt since:
+
+- Nearest-neighbour upsampling and a 3x3 convolution instead of transposed convolutions, whose uneven overlap
+  paints checkerboards (Odena et al. 2016).
+- The world and the latent enter every layer, as the scale and shift of its batch norm (Miyato and Koyama
+  2018; Brock et al. 2019); a mix of worlds is a mix of their embeddings.
+- A projection discriminator (Miyato and Koyama 2018) under spectral norm (Miyato et al. 2018), with the
+  standard deviation over the minibatch as one more channel (Karras et al. 2018).
+
+Departure: the fourth channel is the disc's mask. The generator multiplies its colours by it, so that space is
+black and the edge is clean by construction, and the discriminator sees both.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from engines.worlds import WORLDS
+
+LATENT = 128
+_EMBEDDING = 64
+_SMALLEST = 4
+
+SIZES = (64, 128, 256, 512)
+#: Channels at each resolution; `v1` is the small net, `v2` the wide one.
+_WIDTHS = {4: 256, 8: 192, 16: 128, 32: 64, 64: 32, 128: 24, 256: 16, 512: 12}
+_CRITIC_WIDTHS = {4: 256, 8: 192, 16: 128, 32: 64, 64: 32, 128: 24, 256: 16}
+_WIDEN = {"v1": 1, "v2": 2}
+VARIANTS = tuple(_WIDEN)
+
+
+def _resolutions(size: int) -> list[int]:
+    """4, 8, ... size. Raises ValueError for a size there is no net for."""
+    if size not in SIZES:
+        raise ValueError(f"no net of {size} pixels; there are {SIZES}")
+    return [_SMALLEST << n for n in range((size // _SMALLEST).bit_length())]
+
+
+class ConditionalNorm(nn.Module):
+    """Batch norm whose scale and shift are linear in a code: `(1 + W code) x + V code`."""
+
+    def __init__(self, channels: int, code: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels, affine=False)
+        self.scale_shift = nn.Linear(code, 2 * channels)
+        nn.init.normal_(self.scale_shift.weight, std=0.02)
+        nn.init.zeros_(self.scale_shift.bias)
+
+    def forward(self, x: Tensor, code: Tensor) -> Tensor:
+        """(B, C, H, W) and (B, code) -> (B, C, H, W)."""
+        scale, shift = self.scale_shift(code)[:, :, None, None].chunk(2, dim=1)  # (B, C, 1, 1) each
+        return torch.addcmul(shift, self.norm(x), 1.0 + scale)
+
+
+class Block(nn.Module):
+    """Twice the resolution: upsample, convolve, and once more convolve where that is cheap."""
+
+    def __init__(self, channels: int, out: int, code: int, deep: bool) -> None:
+        super().__init__()
+        widths = [channels, out, out] if deep else [channels, out]
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(a, b, 3, padding=1, bias=False) for a, b in itertools.pairwise(widths)
+        )
+        self.norms = nn.ModuleList(ConditionalNorm(width, code) for width in widths[1:])
+
+    def forward(self, x: Tensor, code: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, out, 2H, 2W)."""
+        x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            x = F.relu(norm(convolution(x), code))
+        return x
+
+
+class Generator(nn.Module):
+    """A latent and a mix of worlds -> a planet."""
+
+    def __init__(self, size: int, variant: str = "v1") -> None:
+        super().__init__()
+        resolutions = _resolutions(size)
+        widths = [_WIDTHS[resolution] * _WIDEN[variant] for resolution in resolutions]
+        code = LATENT + _EMBEDDING
+        self.embedding = nn.Linear(len(WORLDS), _EMBEDDING, bias=False)
+        nn.init.normal_(self.embedding.weight)
+        self.first = nn.Linear(code, widths[0] * _SMALLEST**2, bias=False)
+        self.first_norm = ConditionalNorm(widths[0], code)
+        self.blocks = nn.ModuleList(
+            # Half of all the time would go into second convolutions at 64 px and above.
+            Block(a, b, code, deep=resolution <= 32)
+            for a, b, resolution in zip(widths, widths[1:], resolutions[1:], strict=False)
+        )
+        self.last = nn.Conv2d(widths[-1], 4, 3, padding=1)
+
+    def forward(self, z: Tensor, worlds: Tensor) -> Tensor:
+        """(B, 128) normal, (B, 12) summing to 1 -> (B, 4, S, S) in [-1, 1]: RGB on black, and the mask."""
+        code = torch.cat([z, self.embedding(worlds)], dim=1)  # (B, 192)
+        x = self.first(code).unflatten(1, (-1, _SMALLEST, _SMALLEST))
+        x = x.contiguous(memory_format=torch.channels_last)
+        x = F.relu(self.first_norm(x, code))
+        for block in self.blocks:
+            x = block(x, code)
+        x = torch.sigmoid(self.last(x).float())
+        alpha = x[:, 3:]
+        return torch.cat([x[:, :3] * alpha, alpha], dim=1) * 2.0 - 1.0
+
+
+class Discriminator(nn.Module):
+    """How real a picture of a world is: larger is more."""
+
+    #: Pictures whose deviation is taken together; a batch should be a multiple of it.
+    group = 4
+
+    def __init__(self, size: int, variant: str = "v1") -> None:
+        super().__init__()
+        resolutions = _resolutions(size)[-2::-1]  # S / 2 ... 8, 4
+        widths = [4] + [_CRITIC_WIDTHS[resolution] * _WIDEN[variant] for resolution in resolutions]
+        self.down = nn.ModuleList(
+            spectral_norm(nn.Conv2d(a, b, 4, stride=2, padding=1)) for a, b in itertools.pairwise(widths)
+        )
+        last = widths[-1]
+        self.pool = spectral_norm(nn.Linear((last + 1) * _SMALLEST**2, last))
+        self.score = spectral_norm(nn.Linear(last, 1))
+        self.embedding = spectral_norm(nn.Linear(len(WORLDS), last, bias=False))
+
+    def forward(self, x: Tensor, worlds: Tensor) -> Tensor:
+        """(B, 4, S, S) in [-1, 1] and (B, 12) summing to 1 -> (B,) float32, without bounds."""
+        x = x.contiguous(memory_format=torch.channels_last)
+        for convolution in self.down:
+            x = F.leaky_relu(convolution(x), 0.2)
+        x = _with_deviation(x, self.group)
+        features = F.leaky_relu(self.pool(x.flatten(1)), 0.2)  # (B, C)
+        projected = (self.embedding(worlds) * features).sum(1)
+        return (self.score(features).squeeze(1) + projected).float()
+
+
+def _with_deviation(x: Tensor, group: int) -> Tensor:
+    """(B, C, H, W) -> (B, C + 1, H, W): the mean standard deviation over each group of pictures in a row."""
+    count, _, height, width = x.shape
+    size = group if count % group == 0 else count
+    spread = x.float().unflatten(0, (count // size, size)).var(1, correction=0).add(1e-8).sqrt()
+    mean = spread.mean((1, 2, 3)).repeat_interleave(size).to(x.dtype)  # (B,)
+    return torch.cat([x, mean[:, None, None, None].expand(-1, 1, height, width)], dim=1)
+
+
+def parameters_of(module: nn.Module) -> int:
+    """How many trainable numbers a net has."""
+    return sum(parameter.numel() for parameter in module.parameters())

@@ -1,0 +1,66 @@
+"""What a net drew -> pictures: in other sizes, transparent or on black, as contact sheets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+Floats = npt.NDArray[np.float32]
+
+#: Space between the pictures of a contact sheet, as a part of one's side.
+_GAP = 1 / 16
+
+
+def resized(drawn: Floats, size: int) -> Floats:
+    """(S, S, 4) premultiplied in 0..1 -> (size, size, 4), likewise.
+
+    Larger: Lanczos for the colours, and an edge that is as sharp at the new size as it was at the old one.
+    """
+    side = drawn.shape[0]
+    if side == size:
+        return drawn
+    planes = [
+        Image.fromarray(np.ascontiguousarray(drawn[..., plane])).resize(
+            (size, size), Image.Resampling.LANCZOS
+        )
+        for plane in range(4)
+    ]
+    scaled = np.clip(np.stack([np.asarray(plane) for plane in planes], axis=-1), 0.0, 1.0)
+    if size < side:
+        return scaled
+    alpha = scaled[..., 3:]
+    colour = scaled[..., :3] / np.maximum(alpha, 1 / 16)
+    sharp = np.clip((alpha - 0.5) * (size / side) + 0.5, 0.0, 1.0)
+    return np.concatenate([np.clip(colour, 0.0, 1.0) * sharp, sharp], axis=-1)
+
+
+def picture(drawn: Floats, transparent: bool) -> Image.Image:
+    """(S, S, 4) premultiplied in 0..1 -> an RGBA picture, or an RGB one on black."""
+    if not transparent:
+        return Image.fromarray(_bytes(drawn[..., :3]), "RGB")
+    alpha = drawn[..., 3:]
+    # Files hold colours that are not premultiplied; under next to no alpha there is nothing to divide.
+    straight = np.where(alpha > 1 / 512, drawn[..., :3] / np.maximum(alpha, 1 / 512), 0.0)
+    return Image.fromarray(_bytes(np.concatenate([np.clip(straight, 0.0, 1.0), alpha], axis=-1)), "RGBA")
+
+
+def contact_sheet(pictures: Sequence[Image.Image]) -> Image.Image:
+    """All pictures (of one size and mode) in rows, in order."""
+    side = pictures[0].width
+    columns = math.ceil(math.sqrt(len(pictures)))
+    rows = math.ceil(len(pictures) / columns)
+    gap = max(2, round(side * _GAP))
+    step = side + gap
+    empty = (0, 0, 0, 0) if pictures[0].mode == "RGBA" else (0, 0, 0)
+    sheet = Image.new(pictures[0].mode, (columns * step + gap, rows * step + gap), empty)
+    for place, one in enumerate(pictures):
+        sheet.paste(one, (gap + place % columns * step, gap + place // columns * step))
+    return sheet
+
+
+def _bytes(values: Floats) -> npt.NDArray[np.uint8]:
+    return (values * 255.0 + 0.5).astype(np.uint8)

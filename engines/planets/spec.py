@@ -1,0 +1,185 @@
+"""What `planets` accepts, for the API, the forms and the command line. No torch here."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import struct
+from typing import Annotated, Literal, Self
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from engines.base import EngineSpec, Params
+from engines.worlds import WORLDS
+
+#: Sizes of the nets that come with the project, in pixels.
+NETWORKS = (64, 128)
+#: Numbers in a latent.
+LATENT = 128
+MAX_COUNT = 64
+#: Frames of one animation at most; at 512 px they take about a quarter of a second each on a CPU.
+MAX_FRAMES = 600
+
+_Name = Literal[
+    "ceres",
+    "earth",
+    "eris",
+    "haumea",
+    "jupiter",
+    "makemake",
+    "mars",
+    "mercury",
+    "moon",
+    "pluto",
+    "sun",
+    "venus",
+]
+_Share = Annotated[float, Field(ge=0.0, le=1000.0)]
+_Mix = Annotated[dict[_Name, _Share], Field(min_length=1, max_length=len(WORLDS))]
+#: A world's name, `any`, or a mix of worlds.
+World = Annotated[
+    Annotated[Literal["any", _Name], Tag("name")] | Annotated[_Mix, Tag("mix")],
+    # By type, so that an error names what is wrong and not every alternative.
+    Discriminator(lambda value: "mix" if isinstance(value, dict) else "name"),
+]
+
+
+class PlanetsParams(Params):
+    """Some new planets, or an animation that goes from one to the next."""
+
+    world: World = Field(
+        default="any",
+        description="Which of the twelve worlds they are like: a name, `any` (each draws its own), or a mix "
+        'such as {"earth": 0.6, "mars": 0.4}, of which only the proportions count.',
+    )
+    count: int = Field(default=1, ge=1, le=MAX_COUNT, description="How many planets.")
+    first: int = Field(
+        default=0,
+        ge=0,
+        lt=2**31,
+        description="Number of the first planet of the seed. Planet 7 of a seed is the same planet, "
+        "whether it is made alone or as one of many.",
+    )
+    size: int = Field(
+        default=128,
+        ge=64,
+        le=512,
+        description="Side of a picture in pixels. Up to 128 the next larger net draws it; "
+        "above, the net of 128 does and the picture is enlarged, which the result says.",
+    )
+    variation: float = Field(
+        default=1.0,
+        ge=0.0,
+        le=1.5,
+        description="How far planets of a world differ: 0 gives its most typical one every time, 1 what was "
+        "learnt, above 1 stranger ones.",
+    )
+    transparent: bool = Field(
+        default=False,
+        description="Nothing instead of black space around the disc, with a clean edge. Not for jpeg.",
+    )
+    grid: bool = Field(default=False, description="One contact sheet in place of single pictures.")
+    morph: Literal["webp", "mp4"] | None = Field(
+        default=None,
+        description="A looping animation through the planets in place of pictures, as WebP or MP4. "
+        "One planet alone goes to the next of its seed and back.",
+    )
+    morph_to: World | None = Field(
+        default=None, description="With `morph`: the world of every second planet, where it is to be another."
+    )
+    morph_seconds: float = Field(
+        default=2.0,
+        ge=0.25,
+        le=20.0,
+        description="With `morph`: the time from one planet to the next, in seconds.",
+    )
+    morph_fps: int = Field(default=24, ge=4, le=60, description="With `morph`: frames a second.")
+    latent: str | None = Field(
+        default=None,
+        max_length=700,
+        description="A latent from an earlier result (base64): that very planet again, in another size or as "
+        "another world. Takes the place of the seed, for one planet.",
+    )
+    format: Literal["png", "jpeg", "webp"] = Field(
+        default="png", description="File type of pictures. All carry seed, latent and world as metadata."
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        for name, world in (("world", self.world), ("morph_to", self.morph_to)):
+            if isinstance(world, dict) and sum(world.values()) <= 0.0:
+                raise ValueError(f"the weights of {name} must not all be zero")
+        if self.transparent and (self.morph == "mp4" or (self.morph is None and self.format == "jpeg")):
+            raise ValueError("transparent needs png or webp: jpeg and mp4 have no transparency")
+        if self.morph_to is not None and self.morph is None:
+            raise ValueError("morph_to needs morph")
+        if self.grid and self.morph is not None:
+            raise ValueError("grid and morph exclude each other")
+        if self.morph is not None and self.frames() > MAX_FRAMES:
+            raise ValueError(f"this animation has {self.frames()} frames; at most {MAX_FRAMES} are made")
+        if self.latent is not None:
+            decode_latent(self.latent)
+            if self.count != 1 or self.morph is not None:
+                raise ValueError("latent makes one planet: count must be 1, without morph")
+        return self
+
+    def planets(self) -> int:
+        """How many different planets the job needs: an animation of one also needs where it goes."""
+        return max(self.count, 2) if self.morph is not None else self.count
+
+    def frames(self) -> int:
+        """Pictures in the animation."""
+        return self.planets() * max(1, round(self.morph_seconds * self.morph_fps))
+
+
+def encode_latent(values: list[float]) -> str:
+    """128 numbers -> base64 of little-endian float32."""
+    return base64.b64encode(struct.pack(f"<{LATENT}f", *values)).decode("ascii")
+
+
+def decode_latent(text: str) -> list[float]:
+    """Base64 of 128 little-endian float32 -> the numbers. Raises ValueError."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"latent is not base64: {error}") from error
+    if len(data) != 4 * LATENT:
+        raise ValueError(f"latent has {len(data)} bytes, not {4 * LATENT}: it is {LATENT} float32")
+    values = list(struct.unpack(f"<{LATENT}f", data))
+    if not all(math.isfinite(value) and abs(value) < 100.0 for value in values):
+        raise ValueError("latent holds a number that is not finite, or absurdly large")
+    return values
+
+
+def network(size: int) -> int:
+    """The net that draws pictures of `size` pixels: the smallest that is large enough, else the largest."""
+    return next((side for side in NETWORKS if side >= size), NETWORKS[-1])
+
+
+def _batch_key(params: PlanetsParams) -> str | None:
+    """Small jobs of one net run as one forward pass; a long job would hold the short ones up."""
+    small = params.morph is None and params.count <= 4 and params.size <= 256
+    return f"{network(params.size)}" if small else None
+
+
+def _cost(params: PlanetsParams) -> float:
+    """Pixels made, in those of a 64 px planet, plus what any job costs."""
+    pictures = params.frames() if params.morph is not None else params.count
+    return 1.0 + pictures * (network(params.size) ** 2 + params.size**2 / 4) / 64**2
+
+
+SPEC = EngineSpec(
+    name="planets",
+    title="Planets",
+    description="Invents planets in the manner of twelve worlds: pictures, contact sheets, animations.",
+    params=PlanetsParams,
+    produces=("image/png", "image/jpeg", "image/webp", "video/mp4"),
+    example={"world": "mars", "count": 4, "size": 128, "seed": 7},
+    queue="gpu",
+    time_limit=1800.0,
+    max_batch=32,
+    batch_key=_batch_key,
+    model_for=lambda params: str(network(params.size)),
+    cost=_cost,
+)

@@ -1,0 +1,236 @@
+"""Train a planet generator on prepared pictures; stop it and start it again at any time.
+
+    python scripts/planets/train.py DATA --size 64 --out runs/64            until the metric stops falling
+    python scripts/planets/train.py DATA --size 128 --minutes 60 --grow-from runs/64 --out runs/128
+    python scripts/planets/train.py DATA --size 64 --out runs/64            again: goes on where it stopped
+    python scripts/planets/train.py DATA --size 64 --out runs/64 --ship     enter the best into the project
+
+DATA is what prepare.py made. RUN holds checkpoint.pt (everything), best.safetensors (the averaged generator
+with the lowest FID so far), samples-*.png, log.jsonl, and TensorBoard's files where it is installed
+(pip install ".[train]"). FID is measured on the features of the project's own classifier, against all
+pictures of the size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT)]
+
+import torch  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: E402
+
+from engines import shipped  # noqa: E402
+from engines.planets.model import SIZES, VARIANTS, parameters_of  # noqa: E402
+from engines.planets.network import WEIGHTS  # noqa: E402
+from engines.torch_device import choose_device, device_label  # noqa: E402
+from engines.worlds import WORLDS  # noqa: E402
+from scripts.planets import data  # noqa: E402
+from scripts.planets.judge import Judge  # noqa: E402
+from scripts.planets.samples import sheet  # noqa: E402
+from scripts.planets.training import Recipe, Training  # noqa: E402
+from scripts.planets.writers import Writers  # noqa: E402
+
+#: Evaluations in a row without a better FID after which a run ends.
+PATIENCE = 8
+
+
+def main() -> int:
+    """Train, and say by the status how it ended: 0 done, 130 stopped (and resumable)."""
+    options = _options()
+    console = Console(stderr=True)
+    torch.set_num_threads(options.threads)
+    device = choose_device(options.device)
+    half = options.precision == "bf16" or (options.precision == "auto" and _fast_half(device))
+    try:
+        pictures = data.load(options.data, options.size, WORLDS)
+    except (FileNotFoundError, ValueError) as error:
+        console.print(f"[red]{error}")
+        return 1
+    recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
+    training = Training(recipe, pictures, device, half)
+    options.out.mkdir(parents=True, exist_ok=True)
+    checkpoint = options.out / "checkpoint.pt"
+    if options.grow_from is not None and not checkpoint.is_file():
+        try:
+            training.grow_from(options.grow_from / checkpoint.name)
+        except (OSError, ValueError) as error:
+            console.print(f"[red]{error}")
+            return 1
+    progress = {"seconds": 0.0, "best": float("inf"), "since_best": 0.0}
+    if checkpoint.is_file():
+        try:
+            progress = training.restore(checkpoint)
+        except (ValueError, RuntimeError) as error:
+            console.print(f"[red]{error}[/] (choose another --out, or the same settings)")
+            return 1
+    console.print(
+        f"{len(pictures.labels)} pictures of {options.size} px; "
+        f"generator {parameters_of(training.generator):,} parameters, "
+        f"discriminator {parameters_of(training.discriminator):,}; {device_label(device)}, "
+        f"{'bfloat16' if half else 'float32'}; step {training.steps:,}, best FID {progress['best']:.2f}"
+    )
+    judge = None if options.metric == "none" else Judge(pictures, device)
+    with Writers(options.out) as writers:
+        stopped = _train(training, options, checkpoint, progress, judge, writers, console)
+    if options.ship:
+        _ship(training, options, progress)
+    return 130 if stopped else 0
+
+
+def _train(
+    training: Training,
+    options: argparse.Namespace,
+    checkpoint: Path,
+    progress: dict[str, float],
+    judge: Judge | None,
+    writers: Writers,
+    console: Console,
+) -> bool:
+    """Until the time, the pictures or the patience are used up; True when a signal came before."""
+    stop = _Stop()
+    limit = options.minutes * 60.0 if options.minutes is not None else float("inf")
+    images = options.kimg * 1000 if options.kimg is not None else None
+    every = max(1, options.evaluate_kimg * 1000 // training.recipe.batch)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+    total = limit if images is None else images
+    task = bar.add_task("training", total=None if total == float("inf") else total)
+    with bar:
+        began, first = time.monotonic() - progress["seconds"], training.images
+        while not stop.asked:
+            seconds = time.monotonic() - began
+            if seconds >= limit or (images is not None and training.images >= images):
+                break
+            losses = training.step()
+            if training.steps % 20 == 0:
+                speed = (training.images - first) / max(seconds - progress["seconds"], 1e-6)
+                text = (
+                    f"{training.images / 1000:.0f} kimg  {speed:.0f}/s  "
+                    f"D {losses['loss/discriminator']:.2f}  G {losses['loss/generator']:.2f}  "
+                    f"p {losses['augment']:.2f}  FID {progress['best']:.2f}"
+                )
+                bar.update(task, completed=seconds if images is None else training.images, description=text)
+                writers.write(training.images, losses | {"images_per_second": speed})
+            if training.steps % every == 0:
+                _evaluate(training, options.out, progress, judge, writers)
+                progress["seconds"], first = time.monotonic() - began, training.images
+                training.save(checkpoint, **progress)
+                if progress["since_best"] >= options.patience:
+                    console.print(f"no better FID in {options.patience} evaluations: done")
+                    break
+    if training.steps % every:
+        _evaluate(training, options.out, progress, judge, writers)
+    progress["seconds"] = time.monotonic() - began
+    training.save(checkpoint, **progress)
+    return stop.asked
+
+
+def _evaluate(
+    training: Training, out: Path, progress: dict[str, float], judge: Judge | None, writers: Writers
+) -> None:
+    """FID of the averaged generator, a sheet of samples, and the weights if they are the best so far."""
+    generator = training.finished()
+    sheet(generator, training.device, training.recipe.seed).save(
+        out / f"samples-{training.images // 1000:05}.png"
+    )
+    fid = judge.fid(generator, training.recipe.seed) if judge is not None else -float(training.images)
+    better = fid < progress["best"]
+    progress["best"] = min(fid, progress["best"])
+    progress["since_best"] = 0.0 if better else progress["since_best"] + 1
+    if better:
+        shipped.write(
+            out,
+            "best.safetensors",
+            generator.state_dict(),
+            {"size": str(training.recipe.size), "variant": training.recipe.variant},
+            images=training.images,
+        )
+    if judge is not None:
+        writers.write(training.images, {"fid": fid, "seconds": progress["seconds"]})
+
+
+def _ship(training: Training, options: argparse.Namespace, progress: dict[str, float]) -> None:
+    """The best weights of the run become those of the project."""
+    recipe = training.recipe
+    tensors, metadata = shipped.read(options.out, "best.safetensors")
+    name = f"planets-{recipe.size}-{recipe.variant}.safetensors"
+    origin: dict[str, Any] = {
+        "images": shipped.registered(options.out)["best.safetensors"]["images"],
+        "pictures": options.pictures_note,
+        "recipe": asdict(recipe),
+        "seconds": round(progress["seconds"]),
+    }
+    print(shipped.write(WEIGHTS, name, tensors, metadata, **origin))
+
+
+class _Stop:
+    """SIGINT and SIGTERM end the run after the step that is under way, with a checkpoint."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def _ask(self, number: int, _frame: Any) -> None:
+        self.asked = True
+        signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
+
+
+def _fast_half(device: torch.device) -> bool:
+    """Whether bfloat16 is faster than float32: on recent GPUs, and on CPUs with matrix units for it."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    defaults = Recipe()
+    add = parser.add_argument
+    add("data", type=Path, metavar="DATA", help="the folder prepare.py wrote")
+    add("--out", type=Path, required=True, metavar="RUN", help="where the run lives; made when absent")
+    add("--size", type=int, choices=SIZES, default=defaults.size, help="pixels (default: %(default)s)")
+    add("--variant", choices=VARIANTS, default=defaults.variant, help="v1 small, v2 wide")
+    add("--seed", type=int, default=defaults.seed, help="default: %(default)s")
+    add("--batch", type=int, default=defaults.batch, help="pictures a step (default: %(default)s)")
+    add("--generator-rate", type=float, default=defaults.generator_rate, help="default: %(default)s")
+    add("--discriminator-rate", type=float, default=defaults.discriminator_rate, help="default: %(default)s")
+    add(
+        "--average-kimg",
+        type=float,
+        default=defaults.average_kimg,
+        help="half-life of the average of weights",
+    )
+    add("--grow-from", type=Path, metavar="RUN", help="start with what a run of a smaller size learnt")
+    add("--augment", type=float, metavar="P", help="fixed augmentation probability (default: adaptive)")
+    add("--minutes", type=float, help="end after this time of training, over all its parts")
+    add("--kimg", type=int, help="end after this many thousand pictures")
+    add("--patience", type=int, default=PATIENCE, help="evaluations without a better FID before it ends")
+    add("--evaluate-kimg", type=int, default=20, help="thousand pictures between evaluations")
+    add("--metric", choices=("fid", "none"), default="fid", help="none: keep the newest instead of the best")
+    add("--device", help="cpu, cuda, cuda:1 (default: a GPU where there is one)")
+    add("--precision", choices=("auto", "float32", "bf16"), default="auto", help="of the convolutions")
+    add("--threads", type=int, default=torch.get_num_threads(), help="CPU threads (default: %(default)s)")
+    add("--ship", action="store_true", help="enter the best weights into engines/planets/weights")
+    add("--pictures-note", default="", help="with --ship: what the pictures are, for the register")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

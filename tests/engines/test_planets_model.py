@@ -1,0 +1,85 @@
+"""The nets: shapes, sizes, and what holds for every picture they draw."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from engines.planets.model import LATENT, SIZES, VARIANTS, Discriminator, Generator, parameters_of
+
+
+def inputs(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    draw = torch.Generator().manual_seed(1)
+    z = torch.randn(count, LATENT, generator=draw)
+    return z, F.one_hot(torch.arange(count) % 12, 12).float()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("size", SIZES)
+def test_every_net_draws_and_judges_pictures_of_its_size(size, variant):
+    # given
+    generator, discriminator = Generator(size, variant).eval(), Discriminator(size, variant)
+    z, worlds = inputs(1)
+    # when
+    with torch.no_grad():
+        drawn = generator(z, worlds)
+        score = discriminator(drawn, worlds)
+    # then
+    assert drawn.shape == (1, 4, size, size)
+    assert score.shape == (1,)
+    assert drawn.min() >= -1
+    assert drawn.max() <= 1
+
+
+def test_colours_never_exceed_the_mask():
+    z, worlds = inputs(4)
+    drawn = Generator(64)(z, worlds)
+    assert (drawn[:, :3] <= drawn[:, 3:] + 1e-6).all()
+
+
+def test_the_small_net_is_small():
+    assert parameters_of(Generator(64, "v1")) <= 4_000_000
+    assert parameters_of(Generator(64, "v2")) > 2 * parameters_of(Generator(64, "v1"))
+
+
+def test_nothing_is_transposed_that_paints_checkerboards():
+    assert not [m for m in Generator(512).modules() if isinstance(m, nn.ConvTranspose2d)]
+
+
+def test_both_latent_and_world_reach_the_picture_and_the_score():
+    generator, discriminator = Generator(64), Discriminator(64)
+    z, worlds = inputs(4)
+    z.requires_grad_(True)
+    worlds.requires_grad_(True)
+    discriminator(generator(z, worlds), worlds).sum().backward()
+    assert z.grad is not None
+    assert worlds.grad is not None
+    assert (z.grad.abs().sum(1) > 0).all()
+    assert (worlds.grad.abs().sum(0) > 0).any()
+    assert all(parameter.grad is not None for parameter in generator.parameters())
+
+
+def test_a_mix_of_worlds_lies_between_them():
+    generator = Generator(64)
+    a, b = torch.eye(12)[1], torch.eye(12)[6]
+    mixed = generator.embedding(0.25 * a + 0.75 * b)
+    assert torch.allclose(mixed, 0.25 * generator.embedding(a) + 0.75 * generator.embedding(b), atol=1e-6)
+
+
+def test_pictures_of_one_kind_are_told_from_different_ones():
+    """The deviation over the minibatch reaches the score: the same picture four times is judged otherwise."""
+    discriminator = Discriminator(64).eval()
+    z, worlds = inputs(4)
+    drawn = Generator(64)(z, worlds).detach()
+    with torch.no_grad():
+        company = discriminator(drawn, worlds)[0]
+        repeated = discriminator(drawn[:1].expand(4, -1, -1, -1), worlds[:1].expand(4, -1))[0]
+    assert not torch.allclose(company, repeated, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [0, 32, 63, 100, 1024])
+def test_no_net_of_another_size(size):
+    with pytest.raises(ValueError, match="no net of"):
+        Generator(size)
