@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Literal
 
 import click
 import pytest
@@ -26,6 +27,9 @@ class Example(BaseModel):
     strength: float = Field(default=0.5, ge=0, lt=1, description="How much.")
     steps: int | None = Field(default=None, gt=0, le=10, description="How many.")
     tile: bool = Field(default=False, description="Whether to tile.")
+    place: Literal["here", "there"] | dict[str, float] = Field(
+        default="here", description="A word or shares."
+    )
     json_: dict[str, int] | None = Field(default=None, alias="json", description="Anything.")
 
 
@@ -88,6 +92,25 @@ def test_a_wrong_value_is_refused_here(run, arguments, word):
 
     assert result.exit_code == 2
     assert word in result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [("there", "there"), ('{"here": 0.5}', {"here": 0.5}), ("nowhere", "nowhere"), ("1", 1)],
+)
+def test_a_word_or_json(run, text, sent):
+    """What the words are is the server's to say."""
+    result, values = run("--place", text)
+
+    assert result.exit_code == 0, result.output
+    assert values["place"] == sent
+
+
+def test_broken_json_is_not_taken_for_a_word(run):
+    result, _sent = run("--place", '{"here": ')
+
+    assert result.exit_code == 2
+    assert "not JSON" in result.output
 
 
 def test_help_shows_description_default_and_bounds(run):

@@ -145,7 +145,7 @@ def test_values_outside_are_clipped() -> None:
     assert pixel(images.from_array(array), 0, 0) == (0, 255, 0)
 
 
-@pytest.mark.parametrize("kind", ["png", "jpeg"])
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
 def test_metadata_round_trips(kind: str, photo: Callable[[str, int], Image.Image]) -> None:
     metadata = {"seed": 2**62, "strength": 0.5, "name": "Zoë ☂", "list": [1, 2]}
     data = images.encode(photo("chelsea", 40), kind, metadata)
@@ -155,7 +155,7 @@ def test_metadata_round_trips(kind: str, photo: Callable[[str, int], Image.Image
 
 
 def test_a_foreign_file_has_no_metadata(photo: Callable[[str, int], Image.Image]) -> None:
-    for kind in ("PNG", "JPEG"):
+    for kind in ("PNG", "JPEG", "WEBP"):
         out = io.BytesIO()
         photo("chelsea", 20).save(out, kind)
         assert images.read_metadata(out.getvalue()) is None
