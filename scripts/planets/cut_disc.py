@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,9 +26,9 @@ _CENTRED = 1.5 / 512
 class Frame:
     """A square of a picture, in its pixels; it may reach beyond the picture."""
 
-    left: int
-    top: int
-    side: int
+    left: float
+    top: float
+    side: float
 
 
 def frame(disc: Disc, size: tuple[int, int], framing: str, margin: float, world_major: float) -> Frame:
@@ -42,18 +43,17 @@ def frame(disc: Disc, size: tuple[int, int], framing: str, margin: float, world_
     squarish = abs(width - height) <= _SQUARE * max(size)
     if framing == "auto":
         framing = "keep" if squarish and 2 * world_major >= _FRAMED * min(size) else "world"
-    if framing == "keep":
-        side = float(min(size))
-        centred = max(abs(disc.x - width / 2), abs(disc.y - height / 2)) <= _CENTRED * side
-        if width == height and centred:
-            return Frame(0, 0, width)
-        # Never so tight that the disc is cut.
-        side = max(side, 2 * disc.major * 1.02)
-    else:
+    if framing != "keep":
         major = world_major if framing == "world" else disc.major
         side = 2 * major * (1 + 2 * margin)
-    whole = max(1, round(side))
-    return Frame(round(disc.x - whole / 2), round(disc.y - whole / 2), whole)
+        return Frame(disc.x - side / 2, disc.y - side / 2, side)
+    side = min(size)
+    centred = max(abs(disc.x - width / 2), abs(disc.y - height / 2)) <= _CENTRED * side
+    if width == height and centred:
+        return Frame(0, 0, side)
+    # Whole pixels, so that a picture that need not be scaled is not resampled; never so tight that it is cut.
+    side = max(side, math.ceil(2 * disc.major * 1.02))
+    return Frame(round(disc.x - side / 2), round(disc.y - side / 2), side)
 
 
 def cut(image: Image.Image, disc: Disc, square: Frame, sizes: tuple[int, ...]) -> dict[int, Image.Image]:
@@ -65,12 +65,24 @@ def cut(image: Image.Image, disc: Disc, square: Frame, sizes: tuple[int, ...]) -
     premultiplied space is for, and also cleans the rim.
     """
     largest = max(sizes)
-    box = (square.left, square.top, square.left + square.side, square.top + square.side)
     scale = largest / square.side
-    crop = image.crop(box).resize((largest, largest), Image.Resampling.LANCZOS)
+    crop = _cropped(image, square).resize((largest, largest), Image.Resampling.LANCZOS, box=_within(square))
     moved = disc.moved(-square.left, -square.top)
     full = _painted_over(crop, moved.scaled(scale), inset=2.0 * max(1.0, scale))
     return {size: _masked(full, moved.scaled(size / square.side), size) for size in sizes}
+
+
+def _cropped(image: Image.Image, square: Frame) -> Image.Image:
+    """The whole pixels that a frame touches; black beyond the picture."""
+    left, top = math.floor(square.left), math.floor(square.top)
+    right, bottom = math.ceil(square.left + square.side), math.ceil(square.top + square.side)
+    return image.crop((left, top, right, bottom))
+
+
+def _within(square: Frame) -> tuple[float, float, float, float]:
+    """A frame's left, top, right and bottom in what `_cropped` makes."""
+    left, top = square.left - math.floor(square.left), square.top - math.floor(square.top)
+    return left, top, left + square.side, top + square.side
 
 
 def _painted_over(image: Image.Image, disc: Disc, inset: float) -> Image.Image:

@@ -47,24 +47,24 @@ class Found:
 
 
 def find(image: Image.Image) -> Found:
-    """The body in an RGB picture."""
+    """The body in an RGB picture: the largest thing with a sure outline, else the largest with an outline."""
     factor = max(1.0, max(image.size) / _FINE)
     if factor > 1:
         image = image.resize(
             (max(1, round(image.width / factor)), max(1, round(image.height / factor))), Image.Resampling.BOX
         )
     signal, threshold = stand_out(image)
-    seen = None
+    seen, unsure = None, None
     for component in _candidates(signal, threshold):
         seen = seen or _bounds(component, factor)
         disc = _coarse(component)
-        if disc is None:
-            continue
-        disc = _refined(disc, signal, threshold)
+        disc = disc and _refined(disc, signal, threshold)
         if disc is None or disc.major < 8 or disc.ratio < LEAST_RATIO:
             continue
-        return Found(disc.scaled(factor), seen, is_covered(disc, signal, threshold))
-    return Found(None, seen)
+        if disc.sure:
+            return Found(disc.scaled(factor), seen, is_covered(disc, signal, threshold))
+        unsure = unsure or disc.scaled(factor)
+    return Found(unsure, seen)
 
 
 def _bounds(mask: Mask, factor: float) -> tuple[float, float, float, float]:
@@ -197,7 +197,25 @@ def _refined(disc: Disc, signal: Array, threshold: float) -> Disc | None:
             return None
         # Of the whole outline, not of the part at which there is an edge at all.
         disc = replace(better, support=better.support * len(index) / len(x))
-    return replace(disc, sure=disc.support >= (ENOUGH if round_body else WHOLE - 0.15))
+    if not round_body:
+        return replace(disc, sure=disc.support >= WHOLE - 0.15)
+    # A dark side hides the rim on one side only; a square touches a circle at many places.
+    on_rim = np.zeros(len(x), dtype=bool)
+    on_rim[index] = np.abs(disc.distance(ex, ey)) <= tolerance
+    return replace(disc, sure=disc.support >= ENOUGH and _longest_run(on_rim) >= 0.75 * ENOUGH)
+
+
+def _longest_run(around: Mask, gap: int = 8) -> float:
+    """The longest run of a closed line of flags (N,), as a part of it; gaps up to `gap` are passed over."""
+    if not around.any():
+        return 0.0
+    at = np.flatnonzero(around)
+    steps = np.diff(np.append(at, at[0] + len(around)))
+    breaks = np.flatnonzero(steps > gap + 1)
+    if len(breaks) == 0:
+        return 1.0
+    starts = np.roll(at[(breaks + 1) % len(at)], 1)
+    return float(((at[breaks] - starts) % len(around) + 1).max() / len(around))
 
 
 def is_covered(disc: Disc, signal: Array, threshold: float) -> bool:

@@ -40,7 +40,7 @@ from scripts.planets.cut_disc import FRAMINGS, cut  # noqa: E402
 from scripts.planets.prepared import Busy, Changed, Prepared, recipe_of, write, write_picture  # noqa: E402
 from scripts.planets.selection import Measured, Settings  # noqa: E402
 
-#: Changes with what `cut` makes of the same picture and settings, so that pictures of before are made again.
+#: Changes when the same picture and settings give something else, so that old results are not gone on with.
 VERSION = 1
 
 
@@ -281,7 +281,7 @@ def _told(world: str, measured: list[Measured], settings: Settings) -> dict[str,
             entry["sharpness"] = round(one.look.sharpness, 6)
         if one.name is not None and one.frame is not None:
             entry["name"] = one.name
-            entry["frame"] = asdict(one.frame)
+            entry["frame"] = {name: round(value, 2) for name, value in asdict(one.frame).items()}
             entry["enlarged"] = [size for size in settings.sizes if size > one.frame.side]
             entry["files"] = [f"{size}/{world}/{one.name}.png" for size in settings.sizes]
         pictures.append(entry)

@@ -14,69 +14,98 @@ from PIL import Image
 from scripts.planets.cut_disc import Frame, cut
 from scripts.planets.disc import Array, Disc
 
+Mask = npt.NDArray[np.bool_]
+
 #: Side of the square a look is taken at, pixels.
 _SIDE = 256
 #: Side at which two of them are compared: there recompression hardly shows.
 _COMPARED = 64
-#: Bits of 64 in which the hashes of two pictures may differ and still be compared by pixels.
-HASH_BITS = 8
+#: Variance of the Laplacian that rounding to whole levels alone makes: 1 / 12 times 1 + 1 + 1 + 1 + 16.
+_ROUNDING = 20 / 12
+#: Mean levels below which pictures are compared as if they were that bright.
+_DARK = 64.0
+_GREY = np.array([0.299, 0.587, 0.114])
+#: Cells a side of the coarse picture that says which thumbnails are worth comparing.
+_CELLS = 8
 
 
 @dataclass(frozen=True)
 class Look:
     """What comparisons need of a picture."""
 
-    #: 64 bits: whether brightness rises from each of 8 x 9 cells to the next (dHash).
-    hash: int
+    #: Mean grey of 8 x 8 cells, row by row, in levels.
+    cells: tuple[float, ...]
     #: Variance of the Laplacian within the disc over its squared mean brightness, without unit.
     sharpness: float
 
 
 def thumbnail(image: Image.Image, disc: Disc) -> Image.Image:
     """The disc of an RGB picture, filling a square of 256 pixels; RGBA."""
-    side = max(2, round(2.1 * disc.major))
-    return cut(image, disc, Frame(round(disc.x - side / 2), round(disc.y - side / 2), side), (_SIDE,))[_SIDE]
+    side = 2.1 * disc.major
+    return cut(image, disc, Frame(disc.x - side / 2, disc.y - side / 2, side), (_SIDE,))[_SIDE]
 
 
 def look(thumb: Image.Image) -> Look:
     """The look of a thumbnail."""
     rgba = np.asarray(thumb, dtype=np.float64)
-    grey = rgba[..., :3] @ np.array([0.299, 0.587, 0.114])
-    return Look(_hash(grey), _sharpness(grey, rgba[..., 3] >= 255))
+    grey = rgba[..., :3] @ _GREY
+    cells = Image.fromarray(grey.astype(np.float32)).resize((_CELLS, _CELLS), Image.Resampling.BOX)
+    return Look(
+        tuple(round(float(cell), 2) for cell in np.asarray(cells).ravel()),
+        _sharpness(grey, rgba[..., 3] >= 255),
+    )
 
 
-def _hash(grey: Array) -> int:
-    cells = Image.fromarray(grey.astype(np.float32)).resize((9, 8), Image.Resampling.BOX)
-    bits = np.diff(np.asarray(cells), axis=1).ravel() > 0
-    return int("".join("1" if bit else "0" for bit in bits), 2)
-
-
-def _sharpness(grey: Array, solid: npt.NDArray[np.bool_]) -> float:
+def _sharpness(grey: Array, solid: Mask) -> float:
     centre = grey[1:-1, 1:-1]
     laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * centre
-    # The inner nine tenths: the limb's own edge says nothing about the picture.
-    at = ((np.arange(_SIDE) + 0.5 - _SIDE / 2) / 0.9 + _SIDE / 2).astype(int)
-    at = np.clip(at, 0, _SIDE - 1)
-    within = (solid & solid[np.ix_(at, at)])[1:-1, 1:-1]
+    within = _inner(solid)[1:-1, 1:-1]
     if not within.any():
         return 0.0
-    return float(laplacian[within].var() / max(float(centre[within].mean()), 1.0) ** 2)
+    variance = max(float(laplacian[within].var()) - _ROUNDING, 0.0)
+    return variance / max(float(centre[within].mean()), 1.0) ** 2
 
 
-def _compared(thumb: Image.Image) -> Array:
-    return np.asarray(thumb.resize((_COMPARED, _COMPARED), Image.Resampling.BOX), dtype=np.float64)
+def _inner(solid: Mask) -> Mask:
+    """The inner nine tenths of a centred disc, (S, S): the limb depends on how it was found and cleaned."""
+    side = len(solid)
+    at = ((np.arange(side) + 0.5 - side / 2) / 0.9 + side / 2).astype(int)
+    at = np.clip(at, 0, side - 1)
+    return solid & solid[np.ix_(at, at)]
+
+
+def _compared(thumb: Image.Image) -> tuple[Array, Mask]:
+    """Grey levels and the solid part of a thumbnail, small, each (64, 64)."""
+    rgba = np.asarray(thumb.resize((_COMPARED, _COMPARED), Image.Resampling.BOX), dtype=np.float64)
+    return rgba[..., :3] @ _GREY, rgba[..., 3] > 127
+
+
+def may_be_same(first: Look, second: Look, level: float) -> bool:
+    """Whether two pictures can differ by less than `level` levels at all: a cheap test before `difference`.
+
+    Means over cells never differ by more than the pixels do (Jensen); twice the level leaves room for the
+    rims, which the cells count as well. A hash of signs would not do: on a banded planet's even stretches
+    they are chance.
+    """
+    return _rms(np.array(first.cells), np.array(second.cells)) <= 2 * level
 
 
 def difference(first: Image.Image, second: Image.Image) -> float:
-    """Root mean square difference of two thumbnails where both are solid, in levels of 255.
+    """Root mean square difference in grey of two thumbnails where both are solid, in levels of 255.
 
-    A change of exposure alone counts little: the second is scaled to the first one's brightness. Infinite
-    when the outlines differ.
+    A change of exposure alone counts little: the second is scaled to the first one's brightness, and both to
+    a common one where they are dark, as dark ones differ by few levels. Grey, because JPEG spoils colour
+    more than two turns of a planet differ in it. Infinite when the outlines differ.
     """
-    a, b = _compared(first), _compared(second)
-    both, either = (a[..., 3] > 127) & (b[..., 3] > 127), (a[..., 3] > 127) | (b[..., 3] > 127)
-    if both.sum() < 0.95 * either.sum():
+    (a, solid_a), (b, solid_b) = _compared(first), _compared(second)
+    both = solid_a & solid_b
+    if both.sum() < 0.95 * (solid_a | solid_b).sum():
         return float("inf")
-    one, two = a[both][:, :3], b[both][:, :3]
-    two = two * (one.mean() / max(two.mean(), 1.0))
-    return float(np.sqrt(np.mean((one - two) ** 2)))
+    inner = _inner(both)
+    return _rms(a[inner], b[inner])
+
+
+def _rms(one: Array, two: Array) -> float:
+    brightness = max(float(one.mean()), 1.0)
+    two = two * (brightness / max(float(two.mean()), 1.0))
+    return float(np.sqrt(np.mean((one - two) ** 2))) * max(1.0, _DARK / brightness)

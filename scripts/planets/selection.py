@@ -34,7 +34,7 @@ class Settings:
     #: A picture less sharp than this part of its world's median is blurred; 0 keeps all.
     blur: float = 0.05
     #: Pictures that differ by less than this many levels of 255 are the same; 0 keeps all.
-    duplicate: float = 1.0
+    duplicate: float = 0.6
     #: What to do with captions across the body: "drop" or "keep".
     captions: str = "drop"
     #: Bodies of a shorter diameter, in pixels, are too small.
@@ -107,7 +107,7 @@ def to_record(measured: Measured) -> dict[str, Any]:
 
 def of_record(path: Path, record: dict[str, Any]) -> Measured:
     """The reverse of `to_record`."""
-    width, height = record["size"]
+    (width, height), look = record["size"], record["look"]
     return Measured(
         path,
         record["sha256"],
@@ -115,7 +115,7 @@ def of_record(path: Path, record: dict[str, Any]) -> Measured:
         Disc(**record["disc"]) if record["disc"] else None,
         tuple(record["seen"]) if record["seen"] else None,
         record["covered"],
-        screening.Look(**record["look"]) if record["look"] else None,
+        screening.Look(tuple(look["cells"]), look["sharpness"]) if look else None,
         record["reason"],
     )
 
@@ -229,11 +229,8 @@ def _twin(
     mine = kept[index].look
     for other in others:
         theirs = kept[other].look
-        if mine is None or theirs is None:
+        if mine is None or theirs is None or not screening.may_be_same(theirs, mine, level):
             continue
-        if (mine.hash ^ theirs.hash).bit_count() > screening.HASH_BITS:
-            continue
-        # Two turns of a banded planet have one hash; only pixels tell them apart.
         if screening.difference(thumbnail(other), thumbnail(index)) < level:
             return other
     return None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from scripts.planets import fit_disc
 from scripts.planets.cut_disc import Frame, cut, frame
@@ -119,9 +119,15 @@ def test_a_glow_all_around_is_no_caption():
     assert not find(picture).covered
 
 
-def _rectangle() -> Image.Image:
+def _rectangle(width: int, height: int) -> Image.Image:
     picture = Image.new("RGB", (400, 300))
-    picture.paste((180, 180, 180), (60, 120, 340, 180))
+    picture.paste((180, 180, 180), (60, 40, 60 + width, 40 + height))
+    return picture
+
+
+def _triangle() -> Image.Image:
+    picture = Image.new("RGB", (400, 300))
+    ImageDraw.Draw(picture).polygon([(60, 250), (350, 270), (200, 30)], fill=(200, 190, 180))
     return picture
 
 
@@ -133,14 +139,27 @@ def _rectangle() -> Image.Image:
         Image.new("RGB", (1, 1), (9, 9, 9)),
         Image.new("RGB", (2000, 3), (200, 9, 9)),
         Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)),
-        _rectangle(),
+        _rectangle(280, 60),
+        _rectangle(200, 200),
+        _rectangle(240, 170),
+        _triangle(),
     ],
-    ids=["black", "grey", "a pixel", "a line", "noise", "rectangle"],
+    ids=["black", "grey", "a pixel", "a line", "noise", "bar", "square", "rectangle", "triangle"],
 )
 def test_what_is_no_body_is_not_taken_for_one(picture):
     found = find(picture)
 
     assert found.disc is None or not found.disc.sure
+
+
+def test_a_round_body_is_preferred_to_something_larger():
+    picture = planet((700, 380), BALL)
+    picture.paste((190, 190, 190), (400, 20, 690, 360))
+
+    found = find(picture)
+
+    assert_same(found.disc, BALL, 0.5)
+    assert found.disc.sure
 
 
 def test_connected_things_touch_at_corners_and_join_late():
@@ -207,7 +226,7 @@ def test_square_centred_pictures_keep_their_frame():
 
     assert kept == Frame(0, 0, 512)
     assert moved == Frame(229 - 256, 250 - 256, 512)
-    assert wide == Frame(370, 70, 660)
+    assert (wide.left, wide.top, wide.side) == pytest.approx((370, 70, 660))
 
 
 def test_world_framing_keeps_an_end_on_view_small():
@@ -218,7 +237,7 @@ def test_world_framing_keeps_an_end_on_view_small():
 def test_a_cut_picture_has_no_trace_of_what_was_around():
     picture = captioned(planet((420, 380), BALL, background=(255, 0, 255)), (0, 0, 419, 30))
 
-    pictures = cut(picture, BALL, Frame(70, 30, 282), (64, 200))
+    pictures = cut(picture, BALL, Frame(69.3, 30.8, 282), (64, 200))
 
     for size, cutting in pictures.items():
         rgba = np.asarray(cutting).astype(int)
