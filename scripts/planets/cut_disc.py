@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from scripts.planets.disc import Disc, grid
-from scripts.planets.find_disc import sample
+from scripts.planets.raster import sample
 
 FRAMINGS = ("auto", "keep", "fill", "world")
 

@@ -56,7 +56,10 @@ class Prepared:
         """
         file = self._state / "settings.json"
         if file.exists():
-            before = json.loads(file.read_text())
+            try:
+                before = json.loads(file.read_text())
+            except ValueError:
+                before = {}
             changed = [
                 f"{name}: {before.get(name)!r} -> {settings.get(name)!r}"
                 for name in sorted({*before, *settings})

@@ -8,13 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from scripts.planets.cut_disc import Frame, cut
 from scripts.planets.disc import Array, Disc
-
-Mask = npt.NDArray[np.bool_]
+from scripts.planets.raster import Mask
 
 #: Side of the square a look is taken at, pixels.
 _SIDE = 256
@@ -80,14 +78,14 @@ def _compared(thumb: Image.Image) -> tuple[Array, Mask]:
     return rgba[..., :3] @ _GREY, rgba[..., 3] > 127
 
 
-def may_be_same(first: Look, second: Look, level: float) -> bool:
-    """Whether two pictures can differ by less than `level` levels at all: a cheap test before `difference`.
+def may_be_same(others: Array, cells: Array, level: float) -> Mask:
+    """Which pictures can differ from one by less than `level` levels: a cheap test before `difference`.
 
-    Means over cells never differ by more than the pixels do (Jensen); twice the level leaves room for the
-    rims, which the cells count as well. A hash of signs would not do: on a banded planet's even stretches
-    they are chance.
+    `others` (K, 64) and `cells` (64,) are looks' cells; the answer is (K,). Means over cells never differ by
+    more than the pixels do (Jensen); twice the level leaves room for the rims, which the cells count as well.
+    A hash of signs would not do: on a banded planet's even stretches they are chance.
     """
-    return _rms(np.array(first.cells), np.array(second.cells)) <= 2 * level
+    return np.asarray(_rms(others, np.broadcast_to(cells, others.shape)) <= 2 * level)
 
 
 def difference(first: Image.Image, second: Image.Image) -> float:
@@ -102,10 +100,11 @@ def difference(first: Image.Image, second: Image.Image) -> float:
     if both.sum() < 0.95 * (solid_a | solid_b).sum():
         return float("inf")
     inner = _inner(both)
-    return _rms(a[inner], b[inner])
+    return float(_rms(a[inner], b[inner]))
 
 
-def _rms(one: Array, two: Array) -> float:
-    brightness = max(float(one.mean()), 1.0)
-    two = two * (brightness / max(float(two.mean()), 1.0))
-    return float(np.sqrt(np.mean((one - two) ** 2))) * max(1.0, _DARK / brightness)
+def _rms(one: Array, two: Array) -> Array:
+    """Along the last axis: (..., N) and (..., N) -> (...)."""
+    brightness = np.maximum(one.mean(axis=-1), 1.0)
+    scaled = two * (brightness / np.maximum(two.mean(axis=-1), 1.0))[..., None]
+    return np.asarray(np.sqrt(np.mean((one - scaled) ** 2, axis=-1)) * np.maximum(1.0, _DARK / brightness))

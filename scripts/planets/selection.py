@@ -1,123 +1,23 @@
-"""Measures each source file, then decides for a whole world which are kept, under which name and frame."""
+"""Decides for a whole world which of its measured pictures are kept, under which name and frame."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from engines.base import BadInput
-from scripts.planets import find_disc, screening, sources
-from scripts.planets.cut_disc import Frame, frame
+from scripts.planets import screening, sources
+from scripts.planets.cut_disc import frame
 from scripts.planets.disc import Disc, consensus
+from scripts.planets.measuring import Measured, Settings
 
 #: A disc taken from the world's other pictures must hold what stands out, but for this part of its radius.
 _SLACK = 0.05
 #: A body may reach over the picture's border by this part of its radius.
 _CUT_OFF = 0.02
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What decides the result; kept with it."""
-
-    sizes: tuple[int, ...] = (64, 128, 256, 512)
-    framing: str = "auto"
-    #: On each side of the disc where the frame is made to fit it, as a part of its long axis.
-    margin: float = 0.03
-    #: A picture less sharp than this part of its world's median is blurred; 0 keeps all.
-    blur: float = 0.05
-    #: Pictures that differ by less than this many levels of 255 are the same; 0 keeps all.
-    duplicate: float = 0.6
-    #: What to do with captions across the body: "drop" or "keep".
-    captions: str = "drop"
-    #: Bodies of a shorter diameter, in pixels, are too small.
-    least: int = 48
-    max_pixels: int = 100_000_000
-
-    def record(self) -> dict[str, Any]:
-        """As JSON."""
-        return {**asdict(self), "sizes": list(self.sizes)}
-
-
-@dataclass
-class Measured:
-    """One source file."""
-
-    path: Path
-    sha256: str = ""
-    size: tuple[int, int] = (0, 0)
-    disc: Disc | None = None
-    seen: tuple[float, float, float, float] | None = None
-    covered: bool = False
-    look: screening.Look | None = None
-    #: Why it is not kept.
-    reason: str | None = None
-    #: The disc was taken from the world's other pictures.
-    agreed: bool = False
-    name: str | None = None
-    frame: Frame | None = field(default=None)
-
-
-def stamp(path: Path) -> str:
-    """Changes when a file changes: its name, length and time."""
-    status = path.stat()
-    return f"{path.name}:{status.st_size}:{status.st_mtime_ns}"
-
-
-def measure(path: Path, max_pixels: int) -> Measured:
-    """Read one file and find its disc; a file that cannot be read has a `reason`."""
-    found = Measured(path)
-    try:
-        found.sha256 = sources.digest(path)
-        image = sources.read(path, max_pixels)
-    except (OSError, BadInput) as error:
-        found.reason = _one_line(error, path)
-        return found
-    found.size = image.size
-    seen = find_disc.find(image)
-    found.disc, found.seen, found.covered = seen.disc, seen.seen, seen.covered
-    if found.disc is not None and found.disc.sure:
-        found.look = screening.look(screening.thumbnail(image, found.disc))
-    return found
-
-
-def _one_line(error: Exception, path: Path) -> str:
-    return " ".join(str(error).replace(str(path), path.name).split())[:200]
-
-
-def to_record(measured: Measured) -> dict[str, Any]:
-    """A measurement as JSON, but for what `decide` adds."""
-    return {
-        "sha256": measured.sha256,
-        "size": list(measured.size),
-        "disc": asdict(measured.disc) if measured.disc else None,
-        "seen": list(measured.seen) if measured.seen else None,
-        "covered": measured.covered,
-        "look": asdict(measured.look) if measured.look else None,
-        "reason": measured.reason,
-    }
-
-
-def of_record(path: Path, record: dict[str, Any]) -> Measured:
-    """The reverse of `to_record`."""
-    (width, height), look = record["size"], record["look"]
-    return Measured(
-        path,
-        record["sha256"],
-        (width, height),
-        Disc(**record["disc"]) if record["disc"] else None,
-        tuple(record["seen"]) if record["seen"] else None,
-        record["covered"],
-        screening.Look(tuple(look["cells"]), look["sharpness"]) if look else None,
-        record["reason"],
-    )
 
 
 def decide(world: list[Measured], settings: Settings) -> None:
@@ -210,27 +110,19 @@ def _drop_duplicates(kept: list[Measured], settings: Settings) -> None:
 
     # Clearly larger ones first, so that the better of two copies stays; else by name.
     order = sorted(range(len(kept)), key=lambda i: (-round(math.log(_sure(kept[i]).major, 1.3)), i))
+    cells = np.array([one.look.cells for one in kept if one.look is not None])  # (N, 64)
     stay: list[int] = []
     for index in order:
-        twin = _twin(index, stay, kept, thumbnail, settings.duplicate)
+        near = screening.may_be_same(cells[stay], cells[index], settings.duplicate)
+        twins = (stay[at] for at in np.flatnonzero(near))
+        # Two turns of a banded planet are near as well; only pixels tell them apart.
+        same = (
+            twin
+            for twin in twins
+            if screening.difference(thumbnail(twin), thumbnail(index)) < settings.duplicate
+        )
+        twin = next(same, None)
         if twin is None:
             stay.append(index)
         else:
             kept[index].reason = f"the same as {kept[twin].path.name}"
-
-
-def _twin(
-    index: int,
-    others: list[int],
-    kept: list[Measured],
-    thumbnail: Callable[[int], Image.Image],
-    level: float,
-) -> int | None:
-    mine = kept[index].look
-    for other in others:
-        theirs = kept[other].look
-        if mine is None or theirs is None or not screening.may_be_same(theirs, mine, level):
-            continue
-        if screening.difference(thumbnail(other), thumbnail(index)) < level:
-            return other
-    return None

@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw
 from scripts.planets import fit_disc
 from scripts.planets.cut_disc import Frame, cut, frame
 from scripts.planets.disc import Disc, consensus, grid
-from scripts.planets.find_disc import components, find
+from scripts.planets.find_disc import find
+from scripts.planets.raster import components
 from tests.scripts.planets.bodies import captioned, planet
 
 REAL = Path(__file__).parents[4] / "shared" / "data" / "planets"
