@@ -31,18 +31,23 @@ class Frame:
     side: float
 
 
-def frame(disc: Disc, size: tuple[int, int], framing: str, margin: float, world_major: float) -> Frame:
+def frame(
+    disc: Disc, size: tuple[int, int], framing: str, margin: float, world_major: float, world_round: bool
+) -> Frame:
     """The square to cut out of a picture of `size` (width, height), with the disc in its middle.
 
     `fill`: each disc's long axis and a margin, which is a part of that axis, on both sides. `world`: the
     same with `world_major`, the largest semi-axis of the world's pictures of that size, so that a body seen
     from its end stays small. `keep`: the picture's own shorter side. `auto`: `keep` for square pictures that
-    the body fills for the most part, otherwise `world`.
+    the body fills for the most part; otherwise `fill` for a world of balls (`world_round`), whose size in the
+    picture is but the zoom, and `world` for other bodies.
     """
     width, height = size
     squarish = abs(width - height) <= _SQUARE * max(size)
     if framing == "auto":
-        framing = "keep" if squarish and 2 * world_major >= _FRAMED * min(size) else "world"
+        framing = "fill" if world_round else "world"
+        if squarish and 2 * world_major >= _FRAMED * min(size):
+            framing = "keep"
     if framing != "keep":
         major = world_major if framing == "world" else disc.major
         side = 2 * major * (1 + 2 * margin)

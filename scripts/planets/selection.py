@@ -16,6 +16,8 @@ from scripts.planets.measuring import Measured, Settings
 
 #: A disc taken from the world's other pictures must hold what stands out, but for this part of its radius.
 _SLACK = 0.05
+#: A world with a disc of a smaller ratio of axes is not one of balls.
+_ROUND = 0.85
 #: A body may reach over the picture's border by this part of its radius.
 _CUT_OFF = 0.02
 
@@ -34,11 +36,13 @@ def decide(world: list[Measured], settings: Settings) -> None:
     kept = [one for one in world if one.reason is None]
     digits = max(3, len(str(len(kept) - 1)))
     largest: dict[tuple[int, int], float] = {}
+    lumpy = any(_sure(one).ratio < _ROUND for one in kept)
     for one in kept:
         largest[one.size] = max(largest.get(one.size, 0.0), _sure(one).major)
     for number, one in enumerate(kept):
         one.name = f"{number:0{digits}}"
-        one.frame = frame(_sure(one), one.size, settings.framing, settings.margin, largest[one.size])
+        major = largest[one.size]
+        one.frame = frame(_sure(one), one.size, settings.framing, settings.margin, major, not lumpy)
 
 
 def _sure(one: Measured) -> Disc:

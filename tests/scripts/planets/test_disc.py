@@ -221,9 +221,9 @@ def test_consensus_is_the_middle_of_the_sure():
 
 
 def test_square_centred_pictures_keep_their_frame():
-    kept = frame(Disc(256.4, 255.8, 241, 241, 0.0), (512, 512), "auto", 0.03, 241)
-    moved = frame(Disc(229, 250, 168, 117, 0.0), (512, 512), "auto", 0.03, 230)
-    wide = frame(Disc(700, 400, 300, 300, 0.0), (1920, 1080), "auto", 0.05, 300)
+    kept = frame(Disc(256.4, 255.8, 241, 241, 0.0), (512, 512), "auto", 0.03, 241, True)
+    moved = frame(Disc(229, 250, 168, 117, 0.0), (512, 512), "auto", 0.03, 230, False)
+    wide = frame(Disc(700, 400, 300, 300, 0.0), (1920, 1080), "auto", 0.05, 400, True)
 
     assert kept == Frame(0, 0, 512)
     assert moved == Frame(229 - 256, 250 - 256, 512)
@@ -231,8 +231,10 @@ def test_square_centred_pictures_keep_their_frame():
 
 
 def test_world_framing_keeps_an_end_on_view_small():
-    assert frame(Disc(300, 300, 60, 50, 0.0), (800, 600), "world", 0.0, 100).side == 200
-    assert frame(Disc(300, 300, 60, 50, 0.0), (800, 600), "fill", 0.0, 100).side == 120
+    assert frame(Disc(300, 300, 60, 50, 0.0), (800, 600), "world", 0.0, 100, False).side == 200
+    assert frame(Disc(300, 300, 60, 50, 0.0), (800, 600), "fill", 0.0, 100, False).side == 120
+    assert frame(Disc(300, 300, 60, 55, 0.0), (800, 600), "auto", 0.0, 100, False).side == 200
+    assert frame(Disc(300, 300, 60, 60, 0.0), (800, 600), "auto", 0.0, 100, True).side == 120
 
 
 def test_a_cut_picture_has_no_trace_of_what_was_around():
