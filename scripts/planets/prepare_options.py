@@ -55,7 +55,8 @@ def _parser(description: str) -> argparse.ArgumentParser:
         choices=FRAMINGS,
         default=defaults.framing,
         help="keep: the picture's own scale. fill: every disc fills its frame. world: one scale for a world. "
-        "auto: keep for square pictures that the body fills for the most part, else fill for balls and world for other shapes (auto)",
+        "auto: keep for square pictures that the body fills for the most part, else fill for balls and world "
+        "for other shapes (auto)",
     )
     parser.add_argument(
         "--margin",
