@@ -47,16 +47,12 @@ class Attempt:
         self._kept: dict[str, NewArtifact] = {}
 
     def __enter__(self) -> Self:
-        self.lease.__enter__()
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        try:
-            self.context.close()
-        finally:
-            self.lease.__exit__(kind, error, trace)
+        self.context.close()
 
     def keep(self, output: Output) -> None:
         """Store one output. Raises EngineError, StorageUnavailable."""

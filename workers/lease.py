@@ -1,4 +1,4 @@
-"""The lease of one running attempt: renewed from a thread, and the place where a job learns it must stop."""
+"""The leases of running attempts: renewed from a thread, and the place where a job learns it must stop."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -53,10 +53,10 @@ class Stop(enum.Enum):
 
 
 class Lease:
-    """Keeps one attempt's lease alive while it is entered.
+    """One attempt's lease; a `Keeper` keeps it alive.
 
-    `report` leaves the newest progress for the thread to write; `stop` says whether and why to stop. When
-    the engine ignores that for HARD_STOP_SECONDS, the thread ends the job in the database and then the
+    `report` leaves the newest progress for the keeper to write; `stop` says whether and why to stop. When
+    the engine ignores that for HARD_STOP_SECONDS, the keeper ends the job in the database and then the
     process: a hung CUDA call cannot be interrupted in any other way.
     """
 
@@ -75,7 +75,6 @@ class Lease:
         self._draining = draining
         self._deadline = math.inf
         self._end_process = end_process
-        self._left = threading.Event()
         self._stop: Stop | None = None
         self._stop_since = 0.0
         self._report: tuple[float, str, str | None] | None = None
@@ -83,21 +82,8 @@ class Lease:
         self._reported = 0.0
         self._engine_ended = False
         self._engine_lived = 0.0
-        # In the job's logging context: its lines carry the job's and the request's id.
-        context = contextvars.copy_context()
-        self._thread = threading.Thread(
-            target=lambda: context.run(self._keep), name=f"lease-{job_id}", daemon=True
-        )
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self._left.set()
-        self._thread.join()
+        # The job's logging context: the keeper's lines about it carry the job's and the request's id.
+        self._context = contextvars.copy_context()
 
     @property
     def stop(self) -> Stop | None:
@@ -129,26 +115,37 @@ class Lease:
         self._deadline = math.inf
 
     def report(self, progress: float, message: str, preview_key: str | None) -> None:
-        """Leave the newest progress for the thread to write."""
+        """Leave the newest progress for the keeper to write."""
         self._report = (progress, message, preview_key)
 
-    def _keep(self) -> None:
-        while not self._left.wait(settings.POLL_SECONDS):
-            try:
+    def keep(self, *, ask: bool = True) -> bool:
+        """Renew, write the news, look whether to stop. False when the database did not answer.
+
+        Without `ask` the database is left alone, and only the clock is looked at.
+        """
+        return self._context.run(self._keep, ask)
+
+    def _keep(self, ask: bool) -> bool:
+        answered = False
+        try:
+            if ask:
                 self._tick()
-            except LeaseLost:
-                self._set(Stop.LOST)
-            except (Unavailable, SQLAlchemyError) as error:
-                # The thread must outlive any fault of the database: without it nobody renews or cancels.
-                _log.warning("lease_not_renewed", error=str(error))
-                if time.monotonic() - self._renewed > settings.GIVE_UP_SECONDS:
-                    self._set(Stop.LOST)
-            if time.monotonic() > self._deadline:
-                self._set(Stop.TIMED_OUT)
-            lived = max(self._stop_since, self._engine_lived)
-            overdue = time.monotonic() - lived > settings.HARD_STOP_SECONDS
-            if self._stop and overdue and not self._engine_ended:
-                self._end_hard(self._stop)
+                answered = True
+        except LeaseLost:
+            answered = True
+            self._set(Stop.LOST)
+        except (Unavailable, SQLAlchemyError) as error:
+            # The thread must outlive any fault of the database: without it nobody renews or cancels.
+            _log.warning("lease_not_renewed", error=str(error))
+        if not answered and time.monotonic() - self._renewed > settings.GIVE_UP_SECONDS:
+            self._set(Stop.LOST)
+        if time.monotonic() > self._deadline:
+            self._set(Stop.TIMED_OUT)
+        lived = max(self._stop_since, self._engine_lived)
+        overdue = time.monotonic() - lived > settings.HARD_STOP_SECONDS
+        if self._stop and overdue and not self._engine_ended:
+            self._end_hard(self._stop)
+        return answered
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -195,3 +192,29 @@ class Lease:
         except (LeaseLost, Unavailable, SQLAlchemyError) as error:
             _log.warning("hard_stop_not_recorded", error=str(error))  # its lease runs out instead
         self._end_process(70)
+
+
+class Keeper:
+    """Keeps the leases of jobs that run together alive from one thread, while it is entered."""
+
+    def __init__(self, leases: Sequence[Lease]) -> None:
+        self._leases = leases
+        self._left = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._left.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._left.wait(settings.POLL_SECONDS):
+            answered = True
+            for lease in self._leases:
+                # In an outage each would wait for it anew, and the last one's time would never be looked at.
+                answered = lease.keep(ask=answered) and answered

@@ -23,7 +23,7 @@ from storage.base import Storage
 from workers import settings
 from workers.attempt import Attempt, patiently
 from workers.health import Health
-from workers.lease import Flag, Lease
+from workers.lease import Flag, Keeper, Lease
 from workers.memory import PeakMemory
 
 
@@ -116,9 +116,11 @@ class Runner:
         """Carry jobs that were claimed together to the end of this attempt."""
         self.job_ids = tuple(job.id for job in jobs)
         try:
-            with ExitStack() as stack:
-                attempts = [stack.enter_context(self._attempt(job)) for job in jobs]
-                self._leases = tuple(attempt.lease for attempt in attempts)
+            attempts = [self._attempt(job) for job in jobs]
+            self._leases = tuple(attempt.lease for attempt in attempts)
+            with Keeper(self._leases), ExitStack() as stack:
+                for attempt in attempts:
+                    stack.enter_context(attempt)
                 if len(attempts) == 1:
                     self._run_alone(attempts[0])
                 else:

@@ -38,7 +38,7 @@ from jobs.models import Job
 from jobs.states import State
 from jobs.store.line import LINE_SHORT, admit
 from jobs.store.rows import JobRow
-from jobs.store.statements import needs, record
+from jobs.store.statements import needs, record_all
 from jobs.store.turns import CLOCK, advance_clock
 
 #: How far into the line a worker looks for a job whose model it has loaded.
@@ -177,8 +177,7 @@ def claim(
     if not rows and connection.dialect.name == "postgresql":
         rows = list(connection.execute(_CLAIM_FAR, values))
     rows.sort(key=lambda row: (row.turn, row.id))
-    for row in rows:
-        record(connection, row)
+    record_all(connection, rows)
     if rows:
         first = rows[0]
         if models and first.head_id not in {row.id for row in rows}:

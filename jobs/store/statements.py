@@ -5,7 +5,7 @@ Building a statement costs as much as running it, and every submission, poll and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -126,18 +126,25 @@ def get_job(connection: Connection, job_id: str, owner_id: str | None, *, for_up
 
 
 def record(connection: Connection, row: JobRow, reason: str | None = None) -> None:
-    connection.execute(
-        NOTE,
+    record_all(connection, [row], reason)
+
+
+def record_all(connection: Connection, rows: Sequence[JobRow], reason: str | None = None) -> None:
+    notes = [
         {
             "job_id": row.id,
             "version": row.version,
             "state": row.state,
             "attempt": row.attempt,
             "reason": reason,
-        },
-    )
-    if row.notify and reason not in _UNTOLD:
-        announce(connection, row)
+        }
+        for row in rows
+    ]
+    if notes:
+        connection.execute(NOTE, notes)
+    for row in rows:
+        if row.notify and reason not in _UNTOLD:
+            announce(connection, row)
 
 
 def tidy(connection: Connection, row: JobRow) -> None:

@@ -31,6 +31,7 @@ from jobs.store.statements import (
     SUCCEED,
     plain,
     record,
+    record_all,
     tidy,
 )
 
@@ -147,18 +148,21 @@ class WorkerSide(StoreBase):
                 return _ended_before(connection, one.job_id, one.attempt, (State.SUCCEEDED,))
             if one.leftovers or one.attempt > 1:
                 tidy(connection, row)
-            if one.artifacts:
-                connection.execute(insert(Artifact), [_values(a, row) for a in one.artifacts])
-            record(connection, row)  # after its artifacts, of which webhooks tell
+            artifacts.extend(_values(artifact, row) for artifact in one.artifacts)
             ended.append(row)
             return row
 
         ended: list[JobRow] = []
+        artifacts: list[dict[str, Any]] = []
 
         def work(connection: Connection) -> list[JobRow | None]:
             ended.clear()
+            artifacts.clear()
             # In one order everywhere, so that two transactions never wait for each other's rows.
             found = {one.job_id: end(connection, one) for one in sorted(successes, key=lambda s: s.job_id)}
+            if artifacts:
+                connection.execute(insert(Artifact), artifacts)
+            record_all(connection, ended)  # after the artifacts, of which webhooks tell
             move_up(connection, ended)
             return [found[one.job_id] for one in successes]
 

@@ -13,7 +13,7 @@ from jobs.errors import Unavailable
 from jobs.files import FileStore
 from storage.base import StorageUnavailable
 from workers import settings
-from workers.lease import Lease
+from workers.lease import Keeper, Lease
 
 TEXT = Output("a.txt", "text/plain", b"result", meta={"n": 1})
 
@@ -243,7 +243,8 @@ def test_an_engine_that_ignores_everything_is_ended_with_its_process(bench, monk
         codes.append(code)
         ended.set()
 
-    with Lease(made.store, job.id, job.attempt, draining=threading.Event(), end_process=end) as lease:
+    lease = Lease(made.store, job.id, job.attempt, draining=threading.Event(), end_process=end)
+    with Keeper([lease]):
         lease.limit(0.2)
         assert ended.wait(5)
     assert codes[0] == 70
