@@ -6,8 +6,12 @@ Owns the environment variable ATELIER_DEVICE: "auto" (the default), "cpu", "cuda
 from __future__ import annotations
 
 import os
+from typing import TypeVar
 
 import torch
+from torch import nn
+
+Net = TypeVar("Net", bound=nn.Module)
 
 _OUT_OF_MEMORY_PHRASES = (
     "out of memory",
@@ -41,6 +45,14 @@ def device_label(device: torch.device) -> str:
     if device.type == "cuda":
         return f"cuda: {torch.cuda.get_device_name(device)}"
     return device.type
+
+
+def channels_last(module: Net) -> Net:
+    """Put a net's convolutions into the memory order they are fastest in. Returns the same module."""
+    for parameter in module.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return module
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -7,13 +7,12 @@ version, and a game keeps its seeds for years.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from engines.planets.spec import LATENT, PlanetsParams, decode_latent
+from engines.planets.spec import LATENT, PlanetsParams, World, decode_latent
 from engines.worlds import WORLDS
 
 Floats = npt.NDArray[np.float32]
@@ -65,7 +64,7 @@ def _drawn(seed: int, number: int) -> tuple[int, Floats]:
     return int(integers[0] % np.uint64(len(WORLDS))), normal.astype(np.float32)
 
 
-def _shares(choice: str | Mapping[str, float], drawn: int) -> Floats:
+def _shares(choice: World, drawn: int) -> Floats:
     """A world parameter -> (12,) shares. `any` takes the planet's own draw."""
     shares = np.zeros(len(WORLDS), dtype=np.float64)
     if isinstance(choice, str):

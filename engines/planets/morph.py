@@ -85,7 +85,8 @@ def mp4(frames: Iterable[Image.Image], fps: int, metadata: Mapping[str, Any], ta
         for frame in frames:
             even = _even(frame)
             stream.width, stream.height = even.size
-            container.mux(stream.encode(av.VideoFrame.from_image(even)))
+            pixels = av.VideoFrame.from_ndarray(np.asarray(even), format="rgb24")
+            container.mux(stream.encode(pixels))
         container.mux(stream.encode(None))
 
 

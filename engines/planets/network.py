@@ -12,6 +12,7 @@ from torch import Tensor
 
 from engines import shipped
 from engines.planets.model import Generator
+from engines.torch_device import channels_last
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -33,7 +34,7 @@ class Network:
         tensors, _ = shipped.read(folder, name)
         generator = Generator(side, variant)
         shipped.fill(generator, tensors, name)
-        self._generator = generator.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        self._generator = channels_last(generator.to(device)).eval().requires_grad_(False)
 
     def draw(self, latents: Floats, worlds: Floats) -> Iterator[Floats]:
         """(N, 128) latents and (N, 12) shares -> (S, S, 4) float32 in 0..1 one after the other.

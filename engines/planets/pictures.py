@@ -29,7 +29,7 @@ def resized(drawn: Floats, size: int) -> Floats:
         )
         for plane in range(4)
     ]
-    scaled = np.clip(np.stack([np.asarray(plane) for plane in planes], axis=-1), 0.0, 1.0)
+    scaled: Floats = np.clip(np.stack([np.asarray(plane) for plane in planes], axis=-1), 0.0, 1.0)
     if size < side:
         return scaled
     alpha = scaled[..., 3:]

@@ -14,6 +14,7 @@ pictures of the size.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -23,6 +24,11 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
+
+# Threads that wait must not spin: beside other work that costs more than it gains.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Huge pages for tensors: a step is some 10 % faster.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 import torch  # noqa: E402
 from rich.console import Console  # noqa: E402

@@ -12,7 +12,7 @@ import copy
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from engines.planets.model import LATENT, Discriminator, Generator
 from engines.seeds import generator as draws
+from engines.torch_device import channels_last
 from engines.worlds import WORLDS
 from scripts.planets.augment import Augment
 from scripts.planets.data import Pictures
@@ -35,7 +36,7 @@ class Recipe:
     size: int = 64
     variant: str = "v1"
     seed: int = 1
-    batch: int = 64
+    batch: int = 32
     generator_rate: float = 2e-4
     discriminator_rate: float = 4e-4
     #: Pictures in which the average forgets half.
@@ -53,8 +54,8 @@ class Training:
             raise ValueError(f"pictures of {pictures.pixels.shape[-1]} pixels for a net of {recipe.size}")
         self.recipe, self.device, self.half = recipe, device, half
         torch.manual_seed(recipe.seed)
-        self.generator = _placed(Generator(recipe.size, recipe.variant), device)
-        self.discriminator = _placed(Discriminator(recipe.size, recipe.variant), device)
+        self.generator = channels_last(Generator(recipe.size, recipe.variant).to(device))
+        self.discriminator = channels_last(Discriminator(recipe.size, recipe.variant).to(device))
         self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.augment = Augment(recipe.augment or 0.0, fixed=recipe.augment is not None)
         fused = {"fused": True}
@@ -208,8 +209,6 @@ class Training:
         return more
 
 
-Net = TypeVar("Net", bound=nn.Module)
-
 _PARTS = ("generator", "discriminator", "average", "generator_adam", "discriminator_adam")
 
 
@@ -218,8 +217,3 @@ def _adopt(module: nn.Module, tensors: dict[str, Tensor]) -> None:
     own = module.state_dict()
     fitting = {key: value for key, value in tensors.items() if key in own and own[key].shape == value.shape}
     module.load_state_dict(own | fitting)
-
-
-def _placed(module: Net, device: torch.device) -> Net:
-    """On the device, in the memory order convolutions are fastest in."""
-    return module.to(device, memory_format=torch.channels_last)
