@@ -44,6 +44,7 @@ from engines.planets.model import LATENT, Generator  # noqa: E402
 from engines.planets.network import CHUNK, WEIGHTS  # noqa: E402
 from engines.planets.spec import SPEC, PlanetsParams  # noqa: E402
 from engines.worlds import WORLDS  # noqa: E402
+from scripts.planets.training import Recipe  # noqa: E402
 from tests.engines.recording import RecordingContext  # noqa: E402
 
 SIDE = 64
@@ -186,7 +187,7 @@ def main() -> None:
     add("--planets", type=int, choices=(16, 32, 48, 64), default=64, help="of `net`: drawn at a time")
     add("--repeats", type=int, default=3, help="of `net`: times a round (default: %(default)s)")
     add("--steps", type=int, default=4, help="of `step`: steps a round (default: %(default)s)")
-    add("--batch", type=int, default=64, help="of `step`: pictures a step (default: %(default)s)")
+    add("--batch", type=int, default=Recipe().batch, help="of `step`: pictures a step (default: %(default)s)")
     add("--jobs", type=int, default=32, help="of `service`: at once (default: %(default)s)")
     add("--threads", type=int, default=2, help="of the CPU (default: %(default)s)")
     add("--json", type=Path, metavar="FILE", help="write the figures there as well")

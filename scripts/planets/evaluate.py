@@ -19,7 +19,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ import safetensors  # noqa: E402
 import safetensors.torch  # noqa: E402
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
+from PIL import Image  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
 from engines.base import EngineError  # noqa: E402
@@ -200,7 +201,7 @@ def halves(real: Array, labels: Tensor, seed: int) -> dict[str, Any]:
 # --- what is shown ----------------------------------------------------------------------------------
 
 
-def samples_sheet(made: Made) -> Any:
+def samples_sheet(made: Made) -> Image.Image:
     """A row of planets for each world."""
     assert made.labels is not None
     rows = []
@@ -210,9 +211,10 @@ def samples_sheet(made: Made) -> Any:
     return figures.joined(rows, down=True, gap=2)
 
 
-def comparison_sheet(pictures: Pictures, everything: list[Made], seed: int) -> Any:
-    """Real pictures and those of each generator side by side, drawn at random."""
-    sets = [("real", pictures.pixels), *((made.name, made.pixels) for made in everything)]
+def comparison_sheet(pictures: Pictures, ours: Made, others: Sequence[Made], seed: int) -> Image.Image:
+    """Real pictures, ours and those of the first of the others side by side, drawn at random."""
+    sets = [("real", pictures.pixels), ("ours", ours.pixels)]
+    sets += [("the published recipe", other.pixels) for other in others[:1]]
     shown = []
     for name, pixels in sets:
         chosen = torch.randperm(len(pixels), generator=random_for(seed, "comparison"))[:_SHOWN]
@@ -250,7 +252,7 @@ def evaluate(arguments: argparse.Namespace, eye: Eye, device: torch.device) -> d
         if made is ours[0]:
             comparison.sheet(shown, found).save(arguments.out / "memorisation.png")
     samples_sheet(ours[0]).save(arguments.out / "samples.png")
-    comparison_sheet(pictures, [ours[0], *others[:1]], arguments.seed).save(arguments.out / "comparison.png")
+    comparison_sheet(pictures, ours[0], others, arguments.seed).save(arguments.out / "comparison.png")
     return {
         "size": arguments.size,
         "seed": arguments.seed,
@@ -266,7 +268,8 @@ def evaluate(arguments: argparse.Namespace, eye: Eye, device: torch.device) -> d
 
 
 def _name(file: Path) -> str:
-    return file.stem if file.stem != "checkpoint" else file.parent.name
+    """A file's name, or its folder's where all runs call their files so."""
+    return file.resolve().parent.name if file.stem in ("best", "checkpoint") else file.stem
 
 
 def options(given: list[str] | None = None) -> argparse.Namespace:

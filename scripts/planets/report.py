@@ -37,7 +37,7 @@ def _table(head: str, rows: Iterable[str]) -> str:
 def _numbers(found: dict[str, Any]) -> str:
     kid = found["kid"]
     return (
-        f"{found['fid']:.3f} | {kid['mean'] * 1e3:.3f} ± {kid['deviation'] * 1e3:.3f} "
+        f"{found['fid']:.4g} | {kid['mean'] * 1e3:.3g} ± {kid['deviation'] * 1e3:.2g} "
         f"| {found['precision']:.3f} | {found['recall']:.3f}"
     )
 
@@ -69,9 +69,9 @@ def _targets(found: dict[str, Any]) -> list[str]:
     mark = {True: "met", False: "MISSED"}
     return [
         _table(
-            f"{ours['name']} | measured | target | ",
+            f"{ours['name']} | measured | target |",
             [
-                f"FID / the baseline's | {fid:.3f} / {best_fid:.3f} = {fid / best_fid:.3f} "
+                f"FID / the baseline's | {fid:.4g} / {best_fid:.4g} = {fid / best_fid:.3f} "
                 f"| <= {FID_PART} | {mark[fid <= FID_PART * best_fid]}",
                 f"recall / the baseline's | {recall:.3f} / {best_recall:.3f}"
                 + (f" = {recall / best_recall:.2f}" if best_recall else "")

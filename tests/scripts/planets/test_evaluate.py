@@ -263,7 +263,7 @@ def test_the_command_leaves_tables_and_pictures(folder, weights, eye, tmp_path, 
     assert "worlds" not in other
     told = capsys.readouterr().out
     assert told == (out / "report.md").read_text() + "\n"
-    assert f"| FID / the baseline's | {ours['fid']:.3f} / {other['fid']:.3f}" in told
+    assert f"| FID / the baseline's | {ours['fid']:.4g} / {other['fid']:.4g}" in told
     for name in ("samples", "comparison", "memorisation"):
         with Image.open(out / f"{name}.png") as sheet:
             assert len(sheet.getcolors(sheet.width * sheet.height)) > 100
