@@ -153,6 +153,8 @@ def _simple(field: Schema, root: Schema) -> Schema:
         lists = [choice for choice in choices if choice.get("type") == "array"]
         if len(choices) == 1 or lists:
             inner = _simple((lists or choices)[0], root)
+        elif choices:
+            inner = {several: choices}
     merged = {**inner, **outer}
     if "items" in merged:
         merged["items"] = _simple(merged["items"], root)

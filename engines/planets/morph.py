@@ -84,7 +84,8 @@ def mp4(frames: Iterable[Image.Image], fps: int, metadata: Mapping[str, Any], ta
         stream.pix_fmt = "yuv420p"
         for frame in frames:
             even = _even(frame)
-            stream.width, stream.height = even.size
+            if not stream.codec_context.is_open:
+                stream.width, stream.height = even.size
             pixels = av.VideoFrame.from_ndarray(np.asarray(even), format="rgb24")
             container.mux(stream.encode(pixels))
         container.mux(stream.encode(None))

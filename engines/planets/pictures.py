@@ -29,13 +29,12 @@ def resized(drawn: Floats, size: int) -> Floats:
         )
         for plane in range(4)
     ]
-    scaled: Floats = np.clip(np.stack([np.asarray(plane) for plane in planes], axis=-1), 0.0, 1.0)
-    if size < side:
-        return scaled
+    scaled: Floats = np.stack([np.asarray(plane) for plane in planes], axis=-1)
     alpha = scaled[..., 3:]
-    colour = scaled[..., :3] / np.maximum(alpha, 1 / 16)
-    sharp = np.clip((alpha - 0.5) * (size / side) + 0.5, 0.0, 1.0)
-    return np.concatenate([np.clip(colour, 0.0, 1.0) * sharp, sharp], axis=-1)
+    # Lanczos overshoots at the edge, in colour and alpha alike: divided before either is clipped, it cancels.
+    colour = np.clip(scaled[..., :3] / np.maximum(alpha, 1 / 16), 0.0, 1.0)
+    sharp = np.clip((alpha - 0.5) * max(1.0, size / side) + 0.5, 0.0, 1.0)
+    return np.concatenate([colour * sharp, sharp], axis=-1)
 
 
 def picture(drawn: Floats, transparent: bool) -> Image.Image:
