@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -112,6 +113,19 @@ def test_both_nets_learn(pictures):
     for net, old in zip((run.generator, run.discriminator), before, strict=True):
         assert not torch.equal(weights(net), old)
     assert losses[-1].discriminator < losses[0].discriminator  # it has begun to tell them apart
+
+
+def test_the_losses_are_cross_entropies_with_smoothed_labels(pictures):
+    run = training(pictures)
+    with torch.no_grad():  # it answers 2 to everything
+        run.discriminator.score.weight.zero_()
+        run.discriminator.score.bias.fill_(2.0)
+    losses = run.step()
+
+    sure = 1 / (1 + math.exp(-2))
+    real, fake = -0.9 * math.log(sure) - 0.1 * math.log(1 - sure), -math.log(1 - sure)
+    assert losses.discriminator == pytest.approx(real + fake, rel=1e-5)
+    assert losses.generator == pytest.approx(-math.log(sure), rel=1e-5)
 
 
 def test_the_generators_gradient_leaves_the_discriminator_alone(pictures, monkeypatch):

@@ -15,7 +15,7 @@ from engines.planets.model import Generator
 from engines.worlds import WORLDS
 from scripts.planets import baseline, evaluate, figures, report
 from scripts.planets.data import Pictures, load
-from scripts.planets.memorisation import Comparison, as_vectors
+from scripts.planets.memorisation import Comparison, Found, Space, as_vectors
 
 CPU = torch.device("cpu")
 SIDE = 64
@@ -80,7 +80,7 @@ def test_worlds_come_in_the_proportion_of_the_real_pictures():
     labels = torch.tensor([0, 2, 2, 0, 1, 0, 0, 2])
 
     assert torch.bincount(evaluate.in_proportion(labels, 400)).tolist() == [200, 50, 150]
-    assert len(evaluate.in_proportion(labels, 7)) == 7
+    assert evaluate.in_proportion(labels, 4).tolist() == [0, 0, 2, 2]
 
 
 def test_ours_makes_the_world_that_the_label_says(monkeypatch):
@@ -181,6 +181,20 @@ def test_copies_and_their_mirror_images_are_found(noise):
         assert found.summary()["authentic"] <= 30 / 32
         assert (found.usual > 0).all()  # no picture is its own neighbour, nor its own mirror image
         assert all(len(set(row)) == 3 for row in found.indices.tolist())
+
+
+def test_closeness_is_in_distances_of_the_training_picture_itself():
+    """The real picture at 10 lies 9 from its nearest, so 3 away from it is nearer than usual."""
+    real = np.array([[0.0], [1.0], [10.0], [30.0]])
+    space = Space("numbers", real, real)
+    distances, indices = space.near(np.array([[13.0], [-2.0]]))
+
+    found = Found(space, distances, indices, space.among_real(), np.zeros(1))
+
+    assert space.among_real().tolist() == [1, 1, 9, 20]
+    assert indices.tolist() == [[2, 1, 0], [0, 1, 2]]
+    assert found.closeness.tolist() == [3 / 9, 2]
+    assert found.summary()["authentic"] == 0.5
 
 
 def test_what_is_like_any_other_picture_is_no_copy(noise):
