@@ -157,6 +157,9 @@ def _configure_postgresql(connection: Any, _record: Any) -> None:
     # By SET, not as a start-up option: poolers refuse those. Migrations lift it for themselves.
     connection.execute("SET statement_timeout = '15s'")
     connection.execute("SET lock_timeout = '5s'")
+    # No statement of ours runs long enough to be worth compiling, and PostgreSQL believes of some with
+    # recursion that they do: then it takes a second or two for what takes milliseconds.
+    connection.execute("SET jit = off")
     connection.commit()
 
 

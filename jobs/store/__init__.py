@@ -8,6 +8,7 @@ The attempt number only grows, so a worker that lost its lease matches no row an
     worker.py      renew, end
     claiming.py    the claim
     line.py        the order in which jobs are claimed
+    fit.py         whose jobs behind the line could move up
     sweeper.py     take back what dead workers held
     retention.py   remove results that were kept long enough
     quota.py       how many of an owner's jobs wait

@@ -12,10 +12,10 @@ from jobs.clock import now
 from jobs.models import Job
 from jobs.states import FINAL, State
 from jobs.store.base import StoreBase
+from jobs.store.fit import who_does_not_fit
 from jobs.store.line import CAPPED, left, lock_owner, move_up, refit
 from jobs.store.rows import JobRow
 from jobs.store.statements import (
-    BEHIND,
     IN_LINE,
     JOBS,
     MAX_FAILURES,
@@ -51,17 +51,28 @@ class SweeperSide(StoreBase):
     """What the sweeper does to jobs nobody looks after."""
 
     def expire_leases(
-        self, *, worker_id: str | None = None, charge: bool = True, limit: int = 100
+        self,
+        *,
+        worker_id: str | None = None,
+        claimed_before: float | None = None,
+        charge: bool = True,
+        limit: int = 100,
     ) -> list[JobRow]:
         """Take back jobs whose lease ran out (or, with `worker_id`, all that this dead worker held).
 
-        `charge=False`: the worker was ended on purpose, which is no failure of the job's.
+        `claimed_before`: only those that were claimed at least so many seconds ago. Later ones are of the
+        successor of that dead process, which goes by the same name. `charge=False`: the worker was ended on
+        purpose, which is no failure of the job's.
 
         Each becomes canceled if that was asked for, failed when a second, different worker died in it
         (`poison_job`) or when its attempts are used up (`worker_lost`), and queued otherwise. Returns the
         rows as they are now.
         """
-        mine = Job.lease_until < now() if worker_id is None else Job.lease_owner == worker_id
+        mine = Job.lease_until < now()
+        if worker_id is not None:
+            mine = Job.lease_owner == worker_id
+        if claimed_before is not None:
+            mine = and_(mine, Job.started_at <= now(-claimed_before))
         lost = (
             select(Job.id)
             .where(RUNNING, mine)
@@ -188,15 +199,7 @@ class SweeperSide(StoreBase):
         raised, a transaction that passed over rows which another one held. Returns the last owner's id, or
         None when there were no more.
         """
-        step = select(func.min(JOBS.c.owner_id)).where(BEHIND)
-        owners = select(step.where(JOBS.c.owner_id > after).scalar_subquery().label("id")).cte(recursive=True)
-        owners = owners.union_all(
-            select(step.where(JOBS.c.owner_id > owners.c.id).scalar_subquery()).where(
-                owners.c.id.is_not(None)
-            )
-        )
-        wanted = select(owners.c.id).where(owners.c.id.is_not(None)).limit(limit)
-        found = self.database.read(lambda c: list(c.execute(wanted).scalars()))
-        for owner_id in found:
+        seen, unfit = self.database.read(lambda c: who_does_not_fit(c, after, limit))
+        for owner_id in unfit:
             self.database.write(lambda c, owner_id=owner_id: refit(c, owner_id))  # type: ignore[misc]
-        return found[-1] if len(found) == limit else None
+        return seen[-1] if len(seen) == limit else None

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import event, insert, text, update
+from sqlalchemy import and_, event, insert, text, update
 
 from jobs.accounts import AccountStore
 from jobs.errors import NotFound, WrongState
@@ -63,6 +63,10 @@ def cap(store, owner_id, running):
     store.database.write(
         lambda c: c.execute(update(User).where(User.id == owner_id).values(max_running=running))
     )
+
+
+def _of(owner_id):
+    return and_(Job.owner_id == owner_id, Job.state == "queued")
 
 
 class TestFairness:
@@ -279,6 +283,32 @@ class TestCap:
         cap(store, owners["a"], 3)
         assert store.top_up() is None
         assert len(order(store)) == 3
+
+    def test_it_does_not_look_twice_at_owners_whose_jobs_stand_where_they_should(
+        self, store, send, owners, monkeypatch
+    ):
+        monkeypatch.setattr(line, "LINE", 4)
+        send("long", 12)
+        for name in ("full", "partly", "two queues"):
+            cap(store, owners[name], 2)
+            send(name, 5)
+        send("two queues", 5, queue="gpu")
+        rows = [take(store)[0] for _ in range(4)]
+        refitted = []
+        monkeypatch.setattr("jobs.store.sweeper.refit", lambda _, owner_id: refitted.append(owner_id))
+
+        assert store.top_up() is None
+        assert refitted == []
+        # Cases that no end of a job has told of: a cap that was raised or lowered, a line that ran short.
+        cap(store, owners["partly"], 3)
+        store.database.write(
+            lambda c: c.execute(update(Job).where(_of(owners["long"])).values(hold="behind"))
+        )
+        store.database.write(lambda c: c.execute(update(Job).where(_of(owners["long"])).values(turn=None)))
+        cap(store, owners["two queues"], 1)
+        assert store.top_up() is None
+        assert sorted(refitted) == sorted(owners[name] for name in ("partly", "long", "two queues"))
+        assert len(rows) == 4
 
     def test_the_sweeper_goes_from_owner_to_owner(self, store, send, owners):
         for name in "abc":

@@ -1,0 +1,92 @@
+"""Which owners have jobs behind the line that could move up, or more in line than their cap allows.
+
+One statement for many owners, which takes no lock and counts no further than it must. What it finds is looked
+at again, owner by owner, under their lock (`jobs.store.line.refit`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, func, literal_column, select
+
+from jobs.models import User
+from jobs.states import Priority
+from jobs.store import line
+from jobs.store.turns import IN_LINE, OWN, RUNNING, up_to, whose
+
+#: At most so many are counted of each priority in line, and of those that run. Under a larger cap there may
+#: seem to be room where there is none: `refit` counts to the end.
+_COUNTED = 1000
+
+_ONE: Any = literal_column("1")
+_BEHIND = and_(OWN.c.state == literal_column("'queued'"), OWN.c.hold == literal_column("'behind'"))
+
+
+def _pairs() -> Any:
+    """(owner, queue) of the next owners with jobs behind the line, by leaps through its index."""
+    first = select(func.min(OWN.c.owner_id)).where(_BEHIND, OWN.c.owner_id > bindparam("after"))
+    owners = select(first.scalar_subquery().label("id")).cte("owners", recursive=True)
+    following = select(func.min(OWN.c.owner_id)).where(_BEHIND, OWN.c.owner_id > owners.c.id)
+    owners = owners.union_all(select(following.scalar_subquery()).where(owners.c.id.is_not(None)))
+    some = select(owners.c.id).where(owners.c.id.is_not(None)).limit(bindparam("most")).subquery("some")
+
+    queue = select(func.min(OWN.c.queue)).where(_BEHIND, OWN.c.owner_id == some.c.id)
+    pairs = select(some.c.id.label("owner_id"), queue.scalar_subquery().label("queue"))
+    found = pairs.cte("pairs", recursive=True)
+    following = select(func.min(OWN.c.queue)).where(
+        _BEHIND, OWN.c.owner_id == found.c.owner_id, OWN.c.queue > found.c.queue
+    )
+    return found.union_all(
+        select(found.c.owner_id, following.scalar_subquery()).where(found.c.queue.is_not(None))
+    )
+
+
+def _statement() -> Any:
+    pairs = _pairs()
+    # Literals: within a subquery that counts, SQLAlchemy would select from `pairs` once more.
+    owner_id: Any = literal_column("pairs.owner_id")
+    queue: Any = literal_column("pairs.queue")
+    standing = [
+        column
+        for p in Priority
+        for column in (
+            # Counted, not EXISTS: of that PostgreSQL would make a table of everybody's.
+            up_to(_ONE, whose(owner_id, queue, int(p)), _BEHIND).label(f"behind_{p.name}"),
+            up_to(bindparam("counted"), whose(owner_id, queue, int(p)), IN_LINE).label(f"in_line_{p.name}"),
+        )
+    ]
+    return (
+        select(
+            pairs.c.owner_id,
+            select(User.max_running).where(User.id == owner_id).scalar_subquery().label("max_running"),
+            up_to(bindparam("counted"), whose(owner_id, queue), RUNNING).label("running"),
+            *standing,
+        )
+        .where(pairs.c.queue.is_not(None))
+        .order_by(pairs.c.owner_id)
+    )
+
+
+_STANDING = _statement()
+
+
+def who_does_not_fit(connection: Connection, after: str, limit: int) -> tuple[list[str], list[str]]:
+    """The next `limit` owners `after` an owner id who have jobs behind the line, and those to refit."""
+    values = {"after": after, "most": limit, "counted": _COUNTED}
+    rows = list(connection.execute(_STANDING, values))
+    seen = list(dict.fromkeys(row.owner_id for row in rows))
+    return seen, list(dict.fromkeys(row.owner_id for row in rows if not _fits(row)))
+
+
+def _fits(row: Row[Any]) -> bool:
+    """Whether an owner's jobs in a queue stand where they should."""
+    here = row._mapping
+    in_line = sum(here[f"in_line_{p.name}"] for p in Priority)
+    # Of the priorities that anybody waits at.
+    shortest = min(here[f"in_line_{p.name}"] for p in Priority if here[f"behind_{p.name}"])
+    cap = line.cap_of(row.max_running)
+    if not cap:
+        return bool(shortest >= line.LINE // 2)  # a claim refills it when less than half is left
+    active = in_line + row.running
+    return active == cap or (active > cap and not in_line) or (active < cap and shortest >= line.LINE)
