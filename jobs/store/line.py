@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, case, exists, func, sel
 from sqlalchemy import literal_column as literal
 
 from jobs import policy
+from jobs.clock import now, seconds_since
 from jobs.models import User, Webhook
 from jobs.states import Hold, Priority
 from jobs.store.rows import JobRow
@@ -93,6 +94,13 @@ _NEXT = (
     .with_for_update(skip_locked=True)
 )
 _ENTER = update(JOBS).where(JOBS.c.id == bindparam("of_job")).values(hold=None, turn=bindparam("its_turn"))
+#: Until now a cap kept it from running, which more workers would not have changed: it begins to wait for one.
+#: Behind a long backlog alone it has waited for workers all the time.
+_ENTER_CAPPED = _ENTER.values(
+    run_after=case((JOBS.c.run_after < now(), now()), else_=JOBS.c.run_after),
+    queue_seconds=JOBS.c.queue_seconds
+    + case((JOBS.c.run_after < now(), seconds_since(JOBS.c.run_after)), else_=0.0),
+)
 
 _QUEUES = select(OWN.c.queue).where(OWN.c.owner_id == of_owner, OWN.c.state == literal("'queued'"))
 _QUEUES_IN_LINE = _QUEUES.where(OWN.c.turn.is_not(None)).distinct()
@@ -209,7 +217,8 @@ def admit(
         if ids:
             turns = give(connection, _flow(owner_id, queue, priority), met[priority], len(ids))
             entering = zip(ids, turns, strict=True)
-            connection.execute(_ENTER, [{"of_job": job_id, "its_turn": turn} for job_id, turn in entering])
+            entry = _ENTER_CAPPED if cap else _ENTER
+            connection.execute(entry, [{"of_job": job_id, "its_turn": turn} for job_id, turn in entering])
     return len(found)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import event, update
 
+from jobs.accounts import AccountStore
 from jobs.clock import now
 from jobs.deliveries import DeliveryStore
 from jobs.models import Delivery, Job
@@ -43,6 +44,30 @@ def test_its_age_is_that_of_its_waiting_and_what_pauses_is_told_apart(store, sub
     assert (due.due, due.jobs, paused.due, paused.jobs) == (True, 2, False, 1)
     assert 100 <= due.oldest < 130
     assert -61 < paused.oldest < -30
+
+
+def test_the_time_under_a_cap_is_not_time_that_more_workers_would_have_saved(store, submit):
+    first, second = submit(), submit()
+    AccountStore(store.database).set_limits(first.owner_id, {"max_running": 1})
+    row = claim(store)
+    change(store, second.id, run_after=now(-100.0))
+    store.succeed(row.id, row.attempt, [])
+
+    (waiting,) = store.in_line()
+    assert (waiting.jobs, waiting.oldest < 50) == (1, True)
+    assert claim(store).queue_seconds >= 100, "to its owner it is time in the queue"
+
+
+def test_the_time_behind_one_s_own_backlog_is(store, submit, monkeypatch):
+    monkeypatch.setattr(line, "LINE", 1)
+    first, second = submit(), submit()
+    change(store, second.id, run_after=now(-100.0))
+    row = claim(store)
+    store.succeed(row.id, row.attempt, [])
+    store.top_up()
+
+    (waiting,) = store.in_line()
+    assert (first.id, waiting.jobs, waiting.oldest >= 100) == (row.id, 1, True)
 
 
 def test_what_is_not_in_line_is_counted_by_reason(store, submit, monkeypatch):
