@@ -142,15 +142,19 @@ class Health:
 
 
 def blame(fleet: FleetStore, worker_id: str, died_in: Sequence[JobRow]) -> None:
-    """This worker's process died in these jobs, which ran together: suspect it, or the one that is poison.
+    """This worker's process died in these jobs: suspect it, or the one that is poison. Raises Unavailable.
 
-    One death is one reason for suspicion, however many jobs it took. Raises Unavailable.
+    After a death among several that ran together nobody is suspected: which of them it was, if any, nobody
+    knows, and two owners' poison behind others' jobs would look like a machine that kills everybody's. They
+    run alone from then on (`expire_leases`), and a machine that is at fault kills them alone, too.
     """
-    poison = [job for job in died_in if job.error_code == "poison_job"]
-    for job in poison:
-        fleet.forgive([job.died_on, worker_id], job.owner_id)
-    suspects = [job for job in died_in if job.state != State.CANCELED]
-    if suspects and not poison:
-        orders = fleet.suspect(worker_id, suspects[0].owner_id)
+    for job in died_in:
+        if job.error_code == "poison_job":
+            fleet.forgive([job.died_on, worker_id], job.owner_id)
+    if len(died_in) != 1:
+        return
+    (job,) = died_in
+    if job.batch_size == 1 and job.state != State.CANCELED and job.error_code != "poison_job":
+        orders = fleet.suspect(worker_id, job.owner_id)
         if orders.quarantined:
             _log.error("quarantined", worker_id=worker_id, owners=list(orders.suspected))

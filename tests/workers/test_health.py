@@ -6,11 +6,13 @@ import threading
 import time
 
 import pytest
+from sqlalchemy import update
 
 from engines.base import BadInput, EngineError, OutOfMemory, Output, Transient
 from jobs.errors import Unavailable
 from jobs.fleet import FleetStore
 from jobs.ids import new_id
+from jobs.models import Job
 from jobs.store import MAX_FAILURES
 from storage.base import StorageUnavailable
 from tests.jobs.conftest import owner
@@ -173,13 +175,41 @@ class TestBlame:
             blame(made.fleet, "wrk_1", died)
             assert made.quarantined is (of == 2)
 
-    def test_one_death_is_one_reason_however_many_jobs_it_took(self, guarded):
+    def test_a_death_among_several_says_nothing_of_any_of_them(self, guarded):
         made = guarded(failing(None), max_batch=4)
         for of in (0, 1, 2, 3):
             made.bench.submit(new={"owner_id": made._owners[of], "batch": "b", "batch_most": 4})
         assert len(self.claimed(made, "wrk_1")) == 4
         blame(made.fleet, "wrk_1", self.died(made.store, "wrk_1"))
-        assert len(made.suspected) == 1
+        assert made.suspected == []
+
+    def test_nor_does_the_last_one_left_of_a_batch(self, guarded):
+        made = guarded(failing(None), max_batch=2)
+        for of in (0, 1):
+            made.bench.submit(new={"owner_id": made._owners[of], "batch": "b", "batch_most": 2})
+        first, _ = self.claimed(made, "wrk_1")
+        made.store.succeed(first.id, first.attempt, [])
+        blame(made.fleet, "wrk_1", self.died(made.store, "wrk_1"))
+        assert made.suspected == []
+
+    def test_two_owners_poison_behind_strangers_jobs_quarantines_nobody(self, guarded):
+        """It kills twice: first in a batch whose first job is somebody else's, then alone."""
+        made = guarded(failing(None), max_batch=2)
+        for innocent, guilty in ((0, 1), (2, 3)):
+            both = [
+                made.bench.submit(new={"owner_id": made._owners[of], "batch": f"b{of}", "batch_most": 2})
+                for of in (innocent, guilty)
+            ]
+            together = update(Job).where(Job.id.in_(both)).values(batch="b")
+            made.store.database.write(lambda c, together=together: c.execute(together))
+            assert [row.id for row in self.claimed(made, "wrk_1")] == both
+            blame(made.fleet, "wrk_1", self.died(made.store, "wrk_1"))
+            made.store.cancel(both[0], None)
+            (alone,) = self.claimed(made, "wrk_1")
+            assert alone.id == both[1]
+            blame(made.fleet, "wrk_1", self.died(made.store, "wrk_1"))
+            made.store.cancel(both[1], None)
+        assert (made.suspected, made.quarantined) == ([1, 3], False)
 
     def test_nobody_is_blamed_for_poison(self, guarded):
         made = guarded(failing(None))
