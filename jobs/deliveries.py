@@ -24,6 +24,7 @@ from sqlalchemy import (
     literal,
     literal_column,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -35,12 +36,26 @@ from jobs.models import Delivery, DeliveryAttempt, Webhook
 from jobs.store.outbox import PATIENCE_SECONDS
 from jobs.webhooks import host_of, signing_secret
 
-#: How long the log is kept.
-KEEP_DAYS = 30
+#: How long the log is kept; and of it what was told of progress, which is most of it and soon of no use.
+KEEP_DAYS = 30.0
+KEEP_PROGRESS_DAYS = 1.0
 _DELIVERIES = cast(Table, Delivery.__table__)
 _ATTEMPTS = cast(Table, DeliveryAttempt.__table__)
 # A literal: a partial index serves only a query whose predicate is known when it is planned.
 _PENDING: ColumnElement[str] = literal_column("'pending'")
+_endpoint: Any = Webhook.__table__.alias("endpoint")
+#: Its endpoint, if it was to one, was not deleted. No EXISTS, which PostgreSQL may turn into a join that
+#: reads the whole of a host's line; nor IS NULL, which it takes to be rare, and then sorts that line.
+_ENDPOINT_THERE: ColumnElement[bool] = func.coalesce(
+    select(_endpoint.c.deleted_at.is_(None))
+    .where(_endpoint.c.id == _DELIVERIES.c.webhook_id)
+    .correlate(_DELIVERIES)
+    .scalar_subquery(),
+    true(),
+)
+_DELETED_ENDPOINT = (
+    select(Webhook.id).where(Webhook.deleted_at.is_not(None)).order_by(Webhook.id).limit(literal_column("1"))
+)
 
 
 class DeliveryState(StrEnum):
@@ -120,6 +135,7 @@ class DeliveryStore:
         front = (
             select(Delivery.id)
             .where(Delivery.state == _PENDING, Delivery.host == host, Delivery.due_at <= now())
+            .where(_ENDPOINT_THERE)
             .order_by(Delivery.due_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -195,7 +211,7 @@ class DeliveryStore:
         limit: int = 50,
     ) -> list[Row[Any]]:
         """The owner's messages, newest first; `before` is the id of the last one of the page before."""
-        query = select(_DELIVERIES).where(Delivery.owner_id == owner_id)
+        query = select(_DELIVERIES).where(Delivery.owner_id == owner_id, _ENDPOINT_THERE)
         query = query.order_by(Delivery.id.desc()).limit(limit)
         if job_id is not None:
             query = query.where(Delivery.job_id == job_id)
@@ -209,7 +225,8 @@ class DeliveryStore:
 
     def get(self, owner_id: str, delivery_id: str) -> Row[Any]:
         """One of the owner's messages. Raises NotFound."""
-        query = select(_DELIVERIES).where(Delivery.id == delivery_id, Delivery.owner_id == owner_id)
+        this = (Delivery.id == delivery_id, Delivery.owner_id == owner_id, _ENDPOINT_THERE)
+        query = select(_DELIVERIES).where(*this)
         return _found(self.database.read(lambda c: c.execute(query).one_or_none()))
 
     def attempts(self, delivery_id: str) -> list[Row[Any]]:
@@ -223,7 +240,7 @@ class DeliveryStore:
 
         To where its endpoint is by now: a wrong address is why many a message was given up.
         """
-        this = (_DELIVERIES.c.id == delivery_id, _DELIVERIES.c.owner_id == owner_id)
+        this = (_DELIVERIES.c.id == delivery_id, _DELIVERIES.c.owner_id == owner_id, _ENDPOINT_THERE)
         asking = select(Webhook.url).join(_DELIVERIES, _DELIVERIES.c.webhook_id == Webhook.id).where(*this)
         again = update(_DELIVERIES).where(*this).returning(_DELIVERIES)
         again = again.values(state=DeliveryState.PENDING.value, due_at=now(), until=now(PATIENCE_SECONDS))
@@ -246,17 +263,48 @@ class DeliveryStore:
 
     # --- for the sweeper
 
-    def forget(self, *, days: float = KEEP_DAYS, at_once: int = 1000) -> int:
-        """Delete messages that are older; returns how many. Their ids are in order of age."""
-        oldest = int((time.time() - days * 86400) * 1000)
-        old = (
-            select(Delivery.id).where(Delivery.id < f"msg_{oldest:012x}").order_by(Delivery.id).limit(at_once)
+    def forget(
+        self,
+        *,
+        days: float = KEEP_DAYS,
+        progress_days: float = KEEP_PROGRESS_DAYS,
+        limit: int = 1000,
+    ) -> bool:
+        """Delete messages that are older, and those to deleted endpoints: up to `limit` of each, in
+        transactions of their own. True: there may be more.
+        """
+        old = select(Delivery.id).where(Delivery.id < _id_of_age(days))
+        progress = select(Delivery.id).where(
+            Delivery.event == literal_column("'progress'"),
+            Delivery.state != _PENDING,  # it was sent anew, or nobody has come to send it yet
+            Delivery.id < _id_of_age(progress_days),
         )
-        deleting = delete(Delivery).where(Delivery.id.in_(old)).returning(Delivery.id)
-        total = 0
-        while count := len(self.database.write(lambda c: c.execute(deleting).all())):
-            total += count
-        return total
+        more = False
+        for which in (old, progress):
+            some = which.order_by(Delivery.id).limit(limit)
+            more |= self.database.write(lambda c, some=some: _deleted(c, some)) == limit  # type: ignore[misc]
+        return self.database.write(lambda c: _forget_endpoint(c, limit)) or more
+
+
+def _id_of_age(days: float) -> str:
+    """Ids are in order of age: those of messages that are older than this are smaller."""
+    return f"msg_{int((time.time() - days * 86400) * 1000):012x}"
+
+
+def _deleted(connection: Connection, some: Select[Any]) -> int:
+    """Delete these messages; returns how many."""
+    return len(connection.execute(delete(Delivery).where(Delivery.id.in_(some)).returning(Delivery.id)).all())
+
+
+def _forget_endpoint(connection: Connection, limit: int) -> bool:
+    """Delete messages to an endpoint that was deleted, and with the last of them itself. False: none was."""
+    webhook_id = connection.execute(_DELETED_ENDPOINT).scalar_one_or_none()
+    if webhook_id is None:
+        return False
+    some = select(Delivery.id).where(Delivery.webhook_id == webhook_id).limit(limit)
+    if _deleted(connection, some) < limit:
+        connection.execute(delete(Webhook).where(Webhook.id == webhook_id))
+    return True
 
 
 def _due(connection: Connection, row: Row[Any]) -> Due:

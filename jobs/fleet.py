@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Connection, CursorResult, Row, Table, delete, or_, select, true, update
+from sqlalchemy import Connection, CursorResult, Row, Table, delete, func, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from jobs.clock import now
@@ -106,6 +106,11 @@ class FleetStore:
         """The workers that reported lately."""
         query = select(Worker.__table__).where(Worker.heartbeat_at > now(-ALIVE_SECONDS))
         return self.database.read(lambda c: list(c.execute(query)))
+
+    def count_alive(self) -> int:
+        """How many workers reported lately."""
+        query = select(func.count()).select_from(Worker).where(Worker.heartbeat_at > now(-ALIVE_SECONDS))
+        return self.database.read(lambda c: int(c.execute(query).scalar_one()))
 
     def workers(self) -> list[Row[Any]]:
         """All that reported within the last hour or so, each with `alive`; the longest there first."""

@@ -328,6 +328,10 @@ class Webhook(Base):
     secret: Mapped[str] = mapped_column(String(100))
     events: Mapped[list[str]]
     created_at: Mapped[datetime] = mapped_column(default=now())
+    #: Its owner deleted it: nobody sees it, and the sweeper removes what was sent to it piece by piece.
+    deleted_at: Mapped[datetime | None]
+
+    __table_args__ = (_partial("ix_webhooks_deleted", "id", where="deleted_at IS NOT NULL"),)
 
 
 class Delivery(Base):
@@ -362,6 +366,8 @@ class Delivery(Base):
     __table_args__ = (
         # Each host's line, and by leaps through it the hosts.
         _partial("ix_deliveries_due", "host", "due_at", where="state = 'pending'"),
+        # What is kept for a shorter time than the rest.
+        _partial("ix_deliveries_progress", "id", where="event = 'progress'"),
         Index("ix_deliveries_owner", "owner_id", "id"),
     )
 

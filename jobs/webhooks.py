@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from jobs.clock import now
 from jobs.database import Database
@@ -47,6 +47,8 @@ MAX_WEBHOOKS = 10
 MAX_URL = 2048
 
 _WEBHOOKS = Webhook.__table__
+#: It was not deleted.
+_THERE = Webhook.deleted_at.is_(None)
 
 
 def allow_private() -> bool:
@@ -112,7 +114,7 @@ class WebhookStore:
         def work(connection: Connection) -> Row[Any]:
             # Two requests at once keep to the limit together, and jobs being accepted are so before.
             connection.execute(select(User.id).where(User.id == owner_id).with_for_update())
-            mine = select(func.count()).select_from(Webhook).where(Webhook.owner_id == owner_id)
+            mine = select(func.count()).select_from(Webhook).where(Webhook.owner_id == owner_id, _THERE)
             if connection.execute(mine).scalar_one() >= MAX_WEBHOOKS:
                 raise Conflict(f"An owner has {MAX_WEBHOOKS} webhooks at most.", code="too_many_webhooks")
             connection.execute(adding)
@@ -128,7 +130,7 @@ class WebhookStore:
 
     def all(self, owner_id: str) -> list[Row[Any]]:
         """The owner's endpoints, oldest first."""
-        query = select(_WEBHOOKS).where(Webhook.owner_id == owner_id).order_by(Webhook.id)
+        query = select(_WEBHOOKS).where(Webhook.owner_id == owner_id, _THERE).order_by(Webhook.id)
         return self.database.read(lambda c: list(c.execute(query)))
 
     def get(self, owner_id: str, webhook_id: str) -> Row[Any]:
@@ -161,12 +163,14 @@ class WebhookStore:
         return self.database.write(work)
 
     def delete(self, owner_id: str, webhook_id: str) -> None:
-        """Delete an endpoint, with all that was or is to be sent to it. Raises NotFound."""
-        deleting = delete(Webhook).where(Webhook.id == webhook_id, Webhook.owner_id == owner_id)
-        gone = self.database.write(
-            lambda c: c.execute(deleting.returning(Webhook.id)).first(), repeatable=False
-        )
-        if gone is None:
+        """Delete an endpoint, with all that was or is to be sent to it. Raises NotFound.
+
+        From now on nobody sees either and nothing is sent. The rows, which may be millions, are removed by
+        the sweeper (`DeliveryStore.forget`).
+        """
+        this = (Webhook.id == webhook_id, Webhook.owner_id == owner_id, _THERE)
+        deleting = update(Webhook).where(*this).values(deleted_at=now()).returning(Webhook.id)
+        if self.database.write(lambda c: c.execute(deleting).first(), repeatable=False) is None:
             raise NotFound("There is no such webhook.")
 
     def secret(self, owner_id: str) -> str:
@@ -182,7 +186,7 @@ class WebhookStore:
 
 
 def _mine(connection: Connection, owner_id: str, webhook_id: str) -> Row[Any]:
-    query = select(_WEBHOOKS).where(Webhook.id == webhook_id, Webhook.owner_id == owner_id)
+    query = select(_WEBHOOKS).where(Webhook.id == webhook_id, Webhook.owner_id == owner_id, _THERE)
     row = connection.execute(query).one_or_none()
     if row is None:
         raise NotFound("There is no such webhook.")

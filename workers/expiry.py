@@ -1,4 +1,4 @@
-"""The sweeper's pass through the owners whose results and uploads are not kept for ever.
+"""The sweeper's passes through what is not kept for ever: owners' results and uploads, and old messages.
 
 Rows go here; their objects go with the clean-up.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import structlog
 
+from jobs.deliveries import DeliveryStore
 from jobs.files import FileStore
 from jobs.store import JobStore, Keeping
 
@@ -17,6 +18,9 @@ OWNERS_AT_ONCE = 200
 RESULTS_AT_ONCE = 100
 TURNS = 10
 FILES_AT_ONCE = 500
+#: Messages in one transaction; and transactions before the objects of what has expired have a turn.
+MESSAGES_AT_ONCE = 1000
+MESSAGE_TURNS = 10
 
 
 class Expiry:
@@ -59,3 +63,14 @@ class Expiry:
         if end is not None:
             self._walked[owner.owner_id] = end
         return end is not None
+
+
+class OldMessages:
+    """What webhooks were told long ago, or at endpoints that were deleted. One pass is `look`."""
+
+    def __init__(self, deliveries: DeliveryStore) -> None:
+        self._deliveries = deliveries
+
+    def look(self) -> bool:
+        """Remove a bounded number of them. True: there may be more. Raises Unavailable."""
+        return all(self._deliveries.forget(limit=MESSAGES_AT_ONCE) for _ in range(MESSAGE_TURNS))

@@ -39,6 +39,8 @@ REPORT_SECONDS = 5.0
 SWEEP_SECONDS = 2.0
 #: After an outage of the database it takes back no lease for this long.
 REUNION_SECONDS = 8.0
+#: And believes for this long that a worker it does not hear of has not come back yet.
+RETURN_SECONDS = 60.0
 #: How often it looks whether somebody's jobs should have moved up.
 TOP_UP_SECONDS = 10.0
 #: How often it looks for what ages slowly, and how long a job may wait for an engine that nobody has.

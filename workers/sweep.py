@@ -30,16 +30,22 @@ from queue_config import Doorbell
 from storage import open_storage
 from storage.base import Storage, StorageUnavailable
 from workers import settings
-from workers.expiry import Expiry
+from workers.expiry import Expiry, OldMessages
 
 _log = structlog.get_logger(__name__)
 
 #: Lost leases taken back in one statement.
 EXPIRE_AT_ONCE = 100
+#: Jobs ended in one transaction because they are late or nobody has their engine, and transactions of that
+#: kind in one sweep: a thousand that are late together must not delay taking back a lease.
 LATE_AT_ONCE = 100
+LATE_TURNS = 5
 #: Owners whose jobs behind the line are looked at in one pass.
 OWNERS_AT_ONCE = 100
-#: Rings a queue gets in one sweep at most: a woken worker goes on until its queues are empty.
+#: Unheard rings that a queue is topped up to, beside one for each living worker: for those that have not
+#: reported yet. A woken worker goes on until its queues are empty; each further ring wakes one for nothing.
+SPARE_RINGS = 16
+#: Rings a queue gets in one sweep at most.
 MOST_RINGS = 256
 #: Folders looked through in one pass at most, so that the expiry has its turn.
 MOST_FOLDERS = 2000
@@ -55,8 +61,8 @@ class Sweeper:
         self._store = JobStore(database)
         self._files = FileStore(database)
         self._fleet = FleetStore(database)
-        self._deliveries = DeliveryStore(database)
         self._expiry = Expiry(self._store, self._files)
+        self._messages = OldMessages(DeliveryStore(database))
         self._storage = storage
         self._doorbell = doorbell
         self._id = new_id("wrk")
@@ -70,6 +76,7 @@ class Sweeper:
         #: The last owner whose jobs were let into the line; the next pass goes on after them.
         self._topped_up: str | None = None
         self._expiry_at = 0.0
+        self._messages_at = 0.0
 
     def run(self, ended: threading.Event) -> None:
         """Sweep until `ended` is set."""
@@ -79,16 +86,20 @@ class Sweeper:
             try:
                 self.sweep()
             except (Unavailable, SQLAlchemyError) as error:
-                # While the database was away no worker could renew its lease. Give the living ones the
-                # time to do so before their jobs are taken from them; they try every half second, and a
-                # job that is taken too early is charged nothing.
-                self._expire_from = _clock() + settings.REUNION_SECONDS
-                self._outage = True
                 _log.warning("sweep_failed", error=str(error))
+                self.after_outage()
         try:
             self._fleet.unlock("sweeper", self._id)
         except (Unavailable, SQLAlchemyError) as error:
             _log.info("lock_left_to_expire", error=str(error))
+
+    def after_outage(self) -> None:
+        """The database was away just now: what nobody did meanwhile says nothing of the workers."""
+        # No worker could renew its lease. Give the living ones the time to do so before their jobs are taken
+        # from them; they try every half second, and a job that is taken too early is charged nothing.
+        self._expire_from = _clock() + settings.REUNION_SECONDS
+        self._forget_at = max(self._forget_at, _clock() + settings.RETURN_SECONDS)
+        self._outage = True
 
     def sweep(self) -> None:
         """One pass, if no other sweeper is at it. Raises Unavailable when the database is away."""
@@ -99,8 +110,9 @@ class Sweeper:
         now = _clock()
         if self._swept is None or now - self._swept > 3 * settings.SWEEP_SECONDS:
             # Nobody swept for a while: the machine may have slept, the database hung. Workers that slept
-            # too renew their leases in their first seconds.
+            # too renew their leases in their first seconds, and report a little later.
             self._expire_from = max(self._expire_from, now + settings.RENEW_SECONDS + 2)
+            self._forget_at = max(self._forget_at, now + settings.RETURN_SECONDS)
         self._swept = now
         if now >= self._expire_from:
             self._expire()
@@ -110,14 +122,15 @@ class Sweeper:
             if self._topped_up is None:  # all owners were looked at
                 self._top_up_at = now + settings.TOP_UP_SECONDS
         self._ring()
-        if now >= self._forget_at:
-            self._forget()
+        if now >= self._forget_at and not self._forget():
             self._forget_at = now + settings.FORGET_SECONDS
 
     def expire(self) -> None:
-        """Remove results and uploads that were kept long enough, if it is time to look for them."""
+        """Remove results, uploads and messages that were kept long enough, if it is time to look for them."""
         if _clock() >= self._expiry_at and not self._expiry.look():
             self._expiry_at = _clock() + settings.EXPIRY_SECONDS
+        if _clock() >= self._messages_at and not self._messages.look():
+            self._messages_at = _clock() + settings.EXPIRY_SECONDS
 
     def clean(self) -> None:
         """Delete the objects that no row names, of one folder after the other."""
@@ -171,7 +184,7 @@ class Sweeper:
                 return
 
     def _end_late(self) -> None:
-        while True:
+        for _ in range(LATE_TURNS):
             late = self._store.end_late(limit=LATE_AT_ONCE)
             for job in late:
                 _log.info("start_by_passed", job_id=job.id, request_id=job.request_id)
@@ -182,29 +195,31 @@ class Sweeper:
         self._topped_up = self._store.top_up(after=self._topped_up or "", limit=OWNERS_AT_ONCE)
 
     def _ring(self) -> None:
-        """Top the doorbells up to the number of waiting jobs: this is what no lost message can survive."""
-        for queue, due in self._store.due_by_queue().items():
+        """Ring for waiting jobs as often as there are workers to hear it: no lost message survives this."""
+        waiting = self._store.due_by_queue()
+        most = self._fleet.count_alive() + SPARE_RINGS if waiting else 0
+        for queue, due in waiting.items():
             try:
-                missing = due - self._doorbell.waiting(queue)
+                missing = min(due, most) - self._doorbell.waiting(queue)
                 for _ in range(min(missing, MOST_RINGS)):
                     self._doorbell.ring(queue)
             except (OperationalError, OSError) as error:
                 _log.warning("broker_away", queue=queue, error=str(error))
                 return
 
-    def _forget(self) -> None:
-        """What is looked at now and then: workers long silent, messages long sent, removed engines' jobs."""
+    def _forget(self) -> bool:
+        """What is looked at now and then: workers long silent, removed engines' jobs. True: there is more."""
         self._fleet.forget_dead()
-        self._deliveries.forget()
         known = {name for worker in self._fleet.alive() for name in worker.engines} | set(engines.names())
-        while True:
+        for _ in range(LATE_TURNS):
             gone = self._store.fail_orphans(
                 sorted(known), after_seconds=settings.ENGINE_GONE_SECONDS, limit=LATE_AT_ONCE
             )
             for job in gone:
                 _log.warning("engine_gone", job_id=job.id, engine=job.engine)
             if len(gone) < LATE_AT_ONCE:
-                return
+                return False
+        return True
 
 
 def _clock() -> float:

@@ -137,10 +137,12 @@ class Dispatcher:
 
     def _report(self, due: Due, answer: Answer | None, error: str | None, seconds: float) -> None:
         status = answer.status if answer else None
-        pause = next_try(due.waited, answer.retry_after if answer else None)
+        # The last try is when its time ends, neither hours before nor after.
+        left = due.left - seconds
+        pause = min(next_try(due.waited, answer.retry_after if answer else None), left)
         if status is not None and 200 <= status < 300:
             state = DeliveryState.DELIVERED
-        elif status == 410 or pause > due.left:
+        elif status == 410 or left < FIRST_SECONDS:
             state = DeliveryState.FAILED
         else:
             state = DeliveryState.PENDING

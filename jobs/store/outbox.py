@@ -30,7 +30,7 @@ MAX_DETAIL = 1000
 # that would hold up the job, and a message to it would undo the transaction that ends the job.
 _HEARERS = (
     select(Webhook.id, Webhook.url, Webhook.events)
-    .where(Webhook.owner_id == bindparam("of_owner"))
+    .where(Webhook.owner_id == bindparam("of_owner"), Webhook.deleted_at.is_(None))
     .with_for_update(read=True, key_share=True, skip_locked=True)
 )
 _RESULTS = (

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import func, select, text, update
 
 from jobs.clock import now
 from jobs.database import Database
 from jobs.deliveries import _WAITING_HOSTS, DeliveryState, DeliveryStore, Due
 from jobs.errors import NotFound
 from jobs.ids import new_id
-from jobs.models import Delivery
-from jobs.webhooks import WebhookStore, host_of
+from jobs.models import Delivery, Webhook
+from jobs.webhooks import MAX_WEBHOOKS, WebhookStore, host_of
 from tests.jobs.conftest import owner
 
 PENDING, DELIVERED, FAILED = DeliveryState
@@ -126,6 +127,7 @@ def test_a_report_of_a_message_that_is_gone_is_dropped(deliveries, message, data
     message(webhook_id=endpoint.id)
     (due,) = take(deliveries)
     WebhookStore(database).delete(ada, endpoint.id)
+    deliveries.forget()
 
     deliveries.report(due, state=DELIVERED, seconds=0.1, status=200)
 
@@ -237,10 +239,92 @@ def test_old_messages_are_forgotten_with_their_log(deliveries, message, database
     deliveries.report(due, state=DELIVERED, seconds=0.1, status=200)
     young = message()
 
-    assert deliveries.forget() == 1
+    assert not deliveries.forget()
 
     assert [row.id for row in deliveries.page(ada)] == [young]
     assert deliveries.attempts(old) == []
-    assert deliveries.forget() == 0
     message()
-    assert deliveries.forget(days=-1, at_once=1) == 2, "in steps, and all of them"
+    assert deliveries.forget(days=-1, limit=1), "one at a time, and there is more"
+    assert len(deliveries.page(ada)) == 1
+    assert deliveries.forget(days=-1, limit=1)
+    assert not deliveries.forget(days=-1, limit=1)
+    assert deliveries.page(ada) == []
+
+
+def of_age(days: float, number: int) -> str:
+    """The id of a message that is so old."""
+    return f"msg_{int((time.time() - days * 86400) * 1000):012x}{number:020x}"
+
+
+def test_what_was_told_of_progress_is_kept_for_a_day(deliveries, database, ada):
+    adding = Delivery.__table__.insert().values(
+        url="https://a.example/", host="a.example", owner_id=ada, job_id="job_1", body="{}", until=now(60.0)
+    )
+    kinds = [
+        {"id": of_age(days, n), "event": event, "state": state}
+        for n, (days, event, state) in enumerate(
+            [
+                (2.0, "progress", "delivered"),
+                (2.0, "progress", "failed"),
+                (2.0, "progress", "pending"),  # it was sent anew
+                (0.5, "progress", "delivered"),
+                (2.0, "succeeded", "delivered"),
+            ]
+        )
+    ]
+    database.write(lambda c: c.execute(adding, kinds))
+
+    assert not deliveries.forget()
+
+    assert {row.id for row in deliveries.page(ada)} == {one["id"] for one in kinds[2:]}
+
+
+class TestDeletedEndpoint:
+    @pytest.fixture
+    def sent(self, message, database, ada):
+        """An endpoint with five messages, one of them sent."""
+        webhooks = WebhookStore(database)
+        endpoint = webhooks.create(ada, "https://a.example/")
+        ids = [message(webhook_id=endpoint.id) for _ in range(5)]
+        webhooks.delete(ada, endpoint.id)
+        return ids
+
+    def count(self, database, model):
+        return database.read(lambda c: c.execute(select(func.count()).select_from(model)).scalar_one())
+
+    def test_its_messages_are_seen_and_sent_no_more(self, deliveries, message, sent, ada):
+        other = message()
+
+        assert [due.id for due in take(deliveries)] == [other]
+        assert [row.id for row in deliveries.page(ada)] == [other]
+        for attempt in (deliveries.get, deliveries.redeliver):
+            with pytest.raises(NotFound):
+                attempt(ada, sent[0])
+
+    def test_they_go_piece_by_piece_and_the_endpoint_with_the_last(self, deliveries, message, sent, database):
+        other = message()
+        left = []
+        while deliveries.forget(limit=2):
+            left.append((self.count(database, Delivery), self.count(database, Webhook)))
+
+        assert left == [(4, 1), (2, 1), (1, 0)]
+        assert [due.id for due in take(deliveries)] == [other]
+        assert sent
+
+    def test_deleting_it_touches_none_of_them(self, message, database, ada):
+        """A million of them would take longer than a statement may."""
+        webhooks = WebhookStore(database)
+        endpoint = webhooks.create(ada, "https://b.example/")
+        message("https://b.example/", webhook_id=endpoint.id)
+        webhooks.delete(ada, endpoint.id)
+
+        assert self.count(database, Delivery) == 1
+        with pytest.raises(NotFound):
+            webhooks.get(ada, endpoint.id)
+
+    def test_it_counts_no_longer(self, sent, database, ada):
+        webhooks = WebhookStore(database)
+        for _ in range(MAX_WEBHOOKS):
+            webhooks.create(ada, "https://a.example/")
+        assert len(webhooks.all(ada)) == MAX_WEBHOOKS
+        assert sent

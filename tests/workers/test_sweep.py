@@ -11,19 +11,23 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 from kombu.exceptions import OperationalError
+from sqlalchemy import update
 
 from engines.base import Output
 from jobs.accounts import AccountStore
+from jobs.clock import now
 from jobs.errors import Unavailable
 from jobs.files import FileStore
+from jobs.fleet import FleetStore
+from jobs.models import Worker
 from jobs.store import JobStore, NewArtifact, NewJob
 from queue_config import Doorbell, publisher_app
 from storage.base import StorageUnavailable
 from tests.jobs.ageing import pass_days
 from tests.jobs.conftest import owner
 from tests.services import redis_server
-from workers import expiry, settings
-from workers.sweep import EXPIRE_AT_ONCE, MOST_RINGS, Sweeper
+from workers import expiry, settings, sweep
+from workers.sweep import EXPIRE_AT_ONCE, SPARE_RINGS, Sweeper
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +35,7 @@ def _no_grace_for_a_new_sweeper(request, monkeypatch):
     """A sweeper that just began gives living workers some seconds; most tests do not wait for that."""
     if "grace" not in request.keywords:
         monkeypatch.setattr(settings, "RENEW_SECONDS", -2.0)
+        monkeypatch.setattr(settings, "RETURN_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -81,10 +86,29 @@ def test_a_flushed_broker_is_filled_again(sqlite_database, storage, doorbell, br
     assert doorbell.waiting("cpu") == 3
 
 
-def test_rings_are_bounded(sqlite_database, storage, doorbell):
-    submit(sqlite_database, MOST_RINGS + 10)
+def alive(database, worker_id="wrk_1", engines=("e",)):
+    """A worker reports."""
+    FleetStore(database).report(
+        worker_id, hostname="h", pid=1, queues=["cpu"], engines=engines, weights=[], device=None
+    )
+
+
+def test_no_more_rings_lie_there_than_workers_could_hear(sqlite_database, storage, doorbell):
+    """Each further one would wake a worker for nothing when the jobs are done."""
+    for n in range(3):
+        alive(sqlite_database, f"wrk_{n}")
+    submit(sqlite_database, SPARE_RINGS + 10)
+    sweeper = Sweeper(sqlite_database, storage, doorbell)
+    for _ in range(3):
+        sweeper.sweep()
+    assert doorbell.waiting("cpu") == SPARE_RINGS + 3
+
+
+def test_rings_of_one_sweep_are_bounded(sqlite_database, storage, doorbell, monkeypatch):
+    monkeypatch.setattr(sweep, "MOST_RINGS", 4)
+    submit(sqlite_database, 10)
     Sweeper(sqlite_database, storage, doorbell).sweep()
-    assert doorbell.waiting("cpu") == MOST_RINGS
+    assert doorbell.waiting("cpu") == 4
 
 
 def test_a_dead_broker_costs_a_sweep_a_moment_and_the_rest_is_done(sqlite_database, storage, monkeypatch):
@@ -190,6 +214,54 @@ def test_jobs_of_an_engine_that_was_removed_end(sqlite_database, storage, doorbe
     store = JobStore(sqlite_database)
     assert (store.get(gone.id).state, store.get(gone.id).error_code) == ("failed", "engine_gone")
     assert store.get(kept.id).state == "queued"
+
+
+def test_hundreds_of_late_jobs_are_ended_in_bounded_sweeps(sqlite_database, storage, doorbell, monkeypatch):
+    monkeypatch.setattr(sweep, "LATE_AT_ONCE", 2)
+    monkeypatch.setattr(sweep, "LATE_TURNS", 2)
+    monkeypatch.setattr(settings, "ENGINE_GONE_SECONDS", -1.0)
+    submit(sqlite_database, 6, start_by=datetime.now(UTC) - timedelta(seconds=1))
+    removed = submit(sqlite_database, 6, engine="removed", owner_id=owner(sqlite_database, "bob"))
+    store = JobStore(sqlite_database)
+    sweeper = Sweeper(sqlite_database, storage, doorbell)
+    alive(sqlite_database)
+    ended = []
+    for _ in range(2):
+        sweeper.sweep()
+        codes = [row.error_code for row in store.page(None, limit=100)]
+        ended.append((codes.count("start_by_passed"), codes.count("engine_gone")))
+    assert ended == [(4, 4), (6, 6)]
+    assert {store.get(row.id).state for row in removed} == {"failed"}
+
+
+@pytest.mark.grace
+@pytest.mark.parametrize("why", ["a new sweeper", "the machine slept", "an outage"])
+def test_nobody_is_forgotten_who_could_not_report(sqlite_database, storage, doorbell, monkeypatch, why):
+    """After an hour without the database every worker has been silent for an hour."""
+    monkeypatch.setattr(settings, "ENGINE_GONE_SECONDS", -1.0)
+    (job,) = submit(sqlite_database, engine="theirs")
+    alive(sqlite_database, engines=["theirs"])
+    FleetStore(sqlite_database).drain("wrk_1")
+    sweeper = Sweeper(sqlite_database, storage, doorbell)
+    if why == "an outage":
+        sweeper.sweep()
+        sweeper._forget_at = 0.0
+        sweeper.after_outage()
+    if why == "the machine slept":
+        sweeper.sweep()
+        sweeper._forget_at = 0.0
+        sweeper._swept -= 3600.0
+    long_ago = update(Worker).values(heartbeat_at=now(-2 * 3600.0))
+    sqlite_database.write(lambda c: c.execute(long_ago))
+
+    sweeper.sweep()
+    assert JobStore(sqlite_database).get(job.id).state == "queued", "its engine's workers are coming back"
+    alive(sqlite_database, engines=["theirs"])
+    sweeper._forget_at = 0.0
+    sweeper.sweep()
+
+    assert FleetStore(sqlite_database).orders("wrk_1").draining
+    assert JobStore(sqlite_database).get(job.id).state == "queued"
 
 
 def test_after_a_database_outage_living_workers_get_time_to_renew(sqlite_database, storage, doorbell):

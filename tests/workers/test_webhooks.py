@@ -27,6 +27,7 @@ from jobs.webhooks import Event, WebhookStore, host_of
 from queue_config import Doorbell
 from tests.jobs.conftest import owner
 from tests.receivers import Receiver, receiver
+from workers import expiry
 from workers import webhooks as module
 from workers.sweep import Sweeper
 from workers.webhook_slots import Slots
@@ -151,18 +152,24 @@ def test_gone_is_gone(database, server, ada, outbox):
     assert len(server.seen) == 1
 
 
-def test_after_a_day_it_is_given_up(database, server, ada, outbox):
+def test_after_a_day_it_is_tried_for_the_last_time(database, server, ada, outbox):
     (sent,) = write(database, ada, server.url)
     server.answer = lambda _: (503, {})
     with running(database):
         eventually(lambda: outbox.attempts(sent))
-        assert outbox.get(ada, sent).state == "pending"
-        # 23 hours later there is no time left for another try after this one
+        # 23 hours later: the usual pause is longer than what is left
         later = update(Delivery).values(created_at=now(-23 * 3600), until=now(3600), due_at=now(-1))
         database.write(lambda c: c.execute(later))
+        eventually(lambda: len(outbox.attempts(sent)) == 2)
+        row = outbox.get(ada, sent)
+        assert row.state == "pending"
+        assert abs((row.due_at - row.until).total_seconds()) < 2
+        # and when that time has come
+        at_last = update(Delivery).values(until=now(0.0), due_at=now(0.0))
+        database.write(lambda c: c.execute(at_last))
         eventually(lambda: outbox.get(ada, sent).state == "failed")
 
-    assert len(outbox.attempts(sent)) == 2
+    assert len(outbox.attempts(sent)) == 3
 
 
 def test_the_pauses_grow_and_fill_the_day():
@@ -317,9 +324,27 @@ def test_the_sweeper_forgets_what_is_a_month_old(database, storage, server, ada,
     write(database, ada, server.url)
     database.write(lambda c: c.execute(old))
 
-    Sweeper(database, storage, Doorbell()).sweep()
+    sweeper = Sweeper(database, storage, Doorbell())
+    sweeper.sweep()
+    assert len(outbox.page(ada)) == 2, "not in the thread that takes back leases"
+    sweeper.expire()
 
     assert [row.id for row in outbox.page(ada)] == [young]
+
+
+def test_a_month_s_messages_go_in_bounded_pieces(database, storage, ada, outbox, monkeypatch):
+    monkeypatch.setattr(expiry, "MESSAGES_AT_ONCE", 2)
+    monkeypatch.setattr(expiry, "MESSAGE_TURNS", 2)
+    for n, sent in enumerate(write(database, ada, "https://a.example/", 7)):
+        old = update(Delivery).where(Delivery.id == sent).values(id=f"msg_{n:032x}")
+        database.write(lambda c, old=old: c.execute(old))
+    sweeper = Sweeper(database, storage, Doorbell())
+    left = []
+    while not left or left[-1]:
+        sweeper.expire()
+        left.append(len(outbox.page(ada)))
+
+    assert left == [3, 0], "and goes on in the next pass, without a pause"
 
 
 def start(database: Database) -> subprocess.Popen[bytes]:

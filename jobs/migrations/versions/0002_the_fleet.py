@@ -150,12 +150,15 @@ def upgrade() -> None:
         sa.Column("secret", sa.String(length=100), nullable=False),
         sa.Column("events", _DOCUMENT, nullable=False),
         sa.Column("created_at", _TIME, nullable=False),
+        sa.Column("deleted_at", _TIME, nullable=True),
         sa.ForeignKeyConstraint(
             ["owner_id"], ["users.id"], name=op.f("fk_webhooks_owner_id_users"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhooks")),
     )
     op.create_index(op.f("ix_webhooks_owner_id"), "webhooks", ["owner_id"])
+    deleted = sa.text("deleted_at IS NOT NULL")
+    op.create_index("ix_webhooks_deleted", "webhooks", ["id"], postgresql_where=deleted, sqlite_where=deleted)
     op.create_table(
         "deliveries",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -185,6 +188,10 @@ def upgrade() -> None:
     pending = sa.text("state = 'pending'")
     op.create_index(
         "ix_deliveries_due", "deliveries", ["host", "due_at"], postgresql_where=pending, sqlite_where=pending
+    )
+    progress = sa.text("event = 'progress'")
+    op.create_index(
+        "ix_deliveries_progress", "deliveries", ["id"], postgresql_where=progress, sqlite_where=progress
     )
     op.create_index(op.f("ix_deliveries_job_id"), "deliveries", ["job_id"])
     op.create_index(op.f("ix_deliveries_webhook_id"), "deliveries", ["webhook_id"])
