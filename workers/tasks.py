@@ -35,11 +35,10 @@ from jobs.errors import Unavailable
 from jobs.fleet import FleetStore
 from jobs.ids import new_id
 from jobs.logs import configure_logging
-from jobs.store import JobStore
 from queue_config import WAKE_TASK, worker_app
 from storage import open_storage
 from workers import settings
-from workers.health import blame
+from workers.lost_child import free_leases
 from workers.runner import Runner
 
 _log = structlog.get_logger(__name__)
@@ -160,34 +159,6 @@ def wake() -> None:
     if _child is None:  # a pool without child processes (solo, threads)
         _child = _Child()
     _child.work()
-
-
-def free_leases(*, charge: bool) -> None:
-    """This worker's child is dead: let another worker take its job now instead of after the lease.
-
-    `charge`: whether that is a failure of the job's and perhaps this machine's fault, as it is not when we
-    ended the child to shut down.
-    """
-    worker_id = settings.worker_id()
-    if worker_id is None:
-        return
-    database = Database(pool_size=1)
-    try:
-        freed = JobStore(database).expire_leases(worker_id=worker_id, charge=charge)
-        for job in freed:
-            _log.warning(
-                "lease_freed",
-                job_id=job.id,
-                request_id=job.request_id,
-                attempt=job.attempt,
-                state=job.state,
-            )
-        if charge:
-            blame(FleetStore(database), worker_id, freed)
-    except (Unavailable, SQLAlchemyError) as error:
-        _log.warning("lease_not_freed", error=str(error))  # it runs out by itself
-    finally:
-        database.close()
 
 
 @setup_logging.connect(weak=False)

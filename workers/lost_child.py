@@ -1,0 +1,78 @@
+"""What a worker's parent does for the jobs of a child that died: others may have them before the lease ends.
+
+While the database is away it goes on trying, in a thread of its own: the parent has a new child to look
+after, which may have claimed other jobs by the time the database answers.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from jobs.database import Database
+from jobs.errors import Unavailable
+from jobs.fleet import FleetStore
+from jobs.store import JobStore
+from workers import settings
+from workers.health import ASK_AGAIN_SECONDS, blame
+
+_log = structlog.get_logger(__name__)
+
+
+def free_leases(*, charge: bool) -> None:
+    """This worker's child has just died: let another worker take its jobs now instead of after the lease.
+
+    `charge`: whether that is a failure of the jobs' and perhaps this machine's fault, as it is not when we
+    ended the child to shut down, or when the database was away as well.
+    """
+    worker_id = settings.worker_id()
+    if worker_id is None:
+        return
+    died = time.monotonic()
+    database = Database(pool_size=1)
+    if _freed(database, worker_id, died, charge=charge):
+        database.close()
+    else:
+        later = threading.Thread(
+            target=_free_later, args=(database, worker_id, died), name="free-leases", daemon=True
+        )
+        later.start()
+
+
+def _free_later(database: Database, worker_id: str, died: float) -> None:
+    give_up = died + settings.WRITE_PATIENCE_SECONDS
+    while time.monotonic() + ASK_AGAIN_SECONDS < give_up:
+        time.sleep(ASK_AGAIN_SECONDS)
+        if _freed(database, worker_id, died, charge=False):
+            break
+    else:
+        _log.warning("leases_left", worker_id=worker_id)  # they run out by themselves
+    database.close()
+
+
+def _freed(database: Database, worker_id: str, died: float, *, charge: bool) -> bool:
+    """Whether the database took note."""
+    try:
+        freed = JobStore(database).expire_leases(
+            worker_id=worker_id, claimed_before=time.monotonic() - died, charge=charge
+        )
+        for job in freed:
+            _log.warning(
+                "lease_freed",
+                job_id=job.id,
+                request_id=job.request_id,
+                attempt=job.attempt,
+                state=job.state,
+            )
+    except (Unavailable, SQLAlchemyError) as error:
+        _log.warning("lease_not_freed", error=str(error))
+        return False
+    try:
+        if charge:
+            blame(FleetStore(database), worker_id, freed)
+    except (Unavailable, SQLAlchemyError) as error:
+        _log.warning("not_blamed", error=str(error))
+    return True
