@@ -78,8 +78,8 @@ class Lease:
         self._stop: Stop | None = None
         self._stop_since = 0.0
         self._report: tuple[float, str, str | None] | None = None
-        self._renewed = time.monotonic()
-        self._reported = 0.0
+        # The claim has renewed it and written that nothing is done yet: a job of a second costs no beat.
+        self._renewed = self._reported = time.monotonic()
         self._engine_ended = False
         self._engine_lived = 0.0
         # The job's logging context: the keeper's lines about it carry the job's and the request's id.

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DataError
 from engines.base import BadInput, EngineError, OutOfMemory, Output, Transient
 from jobs.errors import Unavailable
 from jobs.files import FileStore
+from jobs.store import JobStore
 from storage.base import StorageUnavailable
 from workers import settings
 from workers.lease import Keeper, Lease
@@ -170,6 +171,22 @@ def test_progress_and_preview_reach_the_row_while_it_runs(bench):
     assert read(made, row.preview_key) == b"jpeg bytes"
     thread.join()
     assert made.store.get(job_id).state == "succeeded"
+
+
+def test_a_short_job_costs_no_write_between_its_claim_and_its_end(bench, monkeypatch):
+    """The claim has said that nothing is done yet; the next word is due a while later."""
+    monkeypatch.setattr(settings, "PROGRESS_SECONDS", 60.0)
+    beats = []
+    beat = JobStore.beat
+    monkeypatch.setattr(JobStore, "beat", lambda *a, **k: (beats.append(k), beat(*a, **k))[1])
+
+    def script(_params, context):
+        context.progress(0.1)
+        time.sleep(2.5 * settings.POLL_SECONDS)
+        yield TEXT
+
+    assert bench(script).run().state == "succeeded"
+    assert [one for one in beats if one.get("progress") is not None] == []
 
 
 def test_a_cancel_stops_a_running_job_within_two_seconds(bench):
