@@ -6,8 +6,8 @@ Radford et al. 2016, with what has been learnt since:
   paints checkerboards (Odena et al. 2016).
 - The world and the latent enter every layer, as the scale and shift of its batch norm (Miyato and Koyama
   2018; Brock et al. 2019); a mix of worlds is a mix of their embeddings.
-- A projection discriminator (Miyato and Koyama 2018) under spectral norm (Miyato et al. 2018), with the
-  standard deviation over the minibatch as one more channel (Karras et al. 2018).
+- A projection discriminator (Miyato and Koyama 2018) with the standard deviation over the minibatch as one
+  more channel (Karras et al. 2018). No norm in it: it is trained under R1 (Mescheder et al. 2018).
 
 Departure: the fourth channel is the disc's mask. The generator multiplies its colours by it, so that space is
 black and the edge is clean by construction, and the discriminator sees both.
@@ -20,7 +20,6 @@ import itertools
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from engines.worlds import WORLDS
 
@@ -134,12 +133,12 @@ class Discriminator(nn.Module):
         resolutions = _resolutions(size)[-2::-1]  # S / 2 ... 8, 4
         widths = [4] + [_CRITIC_WIDTHS[resolution] * _WIDEN[variant] for resolution in resolutions]
         self.down = nn.ModuleList(
-            spectral_norm(nn.Conv2d(a, b, 4, stride=2, padding=1)) for a, b in itertools.pairwise(widths)
+            nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in itertools.pairwise(widths)
         )
         last = widths[-1]
-        self.pool = spectral_norm(nn.Linear((last + 1) * _SMALLEST**2, last))
-        self.score = spectral_norm(nn.Linear(last, 1))
-        self.embedding = spectral_norm(nn.Linear(len(WORLDS), last, bias=False))
+        self.pool = nn.Linear((last + 1) * _SMALLEST**2, last)
+        self.score = nn.Linear(last, 1)
+        self.embedding = nn.Linear(len(WORLDS), last, bias=False)
 
     def forward(self, x: Tensor, worlds: Tensor) -> Tensor:
         """(B, 4, S, S) in [-1, 1] and (B, 12) summing to 1 -> (B,) float32, without bounds."""

@@ -217,6 +217,7 @@ def _options() -> argparse.Namespace:
     add("--batch", type=int, default=defaults.batch, help="pictures a step (default: %(default)s)")
     add("--generator-rate", type=float, default=defaults.generator_rate, help="default: %(default)s")
     add("--discriminator-rate", type=float, default=defaults.discriminator_rate, help="default: %(default)s")
+    add("--gamma", type=float, default=defaults.gamma, help="weight of R1 (default: %(default)s)")
     add(
         "--average-kimg",
         type=float,
