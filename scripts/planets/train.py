@@ -116,31 +116,34 @@ def _train(
     total = limit if images is None else images
     task = bar.add_task("training", total=None if total == float("inf") else total)
     with bar:
-        began, first = time.monotonic() - progress["seconds"], training.images
+        began, first = progress["seconds"], training.images
         while not stop.asked:
-            seconds = time.monotonic() - began
-            if seconds >= limit or (images is not None and training.images >= images):
+            if progress["seconds"] >= limit or (images is not None and training.images >= images):
                 break
+            started = time.monotonic()
             losses = training.step()
+            progress["seconds"] += time.monotonic() - started
             if training.steps % 20 == 0:
-                speed = (training.images - first) / max(seconds - progress["seconds"], 1e-6)
+                speed = (training.images - first) / (progress["seconds"] - began)
                 text = (
                     f"{training.images / 1000:.0f} kimg  {speed:.0f}/s  "
                     f"D {losses['loss/discriminator']:.2f}  G {losses['loss/generator']:.2f}  "
                     f"p {losses['augment']:.2f}  FID {progress['best']:.2f}"
                 )
-                bar.update(task, completed=seconds if images is None else training.images, description=text)
+                bar.update(
+                    task,
+                    completed=progress["seconds"] if images is None else training.images,
+                    description=text,
+                )
                 writers.write(training.images, losses | {"images_per_second": speed})
             if training.steps % every == 0:
                 _evaluate(training, options.out, progress, judge, writers)
-                progress["seconds"], first = time.monotonic() - began, training.images
                 training.save(checkpoint, **progress)
                 if progress["since_best"] >= options.patience:
                     console.print(f"no better FID in {options.patience} evaluations: done")
                     break
     if training.steps % every:
         _evaluate(training, options.out, progress, judge, writers)
-    progress["seconds"] = time.monotonic() - began
     training.save(checkpoint, **progress)
     return stop.asked
 
@@ -226,7 +229,7 @@ def _options() -> argparse.Namespace:
     )
     add("--grow-from", type=Path, metavar="RUN", help="start with what a run of a smaller size learnt")
     add("--augment", type=float, metavar="P", help="fixed augmentation probability (default: adaptive)")
-    add("--minutes", type=float, help="end after this time of training, over all its parts")
+    add("--minutes", type=float, help="end after this time of training steps, over all parts of a run")
     add("--kimg", type=int, help="end after this many thousand pictures")
     add("--patience", type=int, default=PATIENCE, help="evaluations without a better FID before it ends")
     add("--evaluate-kimg", type=int, default=20, help="thousand pictures between evaluations")

@@ -35,7 +35,16 @@ def rows(printed: str) -> list[list[str]]:
 
 @pytest.mark.parametrize(
     "script",
-    ["batches.py", "cancel.py", "claims.py", "fleet.py", "neural_style.py", "service.py", "streams.py"],
+    [
+        "batches.py",
+        "cancel.py",
+        "claims.py",
+        "fleet.py",
+        "neural_style.py",
+        "planets.py",
+        "service.py",
+        "streams.py",
+    ],
 )
 def test_a_benchmark_explains_itself(script):
     helped = run(script, "--help")
