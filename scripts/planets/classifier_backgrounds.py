@@ -9,20 +9,21 @@ from torch import Tensor
 from engines.planet_classifier.model import SIDE
 from scripts.planets.classifier_views import Pyramid, chosen, place_filling, uniform
 
-_KINDS = 6
+#: One colour is frequent: pictures that were cut out lie on it.
+_WEIGHTS = torch.tensor([2.0, 1.0, 3.0, 1.0, 1.0, 2.0])
 
 
 def backgrounds(count: int, odds: float, frames: Pyramid, draw: torch.Generator) -> Tensor:
     """Black, or with these odds: stars, a gradient, one colour, noise, a nebula, part of one of `frames`."""
     on = chosen(draw, count, odds)
-    kind = torch.randint(_KINDS, (count,), generator=draw)
+    kind = torch.multinomial(_WEIGHTS, max(count, 1), replacement=True, generator=draw)[:count]
     kind = torch.where(on, kind, torch.full_like(kind, -1))
     out = torch.zeros(count, 3, SIDE, SIDE)
     for number, make in enumerate((stars, gradients, flat, noise, nebulae)):
         mine = torch.nonzero(kind == number).flatten()
         if len(mine):
             out[mine] = make(len(mine), draw)
-    mine = torch.nonzero(kind == _KINDS - 1).flatten()
+    mine = torch.nonzero(kind == len(_WEIGHTS) - 1).flatten()
     if len(mine):
         out[mine] = pieces(len(mine), frames, draw)
     return out
@@ -49,10 +50,11 @@ def gradients(count: int, draw: torch.Generator) -> Tensor:
 
 
 def flat(count: int, draw: torch.Generator) -> Tensor:
-    """One colour; every third one is white, where transparency ends up."""
+    """One colour, a grey, or white, where transparency ends up."""
     colours = torch.rand(count, 3, 1, 1, generator=draw)
-    white = chosen(draw, count, 0.34).view(-1, 1, 1, 1)
-    return torch.where(white, torch.ones(()), colours).expand(count, 3, SIDE, SIDE)
+    colours = torch.where(chosen(draw, count, 0.33).view(-1, 1, 1, 1), colours[:, :1], colours)
+    colours = torch.where(chosen(draw, count, 0.25).view(-1, 1, 1, 1), torch.ones(()), colours)
+    return colours.expand(count, 3, SIDE, SIDE)
 
 
 def noise(count: int, draw: torch.Generator) -> Tensor:

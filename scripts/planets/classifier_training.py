@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from engines import shipped
 from engines.planet_classifier.model import PlanetClassifier
-from engines.planet_classifier.network import Calibration
+from engines.planet_classifier.network import NAME, Calibration
 from engines.seeds import generator
 from engines.torch_device import channels_last
-from scripts.planets.classifier_batches import NO_WORLD, Batch, Batches
+from scripts.planets.classifier_batches import NO_WORLD, Batches
 from scripts.planets.classifier_figures import platt, temperature
-from scripts.planets.classifier_views import TRAINING, Odds
+from scripts.planets.classifier_views import TRAINING
 
-#: Share of the steps over which augmentation grows to its full odds; all of it from the start slows learning.
-_EASY = 0.4
+#: Share of such planets that the threshold may refuse, and the bounds of the threshold.
+_MAY_BE_REFUSED = 0.01
+_THRESHOLDS = (0.5, 0.95)
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Recipe:
     decay: float = 0.05
     #: Share of the old that the average of the weights keeps at each step.
     average: float = 0.998
+    #: Share of the steps over which augmentation grows to its full odds; all from the start slows learning.
+    ramp: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -66,9 +71,15 @@ class Training:
         self._optimiser = torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98))
         self.steps = 0
 
+    def begin_with(self, tensors: Mapping[str, Tensor]) -> None:
+        """Start from the weights of an earlier run."""
+        shipped.fill(self.model, tensors, NAME)
+        shipped.fill(self.averaged, tensors, NAME)
+
     def step(self) -> dict[str, float]:
         """One batch; its losses and the share of right worlds."""
-        batch = self._batches.training(self.steps, min(1.0, 0.2 + self.steps / (_EASY * self.recipe.steps)))
+        grown = self.steps / max(self.recipe.ramp * self.recipe.steps, 1.0)
+        batch = self._batches.training(self.steps, min(1.0, 0.2 + grown) if self.recipe.ramp > 0.0 else 1.0)
         rate = _rate(self.recipe, self.steps)
         for group in self._optimiser.param_groups:
             group["lr"] = rate
@@ -143,20 +154,40 @@ def look(model: PlanetClassifier, views: Tensor) -> Logits:
     return Logits(torch.cat([w.cpu() for w, _ in parts]), torch.cat([p.cpu() for _, p in parts]))
 
 
-def validation(batches: Batches, rounds: int, seed: int) -> Batch:
-    """All planets of `batches` as they are and augmented, `rounds` times, and as many other pictures."""
-    found = []
+@dataclass(frozen=True)
+class Held:
+    """Views that calibrate."""
+
+    #: (N, 3, SIDE, SIDE).
+    views: Tensor
+    #: (N,), `NO_WORLD` for other pictures.
+    labels: Tensor
+    #: (N,) what share of training's odds of augmentation each was made with.
+    shares: Tensor
+
+
+def validation(batches: Batches, rounds: int, seed: int) -> Held:
+    """All planets of `batches` and as many others, in rounds: as they are, then augmented more and more."""
+    views, labels, shares = [], [], []
     for number in range(rounds):
-        odds = Odds() if number == 0 else TRAINING
-        planets = batches.all_planets(odds, seed + number)
+        share = number / max(rounds - 1, 1)
+        planets = batches.all_planets(TRAINING.times(share), seed + number)
         draw = generator(seed, "validation", 0, number)
-        others = batches.negatives(len(planets.labels), odds, draw)
-        found += [planets, Batch(others, torch.full((len(others),), NO_WORLD))]
-    return Batch(torch.cat([part.views for part in found]), torch.cat([part.labels for part in found]))
+        others = batches.negatives(len(planets.labels), TRAINING.times(share), draw)
+        views += [planets.views, others]
+        labels += [planets.labels, torch.full((len(others),), NO_WORLD)]
+        shares.append(torch.full((len(planets.labels) + len(others),), share))
+    return Held(torch.cat(views), torch.cat(labels), torch.cat(shares))
 
 
-def calibrate(logits: Logits, labels: Tensor) -> Calibration:
-    """Fit it to pictures the network was not trained on; `labels`: (N,), `NO_WORLD` for other pictures."""
-    real = labels != NO_WORLD
+def calibrate(logits: Logits, held: Held) -> Calibration:
+    """Fit it to pictures the network was not trained on.
+
+    The threshold is the score that nearly all planets reach that are little augmented or not at all.
+    """
+    real = held.labels != NO_WORLD
     slope, offset = platt(logits.planets[real], logits.planets[~real])
-    return Calibration(temperature(logits.worlds[real], labels[real]), slope, offset)
+    fitted = Calibration(temperature(logits.worlds[real], held.labels[real]), slope, offset)
+    plain = fitted.scores(logits.planets[real & (held.shares < 0.5)])
+    threshold = min(max(plain.quantile(_MAY_BE_REFUSED).item(), _THRESHOLDS[0]), _THRESHOLDS[1])
+    return replace(fitted, threshold=round(threshold, 3))

@@ -49,7 +49,7 @@ TRAINING = Odds(
     crop=0.12,
     turn=0.6,
     phase=0.25,
-    background=0.4,
+    background=0.5,
     bars=0.2,
     colour=0.5,
     grey=0.02,
@@ -131,14 +131,14 @@ def place(count: int, odds: Odds, draw: torch.Generator) -> Placement:
     """Sizes, offsets, turns and reflections of things; as they are where nothing is drawn."""
     small = torch.exp(uniform(draw, count, math.log(0.28), math.log(1.05)))
     scales = torch.where(chosen(draw, count, odds.scale), small, torch.ones(count))
-    room = ((1.0 - scales) + 0.15).clamp(min=0.0)[:, None]
+    room = ((1.0 - scales) + 0.1).clamp(min=0.0)[:, None]
     moved = (torch.rand(count, 2, generator=draw) * 2.0 - 1.0) * room
     shifts = torch.where(chosen(draw, count, odds.shift)[:, None], moved, torch.zeros(count, 2))
     # A crop: larger than the view, its middle towards an edge.
     cropped = chosen(draw, count, odds.crop)
     large = uniform(draw, count, 1.0, 1.7)
     towards = uniform(draw, count, 0.0, 2.0 * math.pi)
-    far = uniform(draw, count, 0.0, 0.7)
+    far = uniform(draw, count, 0.0, 0.55)
     aside = torch.stack([towards.cos() * far, towards.sin() * far], 1)
     scales = torch.where(cropped, large, scales)
     shifts = torch.where(cropped[:, None], aside, shifts)
@@ -173,9 +173,9 @@ def shade(views: Tensor, grid: Tensor, extents: Tensor, odds: float, draw: torch
     """
     count = len(views)
     lit = chosen(draw, count, odds)
-    slant = uniform(draw, count, 0.3, 1.6)  # up to just beyond the half phase
+    slant = uniform(draw, count, 0.3, 1.4)  # up to just before the half phase
     around = uniform(draw, count, 0.0, 2.0 * math.pi)
-    ambient = uniform(draw, count, 0.0, 0.15).view(-1, 1, 1)
+    ambient = uniform(draw, count, 0.02, 0.15).view(-1, 1, 1)
     gain = uniform(draw, count, 1.0, 1.4).view(-1, 1, 1)
     soft = uniform(draw, count, 0.5, 1.0).view(-1, 1, 1)
     if not lit.any():

@@ -33,7 +33,7 @@ from torch import Tensor  # noqa: E402
 
 from engines.base import BadInput  # noqa: E402
 from engines.images import load_rgb  # noqa: E402
-from engines.planet_classifier.network import Network  # noqa: E402
+from engines.planet_classifier.network import WEIGHTS, Network  # noqa: E402
 from engines.planet_classifier.pictures import letterbox  # noqa: E402
 from engines.seeds import generator  # noqa: E402
 from engines.torch_device import choose_device  # noqa: E402
@@ -245,11 +245,12 @@ def main() -> int:
     add("--photographs", type=Path, nargs="+", default=[], metavar="DIR", help="folders of photographs")
     add("--drawn", type=int, default=390, help="drawn pictures of each kind (default: %(default)s)")
     add("--out", type=Path, required=True, help="where metrics.json goes; made when absent")
+    add("--weights", type=Path, default=WEIGHTS, metavar="DIR", help="other weights than those shipped")
     add("--device", help="cpu, cuda, cuda:1 (default: a GPU where there is one)")
     add("--threads", type=int, default=torch.get_num_threads(), help="CPU threads (default: %(default)s)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    found = evaluate(options, Network(choose_device(options.device)))
+    found = evaluate(options, Network(choose_device(options.device), options.weights))
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "metrics.json").write_text(json.dumps(found, indent=2) + "\n")
     console = Console()

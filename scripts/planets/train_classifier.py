@@ -40,7 +40,7 @@ from engines.worlds import WORLDS  # noqa: E402
 from scripts.planets import classifier_figures as figures  # noqa: E402
 from scripts.planets import data, negatives  # noqa: E402
 from scripts.planets.classifier_batches import NO_WORLD, Batch, Batches  # noqa: E402
-from scripts.planets.classifier_training import Logits, Recipe, Training, calibrate, look, validation  # noqa: E402
+from scripts.planets.classifier_training import Held, Logits, Recipe, Training, calibrate, look, validation  # noqa: E402
 from scripts.planets.writers import Writers  # noqa: E402
 
 #: Pixels of the prepared pictures that are read.
@@ -64,6 +64,8 @@ def main() -> int:
         console.print(f"[red]{error}")
         return 1
     training = Training(recipe, training_set, device, half)
+    if options.begin is not None:
+        training.begin_with(shipped.read(options.begin, NAME)[0])
     options.out.mkdir(parents=True, exist_ok=True)
     checkpoint = options.out / "checkpoint.pt"
     seconds = 0.0
@@ -83,13 +85,14 @@ def main() -> int:
         seconds, stopped = _train(training, options, checkpoint, seconds, held, writers, console)
     if stopped:
         return 130
-    calibration = calibrate(look(training.averaged, held.views), held.labels)
+    calibration = calibrate(look(training.averaged, held.views), held)
     console.print(f"{_judged(training, held)}\n{calibration}")
     if options.ship:
         origin: dict[str, Any] = {
             "pictures": options.pictures_note,
             "counts": counts,
             "recipe": asdict(recipe),
+            "begun_with": _sha256_of(options.begin),
             "seconds": round(seconds),
         }
         weights = training.averaged.state_dict()
@@ -135,7 +138,7 @@ def _train(
     options: argparse.Namespace,
     checkpoint: Path,
     seconds: float,
-    held: Batch,
+    held: Held,
     writers: Writers,
     console: Console,
 ) -> tuple[float, bool]:
@@ -171,7 +174,7 @@ def _train(
     return seconds, stop.asked
 
 
-def _judged(training: Training, held: Batch) -> dict[str, float]:
+def _judged(training: Training, held: Held) -> dict[str, float]:
     """Figures of the averaged network on the calibrating part."""
     logits: Logits = look(training.averaged, held.views)
     real = held.labels != NO_WORLD
@@ -181,6 +184,10 @@ def _judged(training: Training, held: Batch) -> dict[str, float]:
         "validation/auroc": figures.auroc(planets[real], planets[~real]),
         "validation/ece": figures.world_calibration_error(Calibration(), worlds, held.labels[real]),
     }
+
+
+def _sha256_of(folder: Path | None) -> str | None:
+    return None if folder is None else str(shipped.registered(folder)[NAME]["sha256"])
 
 
 def _spread(pixels: torch.Tensor, most: int = 256) -> torch.Tensor:
@@ -249,6 +256,8 @@ def _options() -> argparse.Namespace:
     add("--warm-up", type=int, default=defaults.warm_up, help="default: %(default)s")
     add("--decay", type=float, default=defaults.decay, help="default: %(default)s")
     add("--average", type=float, default=defaults.average, help="default: %(default)s")
+    add("--ramp", type=float, default=defaults.ramp, help="share of steps until full augmentation")
+    add("--begin", type=Path, metavar="DIR", help="start from the weights in this folder, as shipped")
     add("--log-every", type=int, default=25, help="steps (default: %(default)s)")
     add("--check-every", type=int, default=500, help="steps between checkpoints (default: %(default)s)")
     add("--device", help="cpu, cuda, cuda:1 (default: a GPU where there is one)")
