@@ -225,6 +225,7 @@ def test_whatever_happens_in_turn(world):
     world.check_ended()
 
 
+@pytest.mark.parametrize("dice", [0], indirect=True)  # threads make another story of it each time
 def test_whatever_happens_at_once(world, dice):
     """On real connections: no deadlock comes through, and what is left over is little and ends."""
     worlds = [
