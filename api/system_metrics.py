@@ -114,8 +114,8 @@ class JobsCollector(Collector):
         yield _gauge("atelier_queue_depth", "Jobs in line that a worker may take now.", ["queue"], depth)
         yield _gauge(
             "atelier_oldest_queued_seconds",
-            "For how long the oldest job has waited that a worker may take now: since it was accepted, released, "
-            "let in under its owner's cap, or began to wait for its next attempt.",
+            "For how long the oldest job has waited that a worker may take now: since it was accepted, "
+            "released, let in under its owner's cap, or began to wait for its next attempt.",
             ["queue"],
             oldest,
         )
