@@ -1,0 +1,57 @@
+"""The pictures of planets in README.md and docs/planets.md, made by the engine with the shipped weights.
+
+python scripts/planets/gallery.py            # docs/images/planets.jpg and planets_morph.webp
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT)]
+
+import numpy as np  # noqa: E402
+from PIL import Image  # noqa: E402
+
+from engines.planets.engine import Engine  # noqa: E402
+from engines.planets.latents import planets_of  # noqa: E402
+from engines.planets.network import Network  # noqa: E402
+from engines.planets.pictures import picture  # noqa: E402
+from engines.planets.spec import PlanetsParams, World  # noqa: E402
+from engines.torch_device import choose_device  # noqa: E402
+from engines.worlds import WORLDS  # noqa: E402
+from tests.engines.recording import RecordingContext  # noqa: E402
+
+FOLDER = ROOT / "docs" / "images"
+SIDE = 128
+SEED = 7
+#: Planets of each world, and rows of mixed ones below them.
+COLUMNS = 10
+MIXES: tuple[World, ...] = ({"earth": 0.5, "mars": 0.5}, {"pluto": 0.5, "venus": 0.5}, "any")
+
+
+def main() -> None:
+    """Draw and write both files."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    network = Network(SIDE, choose_device())
+    rows: list[World] = [*WORLDS, *MIXES]
+    sheet = Image.new("RGB", (COLUMNS * SIDE, len(rows) * SIDE))
+    for row, world in enumerate(rows):
+        planets = planets_of(PlanetsParams(world=world, count=COLUMNS), SEED)
+        latents, worlds = (np.stack([getattr(p, name) for p in planets]) for name in ("latent", "worlds"))
+        for column, one in enumerate(network.draw(latents, worlds)):
+            sheet.paste(picture(one, transparent=False), (column * SIDE, row * SIDE))
+    sheet.save(FOLDER / "planets.jpg", quality=88, optimize=True)
+    with tempfile.TemporaryDirectory() as folder:
+        params = PlanetsParams(seed=SEED, count=6, morph="webp", morph_fps=12, size=SIDE)
+        (morph,) = Engine().run(params, RecordingContext(scratch=Path(folder)))
+        assert isinstance(morph.data, bytes)
+        (FOLDER / "planets_morph.webp").write_bytes(morph.data)
+    for name in ("planets.jpg", "planets_morph.webp"):
+        print(FOLDER / name, f"{(FOLDER / name).stat().st_size / 1024:.0f} KiB")
+
+
+if __name__ == "__main__":
+    main()
