@@ -84,6 +84,7 @@ def write(
         for key, tensor in tensors.items()
     }
     safetensors.torch.save_file(half, path, metadata=dict(metadata))
+    path.chmod(0o644)  # the library writes it for its owner alone
     entries = registered(folder) if (folder / REGISTER).is_file() else {}
     entries[name] = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), **origin}
     (folder / REGISTER).write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n")
