@@ -17,6 +17,14 @@ from tests.services import MissingService, PostgresServer, RedisServer, postgres
 _numbers = itertools.count()
 
 
+#: Files that take minutes, mostly in waiting: started first, nobody waits for them at the end.
+LONG = ("test_chaos.py", "test_spot.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 def missing(what: object) -> None:
     """Skip on a laptop, fail in CI."""
     if os.environ.get("CI"):
