@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psutil
 import pytest
 from kombu.exceptions import OperationalError
 
@@ -129,6 +130,7 @@ def test_jobs_that_wait_while_the_broker_restarts_are_done(broker, api, sqlite_d
 def test_a_broker_that_is_away_or_frozen_costs_little_time(broker, doorbell):
     doorbell.ring("gpu")
     os.kill(broker.pid, signal.SIGSTOP)
+    until(lambda: psutil.Process(broker.pid).status() == psutil.STATUS_STOPPED)
     try:
         began = time.monotonic()
         doorbell.ring("gpu")  # into the socket; what becomes of it is the sweeper's business
