@@ -41,9 +41,8 @@ def read(folder: Path, name: str) -> tuple[dict[str, Tensor], dict[str, str]]:
             f"expected {str(expected)[:16]}...; {_REMEDY}"
         )
     try:
-        with safetensors.safe_open(path, framework="pt") as opened:
-            metadata = dict(opened.metadata() or {})
         tensors = safetensors.torch.load(data)
+        metadata = _metadata(data)
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
         raise EngineError(f"the weights {name} are not a safetensors file: {error}; {_REMEDY}") from error
     for key, tensor in tensors.items():
@@ -60,6 +59,13 @@ def registered(folder: Path) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = json.loads((folder / REGISTER).read_text())
     except (OSError, ValueError) as error:
         raise EngineError(f"{folder.name}/{REGISTER} cannot be read: {error}; {_REMEDY}") from error
+    return found
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """What stands in the header: eight bytes with its length, then JSON (the safetensors format)."""
+    length = int.from_bytes(data[:8], "little")
+    found: dict[str, str] = json.loads(data[8 : 8 + length]).get("__metadata__", {})
     return found
 
 

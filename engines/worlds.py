@@ -1,6 +1,8 @@
 """The twelve worlds our planet engines know, in the order of their class indices. Light: specs import it."""
 
-WORLDS = (
+from typing import Literal, get_args
+
+WorldName = Literal[
     "ceres",
     "earth",
     "eris",
@@ -13,4 +15,6 @@ WORLDS = (
     "pluto",
     "sun",
     "venus",
-)
+]
+
+WORLDS: tuple[WorldName, ...] = get_args(WorldName)

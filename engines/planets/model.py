@@ -21,9 +21,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engines.planets.spec import LATENT
 from engines.worlds import WORLDS
 
-LATENT = 128
 _EMBEDDING = 64
 _SMALLEST = 4
 

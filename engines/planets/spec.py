@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from engines.base import EngineSpec, Params
-from engines.worlds import WORLDS
+from engines.worlds import WORLDS, WorldName
 
 #: Sizes of the nets that come with the project, in pixels.
 NETWORKS = (64, 128)
@@ -21,25 +21,11 @@ MAX_COUNT = 64
 #: Frames of one animation at most; at 512 px they take about a quarter of a second each on a CPU.
 MAX_FRAMES = 600
 
-_Name = Literal[
-    "ceres",
-    "earth",
-    "eris",
-    "haumea",
-    "jupiter",
-    "makemake",
-    "mars",
-    "mercury",
-    "moon",
-    "pluto",
-    "sun",
-    "venus",
-]
 _Share = Annotated[float, Field(ge=0.0, le=1000.0)]
-_Mix = Annotated[dict[_Name, _Share], Field(min_length=1, max_length=len(WORLDS))]
+_Mix = Annotated[dict[WorldName, _Share], Field(min_length=1, max_length=len(WORLDS))]
 #: A world's name, `any`, or a mix of worlds.
 World = Annotated[
-    Annotated[Literal["any", _Name], Tag("name")] | Annotated[_Mix, Tag("mix")],
+    Annotated[Literal["any", WorldName], Tag("name")] | Annotated[_Mix, Tag("mix")],
     # By type, so that an error names what is wrong and not every alternative.
     Discriminator(lambda value: "mix" if isinstance(value, dict) else "name"),
 ]

@@ -40,9 +40,13 @@ from servers import row  # noqa: E402
 
 from engines import shipped  # noqa: E402
 from engines.planets.engine import Engine  # noqa: E402
-from engines.planets.model import LATENT, Generator  # noqa: E402
+from engines.planets.model import Generator  # noqa: E402
 from engines.planets.network import CHUNK, WEIGHTS  # noqa: E402
-from engines.planets.spec import SPEC, PlanetsParams  # noqa: E402
+from engines.planets.spec import (  # noqa: E402
+    LATENT,
+    SPEC,
+    PlanetsParams,
+)
 from engines.worlds import WORLDS  # noqa: E402
 from scripts.planets.training import Recipe  # noqa: E402
 from tests.engines.recording import RecordingContext  # noqa: E402

@@ -22,7 +22,8 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from engines.neural_style.gatys import has_native_bfloat16
-from engines.planets.model import LATENT, Discriminator, Generator
+from engines.planets.model import Discriminator, Generator
+from engines.planets.spec import LATENT
 from engines.worlds import WORLDS
 from scripts.planets.data import Pictures
 from scripts.planets.training import Recipe, Training

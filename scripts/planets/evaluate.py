@@ -36,7 +36,8 @@ from torch import Tensor, nn  # noqa: E402
 
 from engines.base import EngineError  # noqa: E402
 from engines.planet_classifier.network import load_classifier, load_trunk  # noqa: E402
-from engines.planets.model import LATENT, VARIANTS, Generator  # noqa: E402
+from engines.planets.model import VARIANTS, Generator  # noqa: E402
+from engines.planets.spec import LATENT  # noqa: E402
 from engines.seeds import generator as random_for  # noqa: E402
 from engines.torch_device import choose_device  # noqa: E402
 from engines.worlds import WORLDS  # noqa: E402

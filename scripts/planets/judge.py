@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from engines.planet_classifier.network import load_trunk
-from engines.planets.model import LATENT, Generator
+from engines.planets.model import Generator
+from engines.planets.spec import LATENT
 from engines.seeds import generator as draws
 from engines.worlds import WORLDS
 from scripts.planets.data import Pictures

@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from engines.planets.model import LATENT, Generator
+from engines.planets.model import Generator
+from engines.planets.spec import LATENT
 from engines.seeds import generator as draws
 from engines.worlds import WORLDS
 

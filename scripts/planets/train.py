@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import time
 from dataclasses import asdict, fields
@@ -32,7 +31,6 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 import torch  # noqa: E402
 from rich.console import Console  # noqa: E402
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: E402
 
 from engines import shipped  # noqa: E402
 from engines.planets.model import SIZES, VARIANTS, parameters_of  # noqa: E402
@@ -41,6 +39,7 @@ from engines.torch_device import choose_device, device_label  # noqa: E402
 from engines.worlds import WORLDS  # noqa: E402
 from scripts.planets import data  # noqa: E402
 from scripts.planets.judge import Judge  # noqa: E402
+from scripts.planets.running import Stop, add_machine_options, halved, progress_bar  # noqa: E402
 from scripts.planets.samples import sheet  # noqa: E402
 from scripts.planets.training import Recipe, Training  # noqa: E402
 from scripts.planets.writers import Writers  # noqa: E402
@@ -55,7 +54,7 @@ def main() -> int:
     console = Console(stderr=True)
     torch.set_num_threads(options.threads)
     device = choose_device(options.device)
-    half = options.precision == "bf16" or (options.precision == "auto" and _fast_half(device))
+    half = halved(options.precision, device)
     try:
         pictures = data.load(options.data, options.size, WORLDS)
     except (FileNotFoundError, ValueError) as error:
@@ -102,17 +101,11 @@ def _train(
     console: Console,
 ) -> bool:
     """Until the time, the pictures or the patience are used up; True when a signal came before."""
-    stop = _Stop()
+    stop = Stop()
     limit = options.minutes * 60.0 if options.minutes is not None else float("inf")
     images = options.kimg * 1000 if options.kimg is not None else None
     every = max(1, options.evaluate_kimg * 1000 // training.recipe.batch)
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    )
+    bar = progress_bar(console)
     total = limit if images is None else images
     task = bar.add_task("training", total=None if total == float("inf") else total)
     with bar:
@@ -186,26 +179,6 @@ def _ship(training: Training, options: argparse.Namespace, progress: dict[str, f
     print(shipped.write(WEIGHTS, name, tensors, metadata, **origin))
 
 
-class _Stop:
-    """SIGINT and SIGTERM end the run after the step that is under way, with a checkpoint."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._ask)
-
-    def _ask(self, number: int, _frame: Any) -> None:
-        self.asked = True
-        signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
-
-
-def _fast_half(device: torch.device) -> bool:
-    """Whether bfloat16 is faster than float32: on recent GPUs, and on CPUs with matrix units for it."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -234,11 +207,7 @@ def _options() -> argparse.Namespace:
     add("--patience", type=int, default=PATIENCE, help="evaluations without a better FID before it ends")
     add("--evaluate-kimg", type=int, default=20, help="thousand pictures between evaluations")
     add("--metric", choices=("fid", "none"), default="fid", help="none: keep the newest instead of the best")
-    add("--device", help="cpu, cuda, cuda:1 (default: a GPU where there is one)")
-    add("--precision", choices=("auto", "float32", "bf16"), default="auto", help="of the convolutions")
-    add("--threads", type=int, default=torch.get_num_threads(), help="CPU threads (default: %(default)s)")
-    add("--ship", action="store_true", help="enter the best weights into engines/planets/weights")
-    add("--pictures-note", default="", help="with --ship: what the pictures are, for the register")
+    add_machine_options(parser, "engines/planets/weights")
     return parser.parse_args()
 
 

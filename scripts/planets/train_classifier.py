@@ -17,7 +17,6 @@ and views.png (what it is shown).
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import time
 from dataclasses import asdict, fields
@@ -29,7 +28,6 @@ sys.path[:0] = [str(ROOT)]
 
 import torch  # noqa: E402
 from rich.console import Console  # noqa: E402
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: E402
 
 from engines import shipped  # noqa: E402
 from engines.images import from_array  # noqa: E402
@@ -41,6 +39,7 @@ from scripts.planets import classifier_figures as figures  # noqa: E402
 from scripts.planets import data, negatives  # noqa: E402
 from scripts.planets.classifier_batches import NO_WORLD, Batch, Batches  # noqa: E402
 from scripts.planets.classifier_training import Held, Logits, Recipe, Training, calibrate, look, validation  # noqa: E402
+from scripts.planets.running import Stop, add_machine_options, halved, progress_bar  # noqa: E402
 from scripts.planets.writers import Writers  # noqa: E402
 
 #: Pixels of the prepared pictures that are read.
@@ -56,7 +55,7 @@ def main() -> int:
     console = Console(stderr=True)
     torch.set_num_threads(options.threads)
     device = choose_device(options.device)
-    half = options.precision == "bf16" or (options.precision == "auto" and _fast_half(device))
+    half = halved(options.precision, device)
     recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
     try:
         training_set, validation_set, counts = _pictures(options, recipe)
@@ -143,15 +142,9 @@ def _train(
     console: Console,
 ) -> tuple[float, bool]:
     """To the last step; seconds of training over all its parts, and whether a signal came before."""
-    stop = _Stop()
+    stop = Stop()
     recipe = training.recipe
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    )
+    bar = progress_bar(console)
     task = bar.add_task("training", total=recipe.steps, completed=training.steps)
     began = time.monotonic() - seconds
     sums: dict[str, float] = {}
@@ -208,26 +201,6 @@ def _views_sheet(batch: Batch, file: Path) -> None:
     from_array(torch.cat(rows, 1).permute(1, 2, 0).numpy()).save(file)
 
 
-class _Stop:
-    """SIGINT and SIGTERM end the run after the step that is under way, with a checkpoint."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._ask)
-
-    def _ask(self, number: int, _frame: Any) -> None:
-        self.asked = True
-        signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
-
-
-def _fast_half(device: torch.device) -> bool:
-    """Whether bfloat16 is faster than float32: on recent GPUs, and on CPUs with matrix units for it."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -260,11 +233,7 @@ def _options() -> argparse.Namespace:
     add("--begin", type=Path, metavar="DIR", help="start from the weights in this folder, as shipped")
     add("--log-every", type=int, default=25, help="steps (default: %(default)s)")
     add("--check-every", type=int, default=500, help="steps between checkpoints (default: %(default)s)")
-    add("--device", help="cpu, cuda, cuda:1 (default: a GPU where there is one)")
-    add("--precision", choices=("auto", "float32", "bf16"), default="auto", help="of the convolutions")
-    add("--threads", type=int, default=torch.get_num_threads(), help="CPU threads (default: %(default)s)")
-    add("--ship", action="store_true", help="enter the weights into engines/planet_classifier/weights")
-    add("--pictures-note", default="", help="with --ship: what the pictures are, for the register")
+    add_machine_options(parser, "engines/planet_classifier/weights")
     return parser.parse_args()
 
 

@@ -19,7 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engines.planets.model import LATENT, Discriminator, Generator
+from engines.planets.model import Discriminator, Generator
+from engines.planets.spec import LATENT
 from engines.seeds import generator as draws
 from engines.torch_device import channels_last
 from engines.worlds import WORLDS

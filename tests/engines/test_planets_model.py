@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from engines.planets.model import LATENT, SIZES, VARIANTS, Discriminator, Generator, parameters_of
+from engines.planets.model import SIZES, VARIANTS, Discriminator, Generator, parameters_of
+from engines.planets.spec import LATENT
 
 
 def inputs(count: int) -> tuple[torch.Tensor, torch.Tensor]:
