@@ -15,6 +15,7 @@ from torch import Tensor
 
 from engines import shipped
 from engines.base import EngineError
+from engines.chunks import filled_chunks
 from engines.planet_classifier.model import PlanetClassifier
 from engines.planet_classifier.pictures import Floats
 from engines.planet_classifier.spec import CHUNK
@@ -78,20 +79,13 @@ class Network:
         self.model = channels_last(model.to(device)).eval().requires_grad_(False)
 
     def logits(self, pictures: Floats) -> tuple[Tensor, Tensor]:
-        """(N, 3, S, S) in 0..1 -> (N, 12) and (N,) logits, on the CPU.
-
-        In passes of `CHUNK` pictures, filled up where there are fewer. Libraries choose their algorithm, and
-        with it the rounding, by the shape; so an answer is the same to the last bit alone and among others.
-        """
+        """(N, 3, S, S) in 0..1 -> (N, 12) and (N,) logits, on the CPU."""
         worlds, planets = [], []
-        for start in range(0, len(pictures), CHUNK):
-            part = pictures[start : start + CHUNK]
-            filled = np.zeros((CHUNK, *part.shape[1:]), dtype=np.float32)
-            filled[: len(part)] = part
+        for chunk, wanted in filled_chunks(pictures, CHUNK):
             with torch.inference_mode(), torch.backends.cudnn.flags(deterministic=True, allow_tf32=False):
-                world, planet = self.model(torch.from_numpy(filled).to(self.device))
-            worlds.append(world[: len(part)].cpu())
-            planets.append(planet[: len(part)].cpu())
+                world, planet = self.model(torch.from_numpy(np.stack(chunk)).to(self.device))
+            worlds.append(world[:wanted].cpu())
+            planets.append(planet[:wanted].cpu())
         return torch.cat(worlds), torch.cat(planets)
 
     def classify(self, pictures: Floats) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
