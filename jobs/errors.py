@@ -9,13 +9,17 @@ AtelierError                code, and the docstring as the default message
 ├── Invalid                 the request is malformed; `errors` may point at fields
 │   ├── InvalidParams       the engine does not take these parameters
 │   ├── BadFile             an uploaded file was refused at the image door
+│   ├── BadUpload           an uploaded network was refused at its door
 │   ├── BadURL              a webhook's address is not one we would connect to
 │   ├── InvalidRange        two bounds that do not go together
 │   └── WeightsMissing      this method needs a weights file that no machine here has
 ├── TooLarge                a body or a file over the limit
+│   └── NetworkTooLarge
 ├── Conflict
 │   ├── IdempotencyConflict the same Idempotency-Key came with another body
 │   ├── InUse               a file that a waiting or running job still needs
+│   ├── NameTaken           another network has this name
+│   ├── NetworkNotReady     a network that a job names is still being converted
 │   └── WrongState          this cannot be done to a job in this state
 ├── RateLimited
 │   └── TooManyQueued       this owner has as many jobs waiting as they may
@@ -103,6 +107,12 @@ class BadFile(Invalid):
     code = "bad_file"
 
 
+class BadUpload(Invalid):
+    """This is no network that can be used."""
+
+    code = "bad_network"
+
+
 class BadURL(Invalid):
     """This URL cannot be used."""
 
@@ -127,6 +137,12 @@ class TooLarge(AtelierError):
     code = "too_large"
 
 
+class NetworkTooLarge(TooLarge):
+    """This network is larger than may be sent."""
+
+    code = "network_too_large"
+
+
 class Conflict(AtelierError):
     """This contradicts the present state."""
 
@@ -143,6 +159,18 @@ class InUse(Conflict):
     """A job that is waiting or running still needs this file."""
 
     code = "in_use"
+
+
+class NameTaken(Conflict):
+    """There is another network of this name."""
+
+    code = "name_taken"
+
+
+class NetworkNotReady(Conflict):
+    """This network is still being converted; try again when it is ready."""
+
+    code = "network_not_ready"
 
 
 class WrongState(Conflict):

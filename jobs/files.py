@@ -26,7 +26,7 @@ from jobs.clock import now
 from jobs.database import Database
 from jobs.errors import InUse, NotFound
 from jobs.ids import new_id
-from jobs.models import Artifact, Cleanup, Job, JobInput
+from jobs.models import Artifact, Cleanup, Job, JobInput, NetworkFile
 from jobs.store import NewArtifact, in_use
 from jobs.store.retention import cutoff
 
@@ -72,30 +72,12 @@ class FileStore:
 
     def add(self, file_id: str, owner_id: str, artifact: NewArtifact) -> Row[Any]:
         """Record an upload whose bytes are stored; recording it twice is recording it once."""
-        if not artifact.key.startswith(f"files/{file_id}/"):
-            raise ValueError(f"the bytes of {file_id} belong into its own folder, not to {artifact.key}")
-        dialect = sqlite if self.database.is_sqlite else postgresql
+        return self.database.write(lambda c: add_upload(c, file_id, owner_id, artifact))
 
-        def work(connection: Connection) -> Row[Any]:
-            connection.execute(
-                dialect.insert(Artifact)
-                .values(
-                    id=file_id,
-                    owner_id=owner_id,
-                    name=artifact.name,
-                    key=artifact.key,
-                    media_type=artifact.media_type,
-                    size=artifact.size,
-                    sha256=artifact.sha256,
-                    width=artifact.width,
-                    height=artifact.height,
-                    meta=dict(artifact.meta),
-                )
-                .on_conflict_do_nothing()
-            )
-            return connection.execute(select(_ARTIFACTS).where(Artifact.id == file_id)).one()
-
-        return self.database.write(work)
+    def give_up(self, file_id: str) -> None:
+        """The upload of this reserved id came to nothing: have its folder looked through now."""
+        hurrying = update(Cleanup).where(Cleanup.prefix == f"files/{file_id}").values(due_at=now())
+        self.database.write(lambda c: c.execute(hurrying))
 
     def get(self, file_id: str, owner_id: str | None = None) -> Row[Any]:
         """One file; with `owner_id`, only if it is that owner's. Raises NotFound."""
@@ -179,10 +161,11 @@ class FileStore:
         return self.database.read(lambda c: list(c.execute(query)))
 
     def unreferenced(self, keys: Sequence[str]) -> list[str]:
-        """Those of these keys that no artifact names."""
+        """Those of these keys that neither an artifact names nor a network."""
         ids = set(_folders(keys).values())
-        query = select(Artifact.key).where(or_(Artifact.job_id.in_(ids), Artifact.id.in_(ids)))
-        kept = self.database.read(lambda c: set(c.execute(query).scalars()))
+        artifacts = select(Artifact.key).where(or_(Artifact.job_id.in_(ids), Artifact.id.in_(ids)))
+        networks = select(NetworkFile.key).where(NetworkFile.key.in_(keys))
+        kept = self.database.read(lambda c: set(c.execute(artifacts.union_all(networks)).scalars()))
         return [key for key in keys if key not in kept]
 
     def postpone(self, cleanup_id: int, seconds: float) -> None:
@@ -198,7 +181,7 @@ class FileStore:
     # --- for the audit -----------------------------------------------------------------------------
 
     def orphans(self, keys: Sequence[str]) -> list[str]:
-        """Those of these keys that no artifact names and that belong to no job or upload which goes on.
+        """Those of these keys that no row names and that belong to no job or upload which goes on.
 
         Such a job's outputs have no rows yet, and its checkpoints never have any; nor has an upload that is
         still reserved.
@@ -222,6 +205,30 @@ class FileStore:
         """Everybody's files, oldest first; `after` is the id of the last file of the page before."""
         query = select(_ARTIFACTS).where(Artifact.id > after).order_by(Artifact.id).limit(limit)
         return self.database.read(lambda c: list(c.execute(query)))
+
+
+def add_upload(connection: Connection, file_id: str, owner_id: str, artifact: NewArtifact) -> Row[Any]:
+    """`FileStore.add` within a transaction."""
+    if not artifact.key.startswith(f"files/{file_id}/"):
+        raise ValueError(f"the bytes of {file_id} belong into its own folder, not to {artifact.key}")
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    connection.execute(
+        dialect.insert(Artifact)
+        .values(
+            id=file_id,
+            owner_id=owner_id,
+            name=artifact.name,
+            key=artifact.key,
+            media_type=artifact.media_type,
+            size=artifact.size,
+            sha256=artifact.sha256,
+            width=artifact.width,
+            height=artifact.height,
+            meta=dict(artifact.meta),
+        )
+        .on_conflict_do_nothing()
+    )
+    return connection.execute(select(_ARTIFACTS).where(Artifact.id == file_id)).one()
 
 
 def _folders(keys: Sequence[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The states of a job, the transitions there are, and what decides when a queued job is taken."""
+"""The states of a job and its transitions, what decides when a queued one is taken; a network's states."""
 
 from enum import IntEnum, StrEnum
 
@@ -49,3 +49,14 @@ class Hold(StrEnum):
     OWNER = "owner"
     #: Enough of its owner's jobs are in line or running; it moves up as those go.
     BEHIND = "behind"
+
+
+class NetworkState(StrEnum):
+    """How far an uploaded network has come."""
+
+    #: Its conversion job waits or runs.
+    CONVERTING = "converting"
+    #: Jobs may name it.
+    READY = "ready"
+    #: Its file could not be used, or its conversion was stopped.
+    FAILED = "failed"

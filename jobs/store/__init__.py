@@ -16,13 +16,14 @@ The attempt number only grows, so a worker that lost its lease matches no row an
     figures.py     counts for the metrics
     usage.py       what jobs used
     statements.py  the statements that run often, built once
+    conversions.py what the end of a conversion job means to its network
 """
 
 from __future__ import annotations
 
 import hashlib
 
-from jobs.store.client import ClientSide
+from jobs.store.client import ClientSide, accept, cancel
 from jobs.store.figures import Figures
 from jobs.store.follow import Facts, FollowerSide
 from jobs.store.health import Survivors
@@ -47,6 +48,8 @@ __all__ = [
     "NewJob",
     "Speed",
     "Success",
+    "accept",
+    "cancel",
     "expires_at",
     "in_use",
     "needs",

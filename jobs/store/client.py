@@ -11,9 +11,10 @@ from sqlalchemy.exc import IntegrityError
 
 from jobs.clock import now
 from jobs.errors import IdempotencyConflict, InUse, NotFound, WrongState
-from jobs.models import Artifact, Cleanup, Job, JobEvent, JobInput
+from jobs.models import Artifact, Cleanup, Job, JobEvent, JobInput, JobNetwork
 from jobs.states import State
 from jobs.store.base import StoreBase
+from jobs.store.conversions import not_converted
 from jobs.store.line import left, lock_owner, own_place, stand
 from jobs.store.rows import JobRow, NewJob
 from jobs.store.statements import (
@@ -39,67 +40,10 @@ class ClientSide(StoreBase):
         Raises IdempotencyConflict when the key came with another request before, NotFound when an input
         was deleted meanwhile.
         """
-        values = {
-            "id": new.id,
-            "owner_id": new.owner_id,
-            "engine": new.engine,
-            "queue": new.queue,
-            "state": State.QUEUED.value,
-            "priority": int(new.priority),
-            "place": own_place(time.time(), new.priority),
-            "model": new.model or new.engine,
-            "batch": new.batch,
-            "batch_most": new.batch_most,
-            "cost": new.cost,
-            "start_by": new.start_by,
-            "timeout_seconds": new.timeout_seconds,
-            "webhook": dict(new.webhook) if new.webhook is not None else None,
-            "params": dict(new.params),
-            "seed": new.seed,
-            "needs": needs(new.weights),
-            "request_id": new.request_id,
-            "idempotency_key": new.idempotency_key,
-            "idempotency_hash": new.idempotency_hash,
-        }
-
-        def work(connection: Connection) -> tuple[JobRow, bool]:
-            where = stand(connection, new.owner_id, new.queue, new.priority, held=new.held)
-            found = {
-                "hold": where.hold,
-                "turn": where.turn,
-                "notify": where.heard or new.webhook is not None,
-            }
-            accepting = ACCEPT_SQLITE if self.database.is_sqlite else ACCEPT_POSTGRESQL
-            made = connection.execute(accepting, values | found).one_or_none()
-            if made is None:
-                earlier = self._earlier(connection, new)
-                return earlier, earlier.id == new.id
-            if new.inputs:
-                connection.execute(
-                    insert(JobInput),
-                    [{"job_id": new.id, "artifact_id": i} for i in dict.fromkeys(new.inputs)],
-                )
-            record(connection, made)
-            return made, True
-
         try:
-            return self.database.write(work)
+            return self.database.write(lambda c: accept(c, new))
         except IntegrityError as error:
-            raise NotFound("A file of this job is no longer there.") from error
-
-    def _earlier(self, connection: Connection, new: NewJob) -> JobRow:
-        # Either our own row, whose commit was confirmed too late to be heard, or the key's first use.
-        row = connection.execute(
-            select(JOBS).where(
-                (Job.id == new.id)
-                | and_(Job.owner_id == new.owner_id, Job.idempotency_key == new.idempotency_key)
-            )
-        ).first()
-        if row is None:
-            raise NotFound("The job with this Idempotency-Key was deleted while this request ran.")
-        if row.idempotency_hash != new.idempotency_hash:
-            raise IdempotencyConflict(job_id=row.id)
-        return row
+            raise NotFound("A file or a network of this job is no longer there.") from error
 
     def by_idempotency_key(self, owner_id: str, key: str) -> JobRow | None:
         """The job this owner's key made, if any."""
@@ -157,22 +101,7 @@ class ClientSide(StoreBase):
         A final job stays as it is. A running job may still succeed if its success was on its way.
         Raises NotFound.
         """
-
-        def work(connection: Connection) -> JobRow:
-            seen = get_job(connection, job_id, owner_id)
-            if seen.state == State.QUEUED:
-                lock_owner(connection, seen.owner_id)
-            # One statement for both states: between two, the job could change from one to the other.
-            row = connection.execute(CANCEL, {"of_job": job_id}).one_or_none()
-            if row is None:
-                return get_job(connection, job_id, owner_id)
-            if row.state == State.CANCELED:
-                record(connection, row)
-                tidy(connection, row)
-                left(connection, [row], {row.id: seen.turn})
-            return row
-
-        return self.database.write(work)
+        return self.database.write(lambda c: cancel(c, job_id, owner_id))
 
     def delete(self, job_id: str, owner_id: str | None) -> None:
         """Delete a job that is not running: its row, its results' rows, and (by the sweeper) its objects.
@@ -194,6 +123,8 @@ class ClientSide(StoreBase):
             if in_use(connection, select(Artifact.id).where(Artifact.job_id == job_id)):
                 raise InUse("A waiting or running job reads a result of this job.")
             keep_account(connection, row)
+            if row.state == State.QUEUED and row.converts is not None:
+                not_converted(connection, row)
             connection.execute(delete(Job).where(Job.id == job_id))
             if row.state == State.QUEUED:
                 left(connection, [row], {row.id: row.turn})
@@ -201,3 +132,78 @@ class ClientSide(StoreBase):
             tidy(connection, row)  # once more later: a lost attempt's worker may still be writing
 
         self.database.write(work, repeatable=False)
+
+
+def accept(connection: Connection, new: NewJob) -> tuple[JobRow, bool]:
+    """`ClientSide.submit` within a transaction. A file or network that is gone is an IntegrityError."""
+    where = stand(connection, new.owner_id, new.queue, new.priority, held=new.held)
+    values = {
+        "id": new.id,
+        "owner_id": new.owner_id,
+        "engine": new.engine,
+        "queue": new.queue,
+        "state": State.QUEUED.value,
+        "priority": int(new.priority),
+        "hold": where.hold,
+        "turn": where.turn,
+        "place": own_place(time.time(), new.priority),
+        "model": new.model or new.engine,
+        "batch": new.batch,
+        "batch_most": new.batch_most,
+        "cost": new.cost,
+        "start_by": new.start_by,
+        "timeout_seconds": new.timeout_seconds,
+        "webhook": dict(new.webhook) if new.webhook is not None else None,
+        "notify": where.heard or new.webhook is not None,
+        "params": dict(new.params),
+        "seed": new.seed,
+        "needs": needs(new.weights),
+        "converts": new.converts,
+        "request_id": new.request_id,
+        "idempotency_key": new.idempotency_key,
+        "idempotency_hash": new.idempotency_hash,
+    }
+    accepting = ACCEPT_SQLITE if connection.dialect.name == "sqlite" else ACCEPT_POSTGRESQL
+    made = connection.execute(accepting, values).one_or_none()
+    if made is None:
+        earlier = _earlier(connection, new)
+        return earlier, earlier.id == new.id
+    if new.inputs:
+        reading = [{"job_id": new.id, "artifact_id": i} for i in dict.fromkeys(new.inputs)]
+        connection.execute(insert(JobInput), reading)
+    if new.networks:
+        using = [{"job_id": new.id, "sha256": sha256} for sha256 in dict.fromkeys(new.networks)]
+        connection.execute(insert(JobNetwork), using)
+    record(connection, made)
+    return made, True
+
+
+def _earlier(connection: Connection, new: NewJob) -> JobRow:
+    # Either our own row, whose commit was confirmed too late to be heard, or the key's first use.
+    row = connection.execute(
+        select(JOBS).where(
+            (Job.id == new.id)
+            | and_(Job.owner_id == new.owner_id, Job.idempotency_key == new.idempotency_key)
+        )
+    ).first()
+    if row is None:
+        raise NotFound("The job with this Idempotency-Key was deleted while this request ran.")
+    if row.idempotency_hash != new.idempotency_hash:
+        raise IdempotencyConflict(job_id=row.id)
+    return row
+
+
+def cancel(connection: Connection, job_id: str, owner_id: str | None) -> JobRow:
+    """`ClientSide.cancel` within a transaction. Raises NotFound."""
+    seen = get_job(connection, job_id, owner_id)
+    if seen.state == State.QUEUED:
+        lock_owner(connection, seen.owner_id)
+    # One statement for both states: between two, the job could change from one to the other.
+    row = connection.execute(CANCEL, {"of_job": job_id}).one_or_none()
+    if row is None:
+        return get_job(connection, job_id, owner_id)
+    if row.state == State.CANCELED:
+        record(connection, row)
+        tidy(connection, row)
+        left(connection, [row], {row.id: seen.turn})
+    return row

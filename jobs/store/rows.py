@@ -27,6 +27,10 @@ class NewJob:
     seed: int
     #: Ids of the files its params name.
     inputs: Sequence[str] = ()
+    #: Hashes of the uploaded networks its params name.
+    networks: Sequence[str] = ()
+    #: The uploaded network whose conversion it is.
+    converts: str | None = None
     #: Names of the weights files a worker must have.
     weights: Sequence[str] = ()
     priority: Priority = Priority.NORMAL

@@ -24,7 +24,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from jobs.clock import now, seconds_since
 from jobs.errors import NotFound
 from jobs.models import Cleanup, Job, JobEvent, JobInput
-from jobs.states import State
+from jobs.states import FINAL, State
+from jobs.store.conversions import not_converted
 from jobs.store.line import CAPPED
 from jobs.store.outbox import announce
 from jobs.store.rows import JobRow
@@ -143,6 +144,9 @@ def record_all(connection: Connection, rows: Sequence[JobRow], reason: str | Non
     if notes:
         connection.execute(NOTE, notes)
     for row in rows:
+        # One that succeeded is told of with its result (`jobs.store.worker`).
+        if row.converts is not None and row.state in FINAL and row.state != State.SUCCEEDED:
+            not_converted(connection, row)
         if row.notify and reason not in _UNTOLD:
             announce(connection, row)
 

@@ -16,6 +16,7 @@ from jobs.models import Artifact, Job
 from jobs.states import FINAL, State
 from jobs.store import claiming
 from jobs.store.base import StoreBase
+from jobs.store.conversions import converted
 from jobs.store.line import move_up
 from jobs.store.outbox import announce_progress
 from jobs.store.rows import Beat, JobRow, NewArtifact, Success
@@ -148,7 +149,10 @@ class WorkerSide(StoreBase):
                 return _ended_before(connection, one.job_id, one.attempt, (State.SUCCEEDED,))
             if one.leftovers or one.attempt > 1:
                 tidy(connection, row)
-            artifacts.extend(_values(artifact, row) for artifact in one.artifacts)
+            if row.converts is None:
+                artifacts.extend(_values(artifact, row) for artifact in one.artifacts)
+            else:
+                converted(connection, row, one.artifacts)
             ended.append(row)
             return row
 

@@ -1,0 +1,363 @@
+"""Networks: what an upload becomes, whoever else has the same, and whatever becomes of its conversion."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from jobs.errors import Forbidden, NameTaken, NotFound
+from jobs.files import FileStore
+from jobs.networks import NetworkStore, NewNetwork
+from jobs.states import NetworkState
+from jobs.store import NewArtifact, NewJob
+from tests.jobs.ageing import pass_days
+from tests.jobs.conftest import owner
+
+CONFIG = {"resolution": 64, "channels": 3, "classes": 0, "z_dim": 64, "w_dim": 64}
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class House:
+    """Uploads and conversions played by hand."""
+
+    def __init__(self, store) -> None:
+        self.store = store
+        self.files = FileStore(store.database)
+        self.networks = NetworkStore(store.database)
+        self.ada = owner(store.database)
+        self.bob = owner(store.database, "bob")
+
+    def add(self, name="flowers", data="flowers", *, of=None, shared=False):
+        file_id = self.files.reserve()
+        key = f"files/{file_id}/network.pkl"
+        upload = NewArtifact(
+            f"{name}.pkl", key, "application/octet-stream", len(data), digest(f"upload of {data}")
+        )
+        owner_id = of or self.ada
+        job = NewJob(owner_id=owner_id, engine="converter", queue="cpu", params={}, seed=0)
+        return self.networks.add(NewNetwork(owner_id, name, "stylegan", shared, file_id, upload), job)
+
+    def claim(self, engine="converter"):
+        (job,) = self.store.claim("wrk_1", "cpu", engines=[engine], lease_seconds=60)
+        return job
+
+    def succeed(self, job, data="flowers"):
+        sha256 = digest(data)
+        key = f"jobs/{job.id}/{job.attempt}/out/{sha256}.safetensors"
+        file = NewArtifact("n", key, "application/octet-stream", len(data), sha256, meta={"config": CONFIG})
+        self.store.succeed(job.id, job.attempt, [file])
+        return key
+
+    def ready(self, name="flowers", data="flowers", **more):
+        row, _ = self.add(name, data, **more)
+        self.succeed(self.claim(), data)
+        return self.networks.get(row.id)
+
+    def painting(self, network, owner_id=None):
+        """A job that was accepted with this network."""
+        new = NewJob(
+            owner_id=owner_id or self.ada, engine="painter", queue="cpu", params={}, seed=1,
+            networks=[network.sha256, network.sha256],
+        )  # fmt: skip
+        return self.store.submit(new)[0]
+
+    def due(self):
+        return {row.prefix for row in self.files.due_cleanups()}
+
+
+@pytest.fixture
+def house(store) -> House:
+    return House(store)
+
+
+def test_an_upload_is_a_row_an_upload_and_a_job_that_reads_it(house):
+    row, made = house.add()
+    assert made
+    assert (row.state, row.sha256, row.config, row.size) == ("converting", None, None, None)
+    job = house.store.get(row.job_id, house.ada)
+    assert (job.converts, job.engine, job.state) == (row.id, "converter", "queued")
+    (upload,) = house.files.page(house.ada)
+    assert upload.sha256 == row.upload_sha256
+    assert house.due() == set()
+
+
+def test_its_conversion_makes_it_ready_and_the_upload_superfluous(house):
+    row, _ = house.add()
+    (upload,) = house.files.page(house.ada)
+    job = house.claim()
+    key = house.succeed(job)
+    row = house.networks.get(row.id)
+    assert (row.state, row.sha256, row.config, row.size) == ("ready", digest("flowers"), CONFIG, 7)
+    assert house.files.page(house.ada) == [], "neither the upload nor the result is one of the owner's files"
+    assert house.store.artifacts([job.id]) == {job.id: []}
+    assert house.due() == {f"files/{upload.id}"}
+    assert house.files.unreferenced([key, upload.key]) == [upload.key]
+    assert house.files.orphans([key]) == []
+
+
+def lose(house, job):
+    """Two workers die in it, one after the other."""
+    house.store.expire_leases(worker_id=job.lease_owner)
+    house.store.claim("wrk_2", "cpu", engines=["converter"], lease_seconds=60)
+    house.store.expire_leases(worker_id="wrk_2")
+
+
+def cancel(house, job):
+    house.store.cancel(job.id, None)
+    house.store.end_canceled(job.id, job.attempt)
+
+
+ENDS = {
+    "failed": lambda h, job: h.store.fail(job.id, job.attempt, code="bad_network", detail="no"),
+    "canceled": cancel,
+    "lost": lose,
+    "no result": lambda h, job: h.store.succeed(job.id, job.attempt, []),
+}
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        ("failed", "bad_network"),
+        ("canceled", "canceled"),
+        ("lost", "poison_job"),
+        ("no result", "no_network"),
+    ],
+)
+def test_a_conversion_that_ends_otherwise_fails_it_and_the_name_can_be_used_again(house, how, code):
+    row, _ = house.add()
+    ENDS[how](house, house.claim())
+    row = house.networks.get(row.id)
+    assert (row.state, row.error_code, row.sha256) == ("failed", code, None)
+    assert house.files.page(house.ada) == []
+    # what failed gives way, to the same bytes or to others
+    again, made = house.add(data="better")
+    assert made
+    assert (again.id, again.state, again.error_code) == (row.id, "converting", None)
+    house.succeed(house.claim(), "better")
+    assert house.networks.get(row.id).sha256 == digest("better")
+
+
+def test_a_conversion_that_never_runs_fails_it_too(house):
+    canceled, _ = house.add("a")
+    deleted, _ = house.add("b")
+    orphan, _ = house.add("c")
+    house.store.cancel(canceled.job_id, house.ada)
+    house.store.delete(deleted.job_id, house.ada)
+    house.store.fail_orphans(["painter"], after_seconds=-1)
+    assert [house.networks.get(row.id).error_code for row in (canceled, deleted, orphan)] == [
+        "canceled",
+        "canceled",
+        "engine_gone",
+    ]
+    assert house.files.page(house.ada) == []
+
+
+def test_an_attempt_that_is_repeated_leaves_it_converting(house):
+    row, _ = house.add()
+    job = house.claim()
+    house.store.retry_later(job.id, job.attempt, code="transient", detail="", delay_seconds=-1)
+    assert house.networks.get(row.id).state == "converting"
+    house.succeed(house.claim())
+    assert house.networks.get(row.id).state == "ready"
+
+
+def test_the_same_again_is_the_same_network(house):
+    first, _ = house.add()
+    again, made = house.add()
+    assert (again.id, made) == (first.id, False)
+    house.succeed(house.claim())
+    again, made = house.add()
+    assert (again.id, again.state, made) == (first.id, "ready", False)
+    assert len(house.networks.page(house.ada)) == 1
+
+
+def test_another_file_does_not_take_a_name(house):
+    first, _ = house.add()
+    with pytest.raises(NameTaken) as taken:
+        house.add(data="other")
+    assert taken.value.extra == {"network_id": first.id}
+    house.succeed(house.claim())
+    with pytest.raises(NameTaken):
+        house.add(data="other")
+    with pytest.raises(NameTaken):
+        house.add(shared=True)
+    assert house.add(of=house.bob)[1], "another owner's names are theirs"
+
+
+def test_a_shared_name_is_one_network(house):
+    house.ready(shared=True)
+    assert house.add(of=house.bob)[1], "a private one may have the name of a shared one"
+    with pytest.raises(NameTaken):
+        house.add("flowers", "theirs", of=owner(house.store.database, "eve"), shared=True)
+
+
+def test_one_that_failed_does_not_become_a_second_shared_one(house):
+    house.add()
+    job = house.claim()
+    house.store.fail(job.id, job.attempt, code="bad_network", detail="")
+    house.ready(of=house.bob, shared=True)
+    with pytest.raises(NameTaken):
+        house.add(shared=True)
+    assert house.networks.page(house.ada)[1].state == "failed", "and nothing of that happened"
+
+
+def test_the_same_bytes_are_stored_once_and_nobody_sees_that(house):
+    first = house.ready()
+    second, made = house.add("mine", of=house.bob)
+    assert made
+    assert second.state == "converting", "as if nobody had them"
+    key = house.succeed(house.claim())
+    second = house.networks.get(second.id)
+    assert (second.sha256, second.size) == (first.sha256, first.size)
+    # the second object is superfluous, and the first one stays for as long as one of them is there
+    assert house.files.unreferenced([key]) == [key]
+    assert f"jobs/{second.job_id}" in house.due()
+    house.networks.delete(first.id, house.ada)
+    assert house.networks.free() == []
+    house.networks.delete(second.id, house.bob)
+    assert house.networks.free() == [first.sha256]
+    assert f"jobs/{first.job_id}" in house.due()
+
+
+def test_deleting_frees_the_file_when_the_last_job_has_ended(house):
+    row = house.ready()
+    (file,) = house.networks.walk()
+    waiting, done = house.painting(row), house.painting(row)
+    house.networks.delete(row.id, house.ada)
+    with pytest.raises(NotFound):
+        house.networks.get(row.id)
+    job = house.claim("painter")
+    assert house.networks.file_of_job(job.id, row.sha256).key == file.key
+    assert house.networks.free() == [], "two jobs go on"
+    house.store.succeed(job.id, job.attempt, [])
+    assert house.networks.free() == [], "one goes on"
+    house.store.cancel(done.id if job.id == waiting.id else waiting.id, None)
+    assert house.files.unreferenced([file.key]) == []
+    assert house.networks.free() == [row.sha256]
+    assert house.files.unreferenced([file.key]) == [file.key]
+    assert house.networks.walk() == []
+
+
+def test_a_job_cannot_be_accepted_with_a_file_that_is_gone(house):
+    row = house.ready()
+    house.networks.delete(row.id, house.ada)
+    house.networks.free()
+    with pytest.raises(NotFound, match="network"):
+        house.painting(row)
+
+
+def test_a_job_reads_only_what_it_was_accepted_with(house):
+    first, second = house.ready(), house.ready("b", "other")
+    job = house.painting(first)
+    with pytest.raises(NotFound):
+        house.networks.file_of_job(job.id, second.sha256)
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_deleting_while_it_is_converted_cancels_that(house, running):
+    row, _ = house.add()
+    job = house.claim() if running else house.store.get(row.job_id)
+    assert house.networks.delete(row.id, house.ada)
+    assert house.networks.page(house.ada) == []
+    assert house.add(data="other")[1], "the name is free at once"
+    if running:
+        # its success was on its way
+        assert house.store.cancel_requested(job.id, job.attempt)
+        house.succeed(job)
+        assert house.networks.free() == [digest("flowers")]
+    else:
+        assert house.store.get(job.id).state == "canceled"
+    assert [file.name for file in house.files.page(house.ada)] == ["flowers.pkl"], "the new one's"
+
+
+def test_a_late_end_of_an_older_conversion_changes_nothing(house):
+    row, _ = house.add()
+    old = house.claim()
+    house.networks.delete(row.id, house.ada)
+    again, _ = house.add()
+    house.store.end_canceled(old.id, old.attempt)
+    assert house.networks.get(again.id).state == "converting"
+
+
+def test_deleting_when_the_conversion_job_was_deleted_before(house):
+    row = house.ready()
+    house.store.delete(row.job_id, house.ada)
+    assert house.networks.get(row.id).state == "ready"
+    (file,) = house.networks.walk()
+    assert house.files.unreferenced([file.key]) == [], "the job's folder is cleaned around it"
+    assert not house.networks.delete(row.id, house.ada)
+
+
+def test_networks_outlive_the_retention_of_results(house):
+    row = house.ready()
+    (file,) = house.networks.walk()
+    pass_days(house.store.database, 10)
+    assert house.store.expire_results(house.ada, 86400.0) == [row.job_id]
+    assert house.files.unreferenced([file.key]) == []
+    assert house.networks.free() == []
+
+
+def test_who_sees_what(house):
+    mine, theirs = house.ready(), house.ready("theirs", "b", of=house.bob)
+    shared = house.ready("roses", "c", of=house.bob, shared=True)
+    assert [row.id for row in house.networks.page(house.ada)] == [shared.id, mine.id]
+    assert [row.id for row in house.networks.page(house.ada, before=shared.id)] == [mine.id]
+    assert house.networks.page(house.ada, state=NetworkState.FAILED) == []
+    assert house.networks.page(house.ada, kind="other") == []
+    with pytest.raises(NotFound):
+        house.networks.get(theirs.id, house.ada)
+    with pytest.raises(NotFound):
+        house.networks.delete(theirs.id, house.ada)
+    with pytest.raises(Forbidden):
+        house.networks.delete(shared.id, house.ada)
+    assert house.networks.get(theirs.id).id == theirs.id, "an admin sees all"
+
+
+def test_a_name_means_ones_own_before_a_shared_one(house):
+    shared = house.ready(of=house.bob, shared=True)
+    refs = ["flowers", shared.id, "nothing"]
+    found = house.networks.resolve(house.ada, "stylegan", refs)
+    assert {ref: row.id for ref, row in found.items()} == {"flowers": shared.id, shared.id: shared.id}
+    mine = house.ready(data="mine")
+    found = house.networks.resolve(house.ada, "stylegan", refs)
+    assert {ref: row.id for ref, row in found.items()} == {"flowers": mine.id, shared.id: shared.id}
+    assert house.networks.resolve(house.bob, "stylegan", [mine.id]) == {}
+    assert house.networks.resolve(house.ada, "other", refs) == {}
+
+
+def test_the_same_upload_many_times_at_once_is_one_network(house):
+    with ThreadPoolExecutor(6) as pool:
+        results = list(pool.map(lambda _: house.add(), range(6)))
+    assert len({row.id for row, _ in results}) == 1
+    assert [made for _, made in results].count(True) == 1
+    assert house.claim()
+    assert house.store.claim("wrk_1", "cpu", engines=["converter"], lease_seconds=60) == []
+
+
+def test_different_uploads_of_one_name_at_once_leave_one(house):
+    def add(n):
+        try:
+            return house.add(data=f"{n}")[0].id
+        except NameTaken:
+            return None
+
+    with ThreadPoolExecutor(6) as pool:
+        results = list(pool.map(add, range(6)))
+    assert sum(one is not None for one in results) == 1
+
+
+def test_conversions_to_the_same_bytes_that_end_at_once_share_a_file(house):
+    rows = [house.add("n", f"{n}", of=owner(house.store.database, f"owner{n}"))[0] for n in range(5)]
+    jobs = [house.claim() for _ in rows]
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(lambda job: house.succeed(job, "same"), jobs))
+    assert {house.networks.get(row.id).sha256 for row in rows} == {digest("same")}
+    (file,) = house.networks.walk()
+    keys = [f"jobs/{job.id}/1/out/{digest('same')}.safetensors" for job in jobs]
+    assert set(keys) - set(house.files.unreferenced(keys)) == {file.key}
