@@ -196,8 +196,13 @@ def test_what_is_written_is_read(generator: GeneratorConfig, judge: Discriminato
         assert read_judge.mbstd_group_size == judge.mbstd_group_size
 
 
+def _can_be_trained(config: DiscriminatorConfig) -> bool:
+    """Our model refuses pictures of 4 px, and planes of deviation that do not share the channels evenly."""
+    return config.img_resolution > 4 and config.channels(4) % max(config.mbstd_num_channels, 1) == 0
+
+
 @settings(max_examples=25, deadline=None)
-@given(GENERATORS, DISCRIMINATORS.filter(lambda config: config.img_resolution > 4))
+@given(GENERATORS, DISCRIMINATORS.filter(_can_be_trained))
 def test_expected_shapes_are_those_of_our_model(
     generator: GeneratorConfig, judge: DiscriminatorConfig
 ) -> None:
