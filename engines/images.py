@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ SUFFIXES = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 
 _JPEG_QUALITY = 93
 _WEBP_QUALITY = 92
+#: Space between the pictures of a contact sheet, as a part of one's side.
+_GAP = 1 / 16
 _USER_COMMENT_ASCII = b"ASCII\x00\x00\x00"  # EXIF 2.32, table 9: the character code before a UserComment
 
 
@@ -106,6 +109,19 @@ def from_array(array: npt.NDArray[Any]) -> Image.Image:
     """(H, W, 3) floats in 0..1 -> RGB picture; values outside are clipped, NaN becomes black."""
     clean = np.clip(np.nan_to_num(array), 0.0, 1.0)
     return Image.fromarray((clean * 255.0 + 0.5).astype(np.uint8))
+
+
+def contact_sheet(pictures: Sequence[Image.Image]) -> Image.Image:
+    """All pictures (of one size and mode) in rows, in order."""
+    side = pictures[0].width
+    columns = math.ceil(math.sqrt(len(pictures)))
+    rows = math.ceil(len(pictures) / columns)
+    gap = max(2, round(side * _GAP))
+    step = side + gap
+    sheet = Image.new(pictures[0].mode, (columns * step + gap, rows * step + gap))  # black, or transparent
+    for place, one in enumerate(pictures):
+        sheet.paste(one, (gap + place % columns * step, gap + place // columns * step))
+    return sheet
 
 
 def encode(image: Image.Image, kind: str, metadata: Mapping[str, Any]) -> bytes:

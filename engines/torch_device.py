@@ -55,6 +55,16 @@ def channels_last(module: Net) -> Net:
     return module
 
 
+def has_native_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 convolutions are computed by the hardware, not emulated (slower than float32)."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        features = torch.cpu.get_capabilities()
+        return bool(features.get("avx512_bf16") or features.get("amx_bf16"))
+    return False
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether this exception says that memory ran out, on a GPU or in the machine."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):

@@ -23,6 +23,7 @@ from torch import Tensor
 from engines.base import EngineError
 from engines.neural_style.model import VGG19
 from engines.neural_style.pyramid import Size, resize, scaled
+from engines.torch_device import has_native_bfloat16
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 CONTENT_LAYER = "relu4_2"
@@ -99,16 +100,6 @@ class Report(Protocol):
 
 def _silent(fraction: float, message: str, state: State) -> None:
     """The default report."""
-
-
-def has_native_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 convolutions are computed by the hardware, not emulated (slower than float32)."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device.type == "cpu":
-        features = torch.cpu.get_capabilities()
-        return bool(features.get("avx512_bf16") or features.get("amx_bf16"))
-    return False
 
 
 def scales(size: Size) -> list[float]:

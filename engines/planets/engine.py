@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +15,18 @@ from PIL import Image
 
 from engines import images
 from engines.base import BatchItem, Context, Interrupted, Output
+from engines.films import FILMS
 from engines.planets import morph
 from engines.planets.latents import Planet, planets_of
 from engines.planets.network import CHUNK, WEIGHTS, Network
-from engines.planets.pictures import contact_sheet, picture, resized
+from engines.planets.pictures import picture, resized
 from engines.planets.spec import PlanetsParams, encode_latent, network
 from engines.torch_device import choose_device, device_label
 
 Floats = npt.NDArray[np.float32]
 
 #: Raised with every change after which a seed gives other planets.
-RECIPE = "0"
+RECIPE = "1"
 
 #: Of a job's time, how much goes into drawing; the rest is encoding.
 _DRAWING = 0.8
@@ -56,7 +59,7 @@ class Engine:
         drawn: list[Floats] = []
 
         def preview() -> bytes:
-            return images.preview(contact_sheet([picture(one, transparent=False) for one in drawn]))
+            return images.preview(images.contact_sheet([picture(one, transparent=False) for one in drawn]))
 
         for chunk in range(0, len(planets), CHUNK):
             context.progress(
@@ -84,9 +87,10 @@ class Engine:
             now, waiting = waiting[:CHUNK], waiting[CHUNK:]
             if not now:
                 return
-            some_params = jobs[now[0][0]][0]
-            codes = _codes([(planet, jobs[index][0].variation) for index, planet in now])
-            for (index, _), one in zip(now, self._network(some_params).draw(*codes), strict=True):
+            first = jobs[now[0][0]][0]
+            net = self._network(first)
+            codes = (planet.code(jobs[index][0].variation, net.noise) for index, planet in now)
+            for (index, _), one in zip(now, net.draw(codes, first.precision), strict=True):
                 drawn[index].append(one)
             done += len(now)
         for index in sorted(alive):
@@ -102,33 +106,35 @@ class Engine:
         return self._networks[side]
 
     def _draw(self, params: PlanetsParams, planets: Sequence[Planet]) -> Iterator[Floats]:
-        return self._network(params).draw(*_codes([(planet, params.variation) for planet in planets]))
+        net = self._network(params)
+        codes = (planet.code(params.variation, net.noise) for planet in planets)
+        return net.draw(codes, params.precision)
 
     def _animation(self, params: PlanetsParams, planets: list[Planet], context: Context) -> Output:
-        """One file; frames are drawn and encoded chunk by chunk, so that a long one needs no more memory."""
-        latents, worlds = morph.path(planets, params.frames())
-        latents = latents * np.float32(params.variation)
-        count = len(latents)
-
-        def frames() -> Iterator[Image.Image]:
-            for place, one in enumerate(self._network(params).draw(latents, worlds)):
-                frame = picture(resized(one, params.size), params.transparent)
-                if place % 4 == 0:
-                    context.progress(
-                        place / count, f"frame {place + 1} of {count}", preview=_previewer(frame)
-                    )
-                yield frame
-
+        """One file; frames are drawn and encoded one after the other, and those of a checkpoint not again."""
+        assert params.morph is not None
+        net, count = self._network(params), params.frames()
+        path = morph.path([planet.code(params.variation, net.noise) for planet in planets], count)
         meta = _meta(params, network(params.size)) | {
             "planets": [_about(planet) for planet in planets],
             "frames": count,
             "fps": params.morph_fps,
         }
-        if params.morph == "webp":
-            return Output("morph.webp", "image/webp", morph.webp(frames(), params.morph_fps, meta), meta)
-        target = context.scratch / "morph.mp4"
-        morph.mp4(frames(), params.morph_fps, meta, target)
-        return Output("morph.mp4", "video/mp4", target, meta)
+        with FILMS[params.morph](Fraction(params.morph_fps), context.restore()) as film:
+            rest = net.draw(islice(path, film.done, None), params.precision)
+            for place, one in enumerate(rest, film.done):
+                frame = picture(resized(one, params.size), params.transparent)
+                if place % 4 == 0:
+                    context.progress(
+                        place / count,
+                        f"frame {place + 1} of {count}",
+                        preview=_previewer(frame),
+                        state=film.state,
+                    )
+                film.add(frame)
+            target = context.scratch / f"morph.{film.suffix}"
+            film.finish(target, meta)
+        return Output(target.name, film.media_type, target, meta)
 
 
 def _outputs(params: PlanetsParams, planets: Sequence[Planet], drawn: Sequence[Floats]) -> Iterator[Output]:
@@ -138,7 +144,9 @@ def _outputs(params: PlanetsParams, planets: Sequence[Planet], drawn: Sequence[F
     made = [picture(resized(one, params.size), params.transparent) for one in drawn]
     if params.grid:
         meta = common | {"planets": [_about(planet) for planet in planets]}
-        yield Output(f"grid.{suffix}", kind, images.encode(contact_sheet(made), params.format, meta), meta)
+        yield Output(
+            f"grid.{suffix}", kind, images.encode(images.contact_sheet(made), params.format, meta), meta
+        )
         return
     for planet, image in zip(planets, made, strict=True):
         meta = common | _about(planet)
@@ -155,6 +163,7 @@ def _meta(params: PlanetsParams, side: int) -> dict[str, Any]:
         "size": params.size,
         "scaled": "none" if params.size == side else "down" if params.size < side else "up",
         "variation": params.variation,
+        "precision": params.precision,
         "transparent": params.transparent,
         "seed": _seed(params),
     }
@@ -167,12 +176,6 @@ def _about(planet: Planet) -> dict[str, Any]:
         "worlds": planet.mix(),
         "latent": encode_latent([float(value) for value in planet.latent]),
     }
-
-
-def _codes(planets: Sequence[tuple[Planet, float]]) -> tuple[Floats, Floats]:
-    """(planet, variation) -> latents (N, 128) and shares (N, 12), as the net takes them."""
-    latents = [planet.latent * np.float32(variation) for planet, variation in planets]
-    return np.stack(latents), np.stack([planet.worlds for planet, _ in planets])
 
 
 def _still_wanted(context: Context, fraction: float, message: str) -> bool:

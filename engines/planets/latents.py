@@ -7,7 +7,9 @@ version, and a game keeps its seeds for years.
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,20 @@ from engines.planets.spec import LATENT, PlanetsParams, World, decode_latent
 from engines.worlds import WORLDS
 
 Floats = npt.NDArray[np.float32]
+
+#: The standard deviation of a byte that is any of 0..255 as often as another.
+_BYTE_DEVIATION = math.sqrt((256**2 - 1) / 12)
+
+
+class Code(NamedTuple):
+    """What a net takes for one picture."""
+
+    #: (128,) normal, times `variation`.
+    latent: Floats
+    #: (12,) shares of the worlds, summing to 1.
+    worlds: Floats
+    #: (N,) of mean 0 and variance 1.
+    noise: Floats
 
 
 @dataclass(frozen=True)
@@ -28,6 +44,10 @@ class Planet:
     latent: Floats
     #: (12,) shares of the worlds, summing to 1.
     worlds: Floats
+
+    def code(self, variation: float, noise: int) -> Code:
+        """For a net that takes so many numbers of noise."""
+        return Code(self.latent * np.float32(variation), self.worlds, _grain(self.latent, noise))
 
     def mix(self) -> dict[str, float]:
         """The worlds it is made of and how much of each, for the record."""
@@ -62,6 +82,12 @@ def _drawn(seed: int, number: int) -> tuple[int, Floats]:
     angle = 2.0 * np.pi * uniform[1::2]
     normal = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
     return int(integers[0] % np.uint64(len(WORLDS))), normal.astype(np.float32)
+
+
+def _grain(latent: Floats, count: int) -> Floats:
+    """The noise (count,) that belongs to a latent; a larger net's begins with a smaller one's."""
+    digest = hashlib.shake_256(b"grain/" + latent.astype("<f4").tobytes()).digest(count)
+    return (np.frombuffer(digest, dtype=np.uint8).astype(np.float32) - 127.5) / np.float32(_BYTE_DEVIATION)
 
 
 def _shares(choice: World, drawn: int) -> Floats:

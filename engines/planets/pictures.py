@@ -1,18 +1,12 @@
-"""What a net drew -> pictures: in other sizes, transparent or on black, as contact sheets."""
+"""What a net drew -> pictures: in other sizes, transparent or on black."""
 
 from __future__ import annotations
-
-import math
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 Floats = npt.NDArray[np.float32]
-
-#: Space between the pictures of a contact sheet, as a part of one's side.
-_GAP = 1 / 16
 
 
 def resized(drawn: Floats, size: int) -> Floats:
@@ -45,20 +39,6 @@ def picture(drawn: Floats, transparent: bool) -> Image.Image:
     # Files hold colours that are not premultiplied; under next to no alpha there is nothing to divide.
     straight = np.where(alpha > 1 / 512, drawn[..., :3] / np.maximum(alpha, 1 / 512), 0.0)
     return Image.fromarray(_bytes(np.concatenate([np.clip(straight, 0.0, 1.0), alpha], axis=-1)), "RGBA")
-
-
-def contact_sheet(pictures: Sequence[Image.Image]) -> Image.Image:
-    """All pictures (of one size and mode) in rows, in order."""
-    side = pictures[0].width
-    columns = math.ceil(math.sqrt(len(pictures)))
-    rows = math.ceil(len(pictures) / columns)
-    gap = max(2, round(side * _GAP))
-    step = side + gap
-    empty = (0, 0, 0, 0) if pictures[0].mode == "RGBA" else (0, 0, 0)
-    sheet = Image.new(pictures[0].mode, (columns * step + gap, rows * step + gap), empty)
-    for place, one in enumerate(pictures):
-        sheet.paste(one, (gap + place % columns * step, gap + place // columns * step))
-    return sheet
 
 
 def _bytes(values: Floats) -> npt.NDArray[np.uint8]:

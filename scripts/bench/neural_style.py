@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from engines.neural_style import gatys, patches
 from engines.neural_style.model import VGG19
 from engines.neural_style.patches import Recipe, transport
-from engines.torch_device import choose_device, device_label
+from engines.torch_device import choose_device, device_label, has_native_bfloat16
 
 SIZES = [(192, 256), (384, 512), (768, 1024)]
 FULL = (1536, 2048)
@@ -257,7 +257,7 @@ def step_table(side: int, repeats: int) -> None:
         nn.init.zeros_(layer.bias)
     source.to(device)
     content, style = (picture(side, side, seed)[None].to(device) for seed in (1, 2))
-    native = gatys.has_native_bfloat16(device)
+    native = has_native_bfloat16(device)
     steps = {
         "ours, bfloat16": our_step(source, content, style, True),
         "ours, float32": our_step(source, content, style, False),

@@ -40,7 +40,7 @@ from servers import row  # noqa: E402
 
 from engines import shipped  # noqa: E402
 from engines.planets.engine import Engine  # noqa: E402
-from engines.planets.model import Generator  # noqa: E402
+from engines.planets.model import Generator, noise_of  # noqa: E402
 from engines.planets.network import CHUNK, WEIGHTS  # noqa: E402
 from engines.planets.spec import (  # noqa: E402
     LATENT,
@@ -84,7 +84,7 @@ def bare(folder: Path, planets: int, batch: int) -> Callable[[], None]:
     @torch.inference_mode()
     def draw() -> None:
         for _ in range(planets // batch):
-            net(torch.randn(batch, LATENT), worlds)
+            net(torch.randn(batch, LATENT), worlds, torch.rand(batch, noise_of(SIDE)))
 
     return draw
 

@@ -21,9 +21,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from engines.neural_style.gatys import has_native_bfloat16
-from engines.planets.model import Discriminator, Generator
+from engines.planets.model import Discriminator, Generator, noise_of
 from engines.planets.spec import LATENT
+from engines.torch_device import has_native_bfloat16
 from engines.worlds import WORLDS
 from scripts.planets.data import Pictures
 from scripts.planets.training import Recipe, Training
@@ -77,7 +77,8 @@ def plain_step(recipe: Recipe, pictures: Pictures) -> Step:
         of_real = critic(real, real_worlds)
         error_real = score(of_real, real_label)
         error_real.backward()
-        fake = maker(torch.randn(recipe.batch, LATENT), worlds)
+        noise = torch.rand(recipe.batch, noise_of(recipe.size))
+        fake = maker(torch.randn(recipe.batch, LATENT), worlds, noise)
         of_fake = critic(fake.detach(), worlds)
         error_fake = score(of_fake, fake_label)
         error_fake.backward()

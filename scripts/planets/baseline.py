@@ -36,9 +36,8 @@ import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
-from engines.neural_style.gatys import has_native_bfloat16  # noqa: E402
 from engines.seeds import generator as random_for  # noqa: E402
-from engines.torch_device import choose_device  # noqa: E402
+from engines.torch_device import choose_device, has_native_bfloat16  # noqa: E402
 from engines.worlds import WORLDS  # noqa: E402
 from scripts.planets import figures  # noqa: E402
 from scripts.planets.data import load  # noqa: E402

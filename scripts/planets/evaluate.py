@@ -42,6 +42,7 @@ from engines.seeds import generator as random_for  # noqa: E402
 from engines.torch_device import choose_device  # noqa: E402
 from engines.worlds import WORLDS  # noqa: E402
 from scripts.planets import baseline, figures, metrics, report  # noqa: E402
+from scripts.planets.codes import noise  # noqa: E402
 from scripts.planets.data import Pictures, load  # noqa: E402
 from scripts.planets.memorisation import Comparison  # noqa: E402
 from scripts.planets.metrics import Array  # noqa: E402
@@ -110,11 +111,12 @@ def in_proportion(labels: Tensor, count: int) -> Tensor:
 def made_by_ours(name: str, net: Generator, labels: Tensor, seed: int, device: torch.device) -> Made:
     """A planet for each label, in float32 as the engine computes."""
     net = net.to(device, memory_format=torch.channels_last)
-    z = torch.randn(len(labels), LATENT, generator=random_for(seed, "evaluate"))
+    draw = random_for(seed, "evaluate")
+    z = torch.randn(len(labels), LATENT, generator=draw)
     worlds = F.one_hot(labels, len(WORLDS)).float()
     began = time.perf_counter()
     parts = [
-        net(some.to(device), of.to(device)).cpu()
+        net(some.to(device), of.to(device), noise(len(some), net.size, draw).to(device)).cpu()
         for some, of in zip(z.split(_BATCH), worlds.split(_BATCH), strict=True)
     ]
     seconds = time.perf_counter() - began

@@ -5,6 +5,7 @@ python scripts/planets/gallery.py            # docs/images/planets.jpg and plane
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -12,7 +13,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
-import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from engines.planets.engine import Engine  # noqa: E402
@@ -40,15 +40,15 @@ def main() -> None:
     sheet = Image.new("RGB", (COLUMNS * SIDE, len(rows) * SIDE))
     for row, world in enumerate(rows):
         planets = planets_of(PlanetsParams(world=world, count=COLUMNS), SEED)
-        latents, worlds = (np.stack([getattr(p, name) for p in planets]) for name in ("latent", "worlds"))
-        for column, one in enumerate(network.draw(latents, worlds)):
+        codes = (planet.code(1.0, network.noise) for planet in planets)
+        for column, one in enumerate(network.draw(codes)):
             sheet.paste(picture(one, transparent=False), (column * SIDE, row * SIDE))
     sheet.save(FOLDER / "planets.jpg", quality=88, optimize=True)
     with tempfile.TemporaryDirectory() as folder:
         params = PlanetsParams(seed=SEED, count=6, morph="webp", morph_fps=12, size=SIDE)
         (morph,) = Engine().run(params, RecordingContext(scratch=Path(folder)))
-        assert isinstance(morph.data, bytes)
-        (FOLDER / "planets_morph.webp").write_bytes(morph.data)
+        assert isinstance(morph.data, Path)
+        shutil.copyfile(morph.data, FOLDER / "planets_morph.webp")
     for name in ("planets.jpg", "planets_morph.webp"):
         print(FOLDER / name, f"{(FOLDER / name).stat().st_size / 1024:.0f} KiB")
 

@@ -7,9 +7,8 @@ from torch import Tensor
 
 from engines.planet_classifier.network import load_trunk
 from engines.planets.model import Generator
-from engines.planets.spec import LATENT
 from engines.seeds import generator as draws
-from engines.worlds import WORLDS
+from scripts.planets.codes import drawn
 from scripts.planets.data import Pictures
 from scripts.planets.metrics import fid
 
@@ -33,11 +32,9 @@ class Judge:
         draw = draws(seed, "judge")
         found = []
         for _ in range(0, self.count, _BATCH):
-            z = torch.randn(_BATCH, LATENT, generator=draw).to(self._device)
-            worlds = torch.randint(len(WORLDS), (_BATCH,), generator=draw)
-            shares = torch.nn.functional.one_hot(worlds, len(WORLDS)).float().to(self._device)
+            codes = drawn(_BATCH, generator.size, draw)
             with torch.no_grad():
-                made = generator(z, shares)[:, :3]
+                made = generator(*(part.to(self._device) for part in codes))[:, :3]
             found.append(self._of((made + 1.0) * 0.5))
         return fid(self._real, torch.cat(found))
 

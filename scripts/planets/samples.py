@@ -10,6 +10,7 @@ from engines.planets.model import Generator
 from engines.planets.spec import LATENT
 from engines.seeds import generator as draws
 from engines.worlds import WORLDS
+from scripts.planets.codes import noise
 
 COLUMNS = 12
 
@@ -17,9 +18,14 @@ COLUMNS = 12
 @torch.no_grad()
 def sheet(generator: Generator, device: torch.device, seed: int, columns: int = COLUMNS) -> Image.Image:
     """(worlds x columns) pictures without gaps; rows in the order of `WORLDS`."""
-    z = torch.randn(len(WORLDS), columns, LATENT, generator=draws(seed, "sheet"))
+    draw = draws(seed, "sheet")
+    z = torch.randn(len(WORLDS), columns, LATENT, generator=draw)
     rows = [
-        generator(z[row].to(device), torch.eye(len(WORLDS))[row].expand(columns, -1).to(device))
+        generator(
+            z[row].to(device),
+            torch.eye(len(WORLDS))[row].expand(columns, -1).to(device),
+            noise(columns, generator.size, draw).to(device),
+        )
         for row in range(len(WORLDS))
     ]
     return tiled(torch.stack(rows))

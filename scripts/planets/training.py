@@ -20,11 +20,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engines.planets.model import Discriminator, Generator
-from engines.planets.spec import LATENT
 from engines.seeds import generator as draws
 from engines.torch_device import channels_last
 from engines.worlds import WORLDS
 from scripts.planets.augment import Augment
+from scripts.planets.codes import drawn
 from scripts.planets.data import Pictures
 
 #: Batches over which the batch norm's statistics are taken for the averaged generator.
@@ -85,9 +85,10 @@ class Training:
         """Train both nets on one batch. Returns the losses and scores, for the log."""
         draw = draws(self.recipe.seed, "step", iteration=self.steps)
         real, real_worlds = self._real(draw)
-        z, worlds = self.sample(self.recipe.batch, draw)
+        codes = self.sample(self.recipe.batch, draw)
+        worlds = codes[1]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            fake = self.generator(z, worlds)
+            fake = self.generator(*codes)
 
         self.discriminator.requires_grad_(True)
         seen = torch.cat([self.augment(real, draw), self.augment(fake.detach(), draw)])
@@ -138,11 +139,10 @@ class Training:
         real = torch.where(mirrored[:, None, None, None], real.flip(3), real)
         return real, F.one_hot(worlds, len(WORLDS)).float().to(self.device)
 
-    def sample(self, count: int, draw: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Latents (B, 128) and worlds (B, 12), each world equally likely."""
-        z = torch.randn(count, LATENT, generator=draw).to(self.device)
-        worlds = torch.randint(len(WORLDS), (count,), generator=draw)
-        return z, F.one_hot(worlds, len(WORLDS)).float().to(self.device)
+    def sample(self, count: int, draw: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents (B, 128), worlds (B, 12), each equally likely, and noise (B, noise_of(S))."""
+        z, worlds, noise = drawn(count, self.recipe.size, draw)
+        return z.to(self.device), worlds.to(self.device), noise.to(self.device)
 
     @torch.no_grad()
     def _follow(self) -> None:

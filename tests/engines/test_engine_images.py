@@ -171,3 +171,19 @@ def test_previews_are_small_jpegs(photo: Callable[[str, int], Image.Image]) -> N
         assert (opened.format, max(opened.size)) == ("JPEG", 100)
     with Image.open(io.BytesIO(images.preview(Image.new("RGB", (1, 1))))) as opened:
         assert opened.size == (1, 1)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+@pytest.mark.parametrize(("count", "columns", "rows"), [(1, 1, 1), (2, 2, 1), (5, 3, 2), (64, 8, 8)])
+def test_a_contact_sheet_holds_all_pictures_in_order(count, columns, rows, mode):
+    # given
+    shades = [Image.new("L", (64, 64), 3 * n).convert(mode) for n in range(1, count + 1)]
+    # when
+    sheet = images.contact_sheet(shades)
+    # then
+    assert sheet.size == (columns * 68 + 4, rows * 68 + 4)
+    assert sheet.mode == mode
+    assert not np.asarray(sheet)[0, 0].any()  # black between them; transparent where they have an alpha
+    for place, shade in enumerate(shades):
+        at = (4 + place % columns * 68 + 32, 4 + place // columns * 68 + 32)
+        assert sheet.getpixel(at) == shade.getpixel((32, 32))

@@ -67,6 +67,34 @@ def test_a_given_latent_is_used_as_it_is():
     assert again.mix() == {"moon": 1.0}
 
 
+def test_the_grain_of_a_planet_never_changes():
+    """Games keep seeds for years: these numbers are a promise."""
+    noise = planets_of(PlanetsParams(seed=1), 1)[0].code(1.0, 6).noise
+    assert noise.tolist() == pytest.approx(
+        [1.50879, 0.453314, -0.629226, -1.589981, -0.642758, 1.630576], abs=1e-5
+    )
+
+
+def test_grain_belongs_to_the_latent_alone():
+    # given
+    planet, other = planets_of(PlanetsParams(count=2), 9)
+    text = encode_latent([float(value) for value in planet.latent])
+    again = planets_of(PlanetsParams(latent=text, world="moon"), 1)[0]
+    # then
+    noise = planet.code(1.0, 21_504).noise
+    assert np.array_equal(again.code(0.5, 21_504).noise, noise)
+    assert np.array_equal(planet.code(1.0, 5120).noise, noise[:5120])  # a smaller net's begins a larger one's
+    assert abs(noise.mean()) < 0.02
+    assert abs(noise.std() - 1.0) < 0.02
+    assert abs(np.corrcoef(noise, other.code(1.0, 21_504).noise)[0, 1]) < 0.03
+
+
+def test_variation_scales_the_latent_alone():
+    planet = planets_of(PlanetsParams(), 4)[0]
+    assert planet.code(0.5, 4).latent == pytest.approx(planet.latent / 2)
+    assert not planet.code(0.0, 4).latent.any()
+
+
 def test_every_world_is_where_its_index_says():
     for index, world in enumerate(WORLDS):
         assert planets_of(PlanetsParams(world=world), 1)[0].worlds[index] == 1.0

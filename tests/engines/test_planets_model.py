@@ -7,14 +7,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from engines.planets.model import SIZES, VARIANTS, Discriminator, Generator, parameters_of
+from engines.planets.model import SIZES, VARIANTS, Discriminator, Generator, noise_of, parameters_of
 from engines.planets.spec import LATENT
 
 
-def inputs(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+def inputs(count: int, size: int = 64) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     draw = torch.Generator().manual_seed(1)
     z = torch.randn(count, LATENT, generator=draw)
-    return z, F.one_hot(torch.arange(count) % 12, 12).float()
+    worlds = F.one_hot(torch.arange(count) % 12, 12).float()
+    return z, worlds, torch.randn(count, noise_of(size), generator=draw)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -22,10 +23,10 @@ def inputs(count: int) -> tuple[torch.Tensor, torch.Tensor]:
 def test_every_net_draws_and_judges_pictures_of_its_size(size, variant):
     # given
     generator, discriminator = Generator(size, variant).eval(), Discriminator(size, variant)
-    z, worlds = inputs(1)
+    z, worlds, noise = inputs(1, size)
     # when
     with torch.no_grad():
-        drawn = generator(z, worlds)
+        drawn = generator(z, worlds, noise)
         score = discriminator(drawn, worlds)
     # then
     assert drawn.shape == (1, 4, size, size)
@@ -35,8 +36,7 @@ def test_every_net_draws_and_judges_pictures_of_its_size(size, variant):
 
 
 def test_colours_never_exceed_the_mask():
-    z, worlds = inputs(4)
-    drawn = Generator(64)(z, worlds)
+    drawn = Generator(64)(*inputs(4))
     assert (drawn[:, :3] <= drawn[:, 3:] + 1e-6).all()
 
 
@@ -49,16 +49,22 @@ def test_nothing_is_transposed_that_paints_checkerboards():
     assert not [m for m in Generator(512).modules() if isinstance(m, nn.ConvTranspose2d)]
 
 
-def test_both_latent_and_world_reach_the_picture_and_the_score():
+def test_latent_world_and_noise_reach_the_picture_and_the_score():
     generator, discriminator = Generator(64), Discriminator(64)
-    z, worlds = inputs(4)
+    for block in generator.blocks[-2:]:
+        torch.nn.init.normal_(block.grain.strength.bias)  # noise begins with no strength
+    z, worlds, noise = inputs(4)
+    noise.requires_grad_(True)
     z.requires_grad_(True)
     worlds.requires_grad_(True)
-    discriminator(generator(z, worlds), worlds).sum().backward()
+    discriminator(generator(z, worlds, noise), worlds).sum().backward()
     assert z.grad is not None
     assert worlds.grad is not None
     assert (z.grad.abs().sum(1) > 0).all()
     assert (worlds.grad.abs().sum(0) > 0).any()
+    assert noise.grad is not None
+    for resolution in torch.split(noise.grad, [32**2, 64**2], dim=1):
+        assert (resolution.abs().sum(1) > 0).all()
     assert all(parameter.grad is not None for parameter in generator.parameters())
 
 
@@ -72,7 +78,7 @@ def test_a_mix_of_worlds_lies_between_them():
 def test_pictures_of_one_kind_are_told_from_different_ones():
     """The deviation over the minibatch reaches the score: the same picture four times is judged otherwise."""
     discriminator = Discriminator(64).eval()
-    _, worlds = inputs(4)
+    _, worlds, _ = inputs(4)
     drawn = torch.randn(4, 4, 64, 64, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         company = discriminator(drawn, worlds)[0]

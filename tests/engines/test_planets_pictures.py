@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engines.planets.pictures import contact_sheet, picture, resized
+from engines.planets.pictures import picture, resized
 
 
 def disc(side: int, radius: float = 0.4, colour: tuple[float, float, float] = (0.9, 0.5, 0.2)) -> np.ndarray:
@@ -48,22 +48,3 @@ def test_values_at_the_ends_do_not_wrap():
         image = np.asarray(picture(resized(hard, size), transparent=True))
         centre = image[size // 2 - 4 : size // 2 + 4, size // 2 - 4 : size // 2 + 4]
         assert (centre == 255).all()
-
-
-@pytest.mark.parametrize(("count", "columns", "rows"), [(1, 1, 1), (2, 2, 1), (5, 3, 2), (64, 8, 8)])
-def test_a_sheet_holds_all_pictures_in_order(count, columns, rows):
-    # given
-    shades = [picture(disc(64, colour=(n / count,) * 3), transparent=False) for n in range(1, count + 1)]
-    # when
-    sheet = contact_sheet(shades)
-    # then
-    assert sheet.size == (columns * 68 + 4, rows * 68 + 4)
-    for place in range(count):
-        x, y = 4 + place % columns * 68 + 32, 4 + place // columns * 68 + 32
-        assert sheet.getpixel((x, y))[0] == int((place + 1) / count * 255 + 0.5)
-
-
-def test_a_transparent_sheet_stays_transparent():
-    sheet = contact_sheet([picture(disc(64), transparent=True)] * 3)
-    assert sheet.mode == "RGBA"
-    assert sheet.getpixel((0, 0)) == (0, 0, 0, 0)

@@ -87,7 +87,10 @@ def test_ours_makes_the_world_that_the_label_says(monkeypatch):
     asked = []
 
     class Painter(torch.nn.Module):
-        def forward(self, z, worlds):
+        size = 64
+
+        def forward(self, z, worlds, noise):
+            assert noise.shape == (len(z), 32**2 + 64**2)
             asked.append((z.shape, worlds.sum(1)))
             return (worlds.argmax(1) / 5.5 - 1).view(-1, 1, 1, 1).expand(-1, 4, 8, 8)
 

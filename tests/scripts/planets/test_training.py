@@ -74,9 +74,9 @@ def test_training_makes_discs_of_noise(pictures):
     training = started(pictures, Recipe(size=64, batch=8, augment=0.0))
     for _ in range(16):
         training.step()
-    z, worlds = training.sample(16, torch.Generator().manual_seed(1))
+    codes = training.sample(16, torch.Generator().manual_seed(1))
     with torch.no_grad():
-        mask = training.finished()(z, worlds)[:, 3]
+        mask = training.finished()(*codes)[:, 3]
     assert mask[:, 24:40, 24:40].mean() > mask[:, :6, :6].mean() + 0.2
 
 
