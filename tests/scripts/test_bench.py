@@ -42,6 +42,8 @@ def rows(printed: str) -> list[list[str]]:
         "fleet.py",
         "neural_style.py",
         "planets.py",
+        "stylegan.py",
+        "stylegan_pickle.py",
         "service.py",
         "streams.py",
     ],

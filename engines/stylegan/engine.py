@@ -1,0 +1,214 @@
+"""The `stylegan` engine: pictures and walks of any StyleGAN2 network."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from engines import images
+from engines.base import BadInput, Context, Output, network_sha256
+from engines.films import FILMS
+from engines.interpolation import linear, spherical, steps
+from engines.stylegan.network import Drawing, Network
+from engines.stylegan.spec import SHIPPED, StyleganParams, decode_w, encode_w
+from engines.stylegan.styles import Origin, class_number, mapped, mixed, origin
+from engines.torch_device import choose_device, device_label
+
+Floats = npt.NDArray[np.float32]
+
+#: Raised with every change after which the same job gives other pictures.
+RECIPE = "1"
+WEIGHTS = Path(__file__).parent / "weights"
+#: Bytes of networks that stay in memory; the one in use always does.
+_MEMORY = 2 * 2**30
+#: Pixels of a film that is kept as whole pictures (WebP, ZIP) until it ends.
+_KEPT_PIXELS = 2**28
+#: Bytes of a film's checkpoint above which none is made: storing it would take longer than it saves.
+_CHECKPOINT = 2**28
+
+
+class Engine:
+    """Draws with networks that it keeps in memory while there is room."""
+
+    def __init__(self, device: torch.device | None = None) -> None:
+        self._device = device or choose_device()
+        self.device = device_label(self._device)
+        self._networks: OrderedDict[str, Network] = OrderedDict()
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """The networks in memory, by sha256 or name."""
+        return tuple(self._networks)
+
+    def setup(self) -> None:
+        """Nothing: a network is read by the first job that needs it."""
+
+    def run(self, params: StyleganParams, context: Context) -> Iterator[Output]:
+        """The pictures, the sheet or the film. Raises EngineError for what the network cannot do."""
+        job = _Job(params, self._network(params.network, context))
+        if params.walk is not None:
+            yield _film(job, context)
+        else:
+            yield from _pictures(job, context)
+
+    def _network(self, ref: str, context: Context) -> Network:
+        """The network of a job, from memory or from its file."""
+        key = network_sha256(ref) or ref
+        if key not in self._networks:
+            path = WEIGHTS / f"{ref}.safetensors" if ref in SHIPPED else context.network(ref)
+            self._networks[key] = Network(path, self._device)
+        self._networks.move_to_end(key)
+        while len(self._networks) > 1 and sum(net.bytes for net in self._networks.values()) > _MEMORY:
+            self._networks.popitem(last=False)
+        return self._networks[key]
+
+
+class _Job:
+    """What a job asks of its network: where its pictures come from, and the ws of each."""
+
+    def __init__(self, params: StyleganParams, network: Network) -> None:
+        self.params, self.network = params, network
+        config = network.config
+        wanted = class_number(params.label, config, network.classes)
+        seeds = [] if params.points is not None else params.chosen_seeds()
+        self.origins = [origin(seed, config, wanted) for seed in seeds]
+        #: (N, w_dim) of each picture.
+        self.w = self._points() if params.points is not None else self._mapped(self.origins)
+        others = {str(name): seed for name, seed in (params.mix or {}).items()}
+        other_w = self._mapped([origin(seed, config, wanted) for seed in others.values()])
+        self._others = {name: self._truncated(w) for name, w in zip(others, other_w, strict=True)}
+
+    def drawing(self, w: Floats, seed: int, number: int) -> Drawing:
+        """A picture of w (w_dim,), with the styles of others mixed in."""
+        ws = mixed(self._truncated(w), self._others, self.network.config)
+        return Drawing(ws, seed, number)
+
+    def between(self, a: int, b: int, t: float) -> Floats:
+        """The w (w_dim,) on the way from stop a to stop b."""
+        way = linear if self.params.interpolation == "linear" else spherical
+        if self.params.space == "w" or not self.origins:
+            return way(self.w[a], self.w[b], t)
+        here, there = self.origins[a], self.origins[b]
+        halfway = Origin(here.seed, way(here.z, there.z, t), linear(here.label, there.label, t))
+        w: Floats = self._mapped([halfway])[0]
+        return w
+
+    def about(self, number: int) -> dict[str, Any]:
+        """Which picture it is."""
+        found: dict[str, Any] = {}
+        if self.origins:
+            index = self.origins[number].class_index()
+            found["picture_seed"] = self.origins[number].seed
+            if index is not None:
+                names = self.network.classes
+                found["class"] = names[index] if names else index
+        return found
+
+    def meta(self) -> dict[str, Any]:
+        """What all files of the job say."""
+        params = self.params
+        return {
+            "engine": "stylegan",
+            "recipe": RECIPE,
+            "network": params.network,
+            "seed": params.seed or 0,
+            "size": self.network.config.img_resolution,
+            "truncation": params.truncation,
+            "truncation_cutoff": params.truncation_cutoff,
+            "noise": params.noise,
+            "mix": params.mix,
+            "precision": params.precision,
+        }
+
+    def draw(self, drawings: Iterator[Drawing]) -> Iterator[Image.Image]:
+        """The pictures."""
+        return self.network.draw(drawings, self.params.noise, self.params.precision)
+
+    def _points(self) -> Floats:
+        width = self.network.config.w_dim
+        points = [decode_w(text) for text in self.params.points or []]
+        if any(len(point) != width for point in points):
+            raise BadInput(f"the w of this network has {width} numbers; a point has another count")
+        return np.asarray(points, dtype=np.float32)
+
+    def _mapped(self, origins: list[Origin]) -> Floats:
+        if not origins:
+            return np.empty((0, self.network.config.w_dim), dtype=np.float32)
+        return mapped(self.network.generator.mapping, origins, self.network.device)
+
+    def _truncated(self, w: Floats) -> torch.Tensor:
+        return self.network.ws(w, self.params.truncation, self.params.truncation_cutoff)
+
+
+def _pictures(job: _Job, context: Context) -> Iterator[Output]:
+    """A file each, or one sheet."""
+    params, count = job.params, len(job.w)
+    kind, suffix = images.MEDIA_TYPES[params.format], images.SUFFIXES[params.format]
+    seeds = [one.seed for one in job.origins] or [params.seed or 0] * count
+    drawings = (job.drawing(w, seed, 0) for w, seed in zip(job.w, seeds, strict=True))
+    made: list[Image.Image] = []
+    context.progress(0.0, "drawing")
+    for picture in job.draw(drawings):
+        made.append(picture)
+        context.progress(
+            len(made) / count,
+            f"picture {len(made)} of {count}",
+            preview=lambda: images.preview(images.contact_sheet(made)),
+        )
+    if params.grid:
+        meta = job.meta() | {"pictures": [job.about(number) for number in range(count)]}
+        yield Output(
+            f"grid.{suffix}", kind, images.encode(images.contact_sheet(made), params.format, meta), meta
+        )
+        return
+    for number, picture in enumerate(made):
+        w = encode_w([float(value) for value in job.w[number]])
+        meta = job.meta() | job.about(number) | {"w": w}
+        name = f"seed-{job.origins[number].seed:04}" if job.origins else f"point-{number:04}"
+        yield Output(f"{name}.{suffix}", kind, images.encode(picture, params.format, meta), meta)
+
+
+def _film(job: _Job, context: Context) -> Output:
+    """The walk; its frames go to the encoder as they are drawn."""
+    params, count = job.params, job.params.film_frames()
+    assert params.walk is not None
+    pixels = count * job.network.config.img_resolution**2
+    if params.walk != "mp4" and pixels > _KEPT_PIXELS:
+        raise BadInput(
+            f"{count} frames of {job.network.config.img_resolution} pixels are too many for {params.walk}; "
+            "mp4 takes them, or ask for fewer frames"
+        )
+    meta = job.meta() | {
+        "pictures": [job.about(number) for number in range(len(job.w))],
+        "frames": count,
+        "fps": str(params.fps),
+    }
+    way = steps(len(job.w), params.frames, loop=params.loop, smooth=params.easing == "smooth")
+    drawings = (
+        job.drawing(job.between(a, b, t), params.seed or 0, number) for number, (a, b, t) in enumerate(way)
+    )
+    with FILMS[params.walk](Fraction(params.fps), context.restore()) as film:
+        for number, frame in enumerate(job.draw(islice(drawings, film.done, None)), film.done):
+            context.progress(
+                number / count,
+                f"frame {number + 1} of {count}",
+                preview=_previewer(frame),
+                state=film.state if film.size <= _CHECKPOINT else None,
+            )
+            film.add(frame)
+        target = context.scratch / f"walk.{film.suffix}"
+        film.finish(target, meta)
+    return Output(target.name, film.media_type, target, meta)
+
+
+def _previewer(frame: Image.Image) -> Callable[[], bytes]:
+    return lambda: images.preview(frame)

@@ -1,0 +1,95 @@
+"""A trained generator in memory: pictures that do not depend on what else is drawn with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from engines.base import BadInput
+from engines.chunks import filled_chunks
+from engines.seeds import generator as draws
+from engines.stylegan import network_file
+from engines.stylegan.fast import FastSynthesis, Precision
+from engines.stylegan.model import Generator, Noise, noise_of, truncated
+
+NoiseKind = Literal["const", "random", "none"]
+
+#: Pictures of one pass. A CPU draws one as fast as its part of many.
+CHUNK = {"cpu": 1, "cuda": 8}
+#: What Pillow calls pictures of so many channels.
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+class Drawing(NamedTuple):
+    """One picture to draw."""
+
+    #: (num_ws, w_dim), truncated.
+    ws: Tensor
+    #: What random noise is drawn by.
+    seed: int
+    number: int
+
+
+class Network:
+    """A generator of a file, with the fast synthesis of each precision that was asked for."""
+
+    def __init__(self, path: Path, device: torch.device) -> None:
+        """Raises BadNetwork when it is no such file, BadInput for pictures that cannot be shown."""
+        header = network_file.read_header(path)
+        self.config, self.classes = header.config, header.classes
+        if self.config.img_channels not in _MODES:
+            raise BadInput(f"pictures of {self.config.img_channels} channels cannot be shown")
+        _, tensors = network_file.read(path)
+        self.generator = Generator(self.config)
+        self.generator.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
+        self.generator.to(device).eval().requires_grad_(False)
+        self.bytes = sum(value.nbytes for value in tensors.values())
+        self.device = device
+        self._fast: dict[Precision, FastSynthesis] = {}
+
+    def ws(self, w: npt.NDArray[np.float32], psi: float, cutoff: int | None) -> Tensor:
+        """(w_dim,) -> (num_ws, w_dim), truncated."""
+        ws = torch.from_numpy(w).to(self.device).expand(1, self.config.num_ws(), -1)
+        if psi == 1.0:
+            return ws[0]
+        if self.config.w_avg_beta is None:
+            raise BadInput("this network keeps no average to truncate towards: truncation must be 1")
+        return truncated(ws, self.generator.mapping.w_avg, psi, cutoff)[0]
+
+    def draw(
+        self, drawings: Iterable[Drawing], noise: NoiseKind, precision: Precision
+    ) -> Iterator[Image.Image]:
+        """The pictures, one after the other; drawings are taken a chunk at a time."""
+        synthesis = self._synthesis(precision)
+        for chunk, wanted in filled_chunks(drawings, CHUNK[self.device.type]):
+            ws = torch.stack([one.ws for one in chunk])
+            with torch.inference_mode(), torch.backends.cudnn.flags(deterministic=True):
+                drawn = synthesis(ws, self._noise(noise, chunk))
+            pixels = (drawn.float() * 127.5 + 128.0).clamp(0, 255).to(torch.uint8)  # as the official program
+            for one in pixels[:wanted].permute(0, 2, 3, 1).cpu().numpy():
+                mode = _MODES[self.config.img_channels]
+                yield Image.fromarray(np.ascontiguousarray(one[..., 0] if mode == "L" else one), mode)
+
+    def _synthesis(self, precision: Precision) -> FastSynthesis:
+        if precision not in self._fast:
+            self._fast[precision] = FastSynthesis(self.generator, precision)
+        return self._fast[precision]
+
+    def _noise(self, noise: NoiseKind, chunk: list[Drawing]) -> Noise:
+        """Random noise belongs to the picture, so that it is the same in any chunk."""
+        if noise != "random" or not self.config.use_noise:
+            return noise
+        constant = self.generator.synthesis.constant_noise()
+        each = []
+        for one in chunk:
+            random = draws(one.seed, "stylegan noise", iteration=one.number)
+            drawn = noise_of(self.config, constant, 1, noise, random)
+            each.append([part for part in drawn if part is not None])
+        return [torch.cat(parts) for parts in zip(*each, strict=True)]

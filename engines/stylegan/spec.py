@@ -1,0 +1,246 @@
+"""What `stylegan` accepts, for the API, the forms and the command line. No torch here."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import re
+import struct
+from fractions import Fraction
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, create_model, model_validator
+
+from engines.base import EngineSpec, NetworkRef, Params, Seed, network_sha256
+
+#: Networks that come with the project.
+SHIPPED: tuple[str, ...] = ()
+MAX_COUNT = 64
+#: Twenty minutes at 60 a second.
+MAX_FRAMES = 72_000
+#: Numbers of a w that any network may have.
+_LONGEST_W = 2048
+
+_RANGES = re.compile(r"\d{1,19}(-\d{1,19})?(,\d{1,19}(-\d{1,19})?)*")
+
+
+def _seeds_of(text: str) -> list[int]:
+    """ "1,5,10-12" -> [1, 5, 10, 11, 12]. Raises ValueError when it is too long or makes no sense."""
+    if not _RANGES.fullmatch(text):
+        raise ValueError('seeds are numbers and ranges, such as "7" or "1,5,10-12"')
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        start, end = int(first), int(last or first)
+        if end < start or end >= 2**63:
+            raise ValueError(f"{part} is no range of seeds")
+        if len(found) + end - start + 1 > MAX_COUNT:
+            raise ValueError(f"at most {MAX_COUNT} seeds")
+        found += range(start, end + 1)
+    return found
+
+
+def _checked_seeds(text: str) -> str:
+    _seeds_of(text)
+    return text
+
+
+def _checked_w(text: str) -> str:
+    decode_w(text)
+    return text
+
+
+def _checked_rate(value: int | str) -> int | str:
+    try:
+        rate = Fraction(value)
+    except ZeroDivisionError:
+        rate = Fraction(0)
+    if not 1 <= rate <= 120:
+        raise ValueError("from 1 to 120 frames a second")
+    return value
+
+
+_SeedText = Annotated[str, Field(max_length=1000, pattern=_RANGES.pattern), AfterValidator(_checked_seeds)]
+_SeedList = Annotated[list[Seed], Field(min_length=1, max_length=MAX_COUNT)]
+_W = Annotated[str, Field(max_length=4 * _LONGEST_W * 2), AfterValidator(_checked_w)]
+_Rate = Annotated[
+    Annotated[int, Field(ge=1, le=120)] | Annotated[str, Field(max_length=12, pattern=r"^\d{1,6}/\d{1,5}$")],
+    AfterValidator(_checked_rate),
+]
+
+
+class StyleganParams(Params):
+    """Pictures of a StyleGAN2 network, or a film that walks from one to the next."""
+
+    network: Annotated[str, NetworkRef("stylegan", shipped=SHIPPED)] = Field(
+        description="Which network draws: its name or its id."
+    )
+    seeds: _SeedList | _SeedText | None = Field(
+        default=None,
+        description="Which pictures: a list of seeds, or text such as 1,5,10-12. The same ones as with the "
+        "official program. Left out: as many as `count` says, from `seed` on.",
+    )
+    points: Annotated[list[_W], Field(min_length=1, max_length=MAX_COUNT)] | None = Field(
+        default=None,
+        description="In place of seeds: saved points, each the `w` (base64) of an earlier result.",
+    )
+    count: int = Field(
+        default=1, ge=1, le=MAX_COUNT, description="How many pictures, where neither seeds nor points say it."
+    )
+    truncation: float = Field(
+        default=0.7,
+        ge=-2.0,
+        le=2.0,
+        description="How far pictures go from the average one: 0 gives the average, 1 what was learnt, less "
+        "than 1 fewer surprises and fewer failures.",
+    )
+    truncation_cutoff: int | None = Field(
+        default=None,
+        ge=0,
+        le=32,
+        description="Truncate only so many of the coarsest layers; left out: all.",
+    )
+    noise: Literal["const", "random", "none"] = Field(
+        default="const",
+        description="The fine grain: the network's own, drawn anew for each picture, or none.",
+    )
+    mix: (
+        Annotated[dict[Literal["coarse", "middle", "fine"], Seed], Field(min_length=1, max_length=3)] | None
+    ) = Field(
+        default=None,
+        description="Take coarse (4 to 8 pixels), middle (16 to 32) or fine (64 and more) styles of all "
+        'pictures from other seeds, as in {"fine": 7}.',
+    )
+    grid: bool = Field(default=False, description="One contact sheet in place of single pictures.")
+    precision: Literal["exact", "fast"] = Field(
+        default="exact",
+        description="`exact` computes in float32. `fast` uses 16 bits where the device is faster with them; "
+        "a few grey levels differ.",
+    )
+    format: Literal["png", "jpeg", "webp"] = Field(
+        default="png", description="File type of pictures. All carry network, seed and w as metadata."
+    )
+    walk: Literal["mp4", "webp", "zip"] | None = Field(
+        default=None,
+        description="A film through the pictures in place of them: MP4, WebP, or a ZIP of PNG files. "
+        "One seed alone goes to the next one and back.",
+    )
+    space: Literal["z", "w"] = Field(
+        default="w", description="With `walk`: in which space. w is smoother; points are always in w."
+    )
+    interpolation: Literal["linear", "spherical"] = Field(
+        default="linear", description="With `walk`: straight from point to point, or along an arc."
+    )
+    easing: Literal["none", "smooth"] = Field(
+        default="smooth", description="With `walk`: at one speed, or slower at each picture."
+    )
+    loop: bool = Field(default=True, description="With `walk`: return to the first picture at the end.")
+    frames: int = Field(
+        default=48, ge=1, le=7200, description="With `walk`: frames from one picture to the next."
+    )
+    fps: _Rate = Field(
+        default=24, description='With `walk`: frames a second, a number or a fraction such as "30000/1001".'
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.seeds is not None and self.points is not None:
+            raise ValueError("seeds and points exclude each other")
+        if self.grid and self.walk is not None:
+            raise ValueError("grid and walk exclude each other")
+        if self.walk is not None:
+            if self.points is not None and len(self.points) < 2:
+                raise ValueError("a walk needs two points at least")
+            if self.film_frames() > MAX_FRAMES:
+                raise ValueError(f"this walk has {self.film_frames()} frames; at most {MAX_FRAMES} are made")
+        return self
+
+    @property
+    def label(self) -> int | str | None:
+        """The class that is asked for."""
+        wanted: int | str | None = getattr(self, "class")
+        return wanted
+
+    def chosen_seeds(self) -> list[int]:
+        """The seeds of the pictures; a walk of one goes on to the next."""
+        if isinstance(self.seeds, str):
+            found = _seeds_of(self.seeds)
+        elif self.seeds is not None:
+            found = list(self.seeds)
+        else:
+            first = self.seed or 0
+            found = [(first + number) % 2**63 for number in range(self.count)]
+        if self.walk is not None and len(found) == 1:
+            found.append((found[0] + 1) % 2**63)
+        return found
+
+    def stops(self) -> int:
+        """Pictures, or those a walk passes."""
+        return len(self.points) if self.points is not None else len(self.chosen_seeds())
+
+    def film_frames(self) -> int:
+        """Frames of the walk. One that does not return ends on its last picture."""
+        return self.stops() * self.frames if self.loop else (self.stops() - 1) * self.frames + 1
+
+
+# `class` is a word of Python's own, so the field cannot be written like the others.
+_WithClass = create_model(
+    "StyleganParams",
+    __base__=StyleganParams,
+    __doc__=StyleganParams.__doc__,
+    **{
+        "class": (
+            Annotated[int, Field(ge=0, lt=65_536)]
+            | Annotated[str, Field(min_length=1, max_length=100)]
+            | None,
+            Field(
+                default=None,
+                description="For networks with classes: number or name of one. Left out: each seed draws "
+                "its own.",
+            ),
+        )
+    },  # type: ignore[call-overload]  # a dict of fields is not what the overloads know
+)
+
+
+def encode_w(values: list[float]) -> str:
+    """Numbers -> base64 of little-endian float32."""
+    return base64.b64encode(struct.pack(f"<{len(values)}f", *values)).decode("ascii")
+
+
+def decode_w(text: str) -> list[float]:
+    """Base64 of little-endian float32 -> the numbers. Raises ValueError."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"w is not base64: {error}") from error
+    if not data or len(data) % 4 or len(data) > 4 * _LONGEST_W:
+        raise ValueError(f"w has {len(data)} bytes, which is no number of float32 that a network has")
+    values = list(struct.unpack(f"<{len(data) // 4}f", data))
+    if not all(math.isfinite(value) and abs(value) < 1e4 for value in values):
+        raise ValueError("w holds a number that is not finite, or absurdly large")
+    return values
+
+
+def _model_for(params: StyleganParams) -> str:
+    return network_sha256(params.network) or params.network
+
+
+def _cost(params: StyleganParams) -> float:
+    """Pictures, plus what any job costs. How large they are only the network knows."""
+    return 2.0 + (params.film_frames() if params.walk is not None else params.stops())
+
+
+SPEC = EngineSpec(
+    name="stylegan",
+    title="StyleGAN2",
+    description="Pictures and walks of any StyleGAN2-ADA network: those shipped, and your own.",
+    params=_WithClass,
+    produces=("image/png", "image/jpeg", "image/webp", "video/mp4", "application/zip"),
+    example={"network": "planets", "seeds": "1-4", "truncation": 0.7},
+    queue="gpu",
+    time_limit=14_400.0,
+    model_for=_model_for,
+    cost=_cost,
+)
