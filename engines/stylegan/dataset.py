@@ -65,6 +65,7 @@ class Pictures:
         """
         if resize is not None and resize not in SIDES:
             raise BadDataset(f"pictures cannot be scaled to {resize} pixels; the sides are {SIDES}")
+        self.path = path
         self._archive = open_archive(path)
         self._files = tuple(name for name in self._archive.names if name.lower().endswith(SUFFIXES))
         if not self._files:

@@ -1,0 +1,1 @@
+"""Training StyleGAN2-ADA, and what belongs to it."""
