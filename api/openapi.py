@@ -18,6 +18,7 @@ from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
 import engines
+from api.networks import NetworkRequest
 from api.operations import Answer, IdConverter, Operation, operation_of, path_template
 from api.problems import MEDIA_TYPE
 from engines.base import IMAGE_TYPES, EngineSpec
@@ -36,6 +37,7 @@ its owner's files."""
 _TAGS = {
     "jobs": "Requests, and what became of them.",
     "files": "Images sent and made.",
+    "networks": "Trained networks that users bring.",
     "engines": "What can be made, and with which parameters.",
     "webhooks": "Where to tell what becomes of jobs, and what came of telling it.",
     "keys": "Who may do what.",
@@ -192,7 +194,7 @@ def _specs() -> list[EngineSpec]:
 
 
 def _engine_schemas() -> dict[str, Any]:
-    """What `POST /v1/jobs` takes, exactly, for each engine; and the form of `POST /v1/files`."""
+    """What `POST /v1/jobs` takes, exactly, for each engine; and the forms of other uploads."""
     made: dict[str, Any] = {}
     specs = _specs()
     options, parts = _options()
@@ -226,6 +228,15 @@ def _engine_schemas() -> dict[str, Any]:
             }
         },
         "required": ["file"],
+    }
+    made["NetworkBytes"] = {"type": "string", "format": "binary"}
+    made["NetworkForm"] = {
+        "type": "object",
+        "properties": {
+            "file": {"type": "string", "format": "binary", "description": "A .pkl or a .safetensors."},
+            **NetworkRequest.model_json_schema()["properties"],
+        },
+        "required": ["file", "name"],
     }
     return made
 

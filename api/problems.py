@@ -24,6 +24,7 @@ STATUS: tuple[tuple[type[errors.AtelierError], int], ...] = (
     (errors.Forbidden, 403),
     (errors.InvalidParams, 422),
     (errors.BadFile, 422),
+    (errors.BadUpload, 422),
     (errors.BadURL, 422),
     (errors.WeightsMissing, 422),
     (errors.InvalidRange, 422),

@@ -19,6 +19,7 @@ from jobs.accounts import AccountStore
 from jobs.deliveries import DeliveryStore
 from jobs.files import FileStore
 from jobs.fleet import FleetStore
+from jobs.networks import NetworkStore
 from jobs.store import JobStore
 from jobs.webhooks import WebhookStore
 from queue_config import Doorbell, redis_url
@@ -34,6 +35,7 @@ class Services:
     settings: Settings
     jobs: JobStore
     files: FileStore
+    networks: NetworkStore
     accounts: AccountStore
     fleet: FleetStore
     webhooks: WebhookStore
@@ -59,6 +61,7 @@ class Services:
             settings=settings,
             jobs=store,
             files=FileStore(store.database),
+            networks=NetworkStore(store.database),
             accounts=accounts,
             fleet=fleet,
             webhooks=WebhookStore(store.database),

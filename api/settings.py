@@ -1,6 +1,7 @@
 """What the API may be told by its environment. Owner of every variable named here; all have defaults.
 
 ATELIER_MAX_UPLOAD_BYTES   largest request body, in bytes, for keys without a limit of their own (64 MiB)
+ATELIER_MAX_NETWORK_BYTES  largest uploaded network, in bytes, for keys without a limit of their own (1 GiB)
 ATELIER_RATE_PER_MINUTE    requests a minute for keys without a limit of their own; 0: unlimited (600)
 ATELIER_STREAMS            event streams and `?wait`s held at once by one process (16)
 ATELIER_PUBLIC_URL         put before the paths of content URLs; empty: they are paths ("")
@@ -23,6 +24,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_upload_bytes: int = Field(default=64 * 1024 * 1024, gt=0)
+    max_network_bytes: int = Field(default=1024**3, gt=0)
     rate_per_minute: int = Field(default=600, ge=0)
     #: Below the threads of a process (`api.gunicorn`), so that streams never starve ordinary requests.
     streams: int = Field(default=16, ge=1)

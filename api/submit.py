@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 import engines
 from api.inputs import Inputs
+from api.pinning import pin, pinned
 from api.problems import field_errors
 from api.services import services
 from api.tracing import request_id
@@ -42,8 +43,8 @@ def submit(
     """Accept a job: `(its row, True)`, or `(the earlier row, False)` for a repeated idempotency key.
 
     `uploads` are (field, file name, stream that can seek). Raises EngineNotFound, InvalidParams, BadFile,
-    BadURL, WeightsMissing, IdempotencyConflict, TooManyQueued, Unavailable and StorageUnavailable; then there
-    is no job.
+    BadURL, WeightsMissing, NetworkNotReady, IdempotencyConflict, TooManyQueued, Unavailable and
+    StorageUnavailable; then there is no job.
     """
     options = options or JobOptions()
     spec = find_engine(engine)
@@ -57,7 +58,7 @@ def submit(
         if earlier is not None:
             return earlier, False
     _check_options(options)
-    checked = validate(spec, params)
+    checked = pin(owner_id, spec, validate(spec, params))
     require_weights(spec, checked)
     plain = checked.model_dump(mode="json")
     inputs.check(plain)
@@ -92,8 +93,8 @@ def retry(owner_id: str, job_id: str, *, idempotency_key: str | None = None) -> 
     if old.state not in (State.FAILED, State.CANCELED):
         raise WrongState(f"Only a failed or canceled job can be tried again; this one is {old.state}.")
     spec = find_engine(old.engine)
-    # The engine may have changed since; its weights and the files may have gone.
-    checked = validate(spec, old.params)
+    # The engine may have changed since; its weights, the files and the networks may have gone.
+    checked = pin(owner_id, spec, validate(spec, old.params))
     require_weights(spec, checked)
     plain = checked.model_dump(mode="json")
     inputs = Inputs(owner_id, spec)
@@ -123,7 +124,7 @@ def dry_run(
     inputs = Inputs(owner_id, spec)
     params = inputs.take(params, uploads)
     _check_options(options)
-    checked = validate(spec, params)
+    checked = pin(owner_id, spec, validate(spec, params))
     needed = require_weights(spec, checked)
     plain = checked.model_dump(mode="json")
     inputs.check(plain)
@@ -221,6 +222,7 @@ def _accept(
         params=params,
         seed=params["seed"],
         inputs=inputs.ids(params),
+        networks=pinned(spec, checked),
         weights=spec.weights_for(checked),
         priority=PRIORITIES[options.priority],
         held=options.hold,

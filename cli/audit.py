@@ -11,9 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
+from typing import Any
 
-from jobs.errors import NotFound
+from sqlalchemy import Row
+
 from jobs.files import FileStore
+from jobs.networks import NetworkStore
 from storage.base import ObjectInfo, Storage
 
 #: Our folders: whatever else lies in a bucket is not ours to judge. (`.check` is where probes write.)
@@ -32,7 +35,7 @@ class Findings:
     rows: int = 0
     #: Objects that no row names, older than the grace.
     orphans: list[ObjectInfo] = field(default_factory=list)
-    #: (file id, key) of the rows whose object is not there.
+    #: (file id or network's hash, key) of the rows whose object is not there.
     missing: list[tuple[str, str]] = field(default_factory=list)
     #: Orphans that were deleted.
     deleted: int = 0
@@ -56,17 +59,28 @@ def audit(files: FileStore, storage: Storage, *, grace: timedelta, repair: bool 
                 storage.delete(key)
             found.deleted += len(orphans)
     with ThreadPoolExecutor(ASKING) as pool:
-        after = ""
-        while rows := files.walk(after=after, limit=AT_ONCE):
+        for rows in _pages(files):
             found.rows += len(rows)
             there = pool.map(lambda row: _is_there(storage, row.key), rows)
             found.missing += [
                 (row.id, row.key)
                 for row, is_there in zip(rows, there, strict=True)
-                if not is_there and _has_row(files, row.id)
+                # Not deleted since its row was read.
+                if not is_there and not files.unreferenced([row.key])
             ]
-            after = rows[-1].id
     return found
+
+
+def _pages(files: FileStore) -> Iterator[list[Row[Any]]]:
+    """Everybody's files, then everybody's networks."""
+    after = ""
+    while rows := files.walk(after=after, limit=AT_ONCE):
+        yield rows
+        after = rows[-1].id
+    networks, after = NetworkStore(files.database), ""
+    while rows := networks.walk(after=after, limit=AT_ONCE):
+        yield rows
+        after = rows[-1].id
 
 
 def _batches(objects: Iterable[ObjectInfo]) -> Iterator[list[ObjectInfo]]:
@@ -79,14 +93,5 @@ def _is_there(storage: Storage, key: str) -> bool:
     try:
         storage.stat(key)
     except FileNotFoundError:
-        return False
-    return True
-
-
-def _has_row(files: FileStore, file_id: str) -> bool:
-    """Not deleted since its row was read."""
-    try:
-        files.get(file_id)
-    except NotFound:
         return False
     return True

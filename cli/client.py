@@ -7,7 +7,7 @@ import mimetypes
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,6 +28,8 @@ PATIENCE_SECONDS = 120.0
 #: Event streams that broke without a single event before the client polls instead.
 BROKEN_STREAMS = 3
 POLL_SECONDS = 1.0
+#: Silence in the middle of a large upload that is waited out.
+UPLOAD_SECONDS = 300.0
 
 
 class Client:
@@ -128,6 +130,38 @@ class Client:
             answer = self.request("POST", "/v1/files", files={"file": (path.name, stream, media_type)})
         return str(answer["id"])
 
+    def add_network(
+        self, path: Path, name: str, *, shared: bool = False, sent: Callable[[int, int], None]
+    ) -> Json:
+        """Upload a network as it is read; `sent` hears of the bytes so far and of all of them."""
+        query = {"name": name} | ({"shared": "true"} if shared else {})
+        with _readable(path) as stream:
+            total = os.fstat(stream.fileno()).st_size
+            headers = {"Content-Type": "application/octet-stream", "Content-Length": str(total)}
+            return self.request(
+                "POST",
+                "/v1/networks",
+                params=query,
+                headers=headers,
+                content=_told(stream, total, sent),
+                # The server may take its time to store the last of it before it answers.
+                timeout=httpx.Timeout(UPLOAD_SECONDS, connect=5.0),
+            )
+
+    def networks(self, **query: str | int | None) -> Json:
+        """A page of the networks there are, newest first."""
+        return self.request("GET", "/v1/networks", params={k: v for k, v in query.items() if v is not None})
+
+    def all_networks(self) -> Iterator[Json]:
+        """All of them."""
+        cursor: str | None = None
+        while True:
+            page = self.networks(limit=100, cursor=cursor)
+            yield from page["networks"]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
+
     def download(self, url: str, target: Path) -> None:
         """Fetch a signed URL into `target`, which appears in one step."""
         where = urljoin(self.url + "/", url)
@@ -226,6 +260,15 @@ def _readable(path: Path) -> Iterator[BinaryIO]:
             yield stream
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _told(stream: BinaryIO, total: int, sent: Callable[[int, int], None]) -> Iterator[bytes]:
+    done = 0
+    sent(done, total)
+    while chunk := stream.read(256 * 1024):
+        yield chunk
+        done += len(chunk)
+        sent(done, total)
 
 
 def event_data(lines: Iterator[str]) -> Iterator[str]:

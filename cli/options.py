@@ -32,6 +32,16 @@ class FileType(click.ParamType[str]):
         return "PATH|URL"
 
 
+class NetworkType(click.ParamType[str]):
+    """A network's name or id; the server knows which there are."""
+
+    name = "network"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002  click's signature
+        """As it is."""
+        return str(value)
+
+
 class JsonType(click.ParamType[Any]):
     """A value no simpler option can hold: JSON text, or, where `words`, also a bare word."""
 
@@ -86,6 +96,7 @@ def _option(name: str, field: Schema, required: bool) -> click.Option:
     default = field.get("default")
     help_text = str(field.get("description", "")).strip()
     notes = [_default_note(default)] if default is not None else []
+    notes += _network_notes(field["items"] if repeated else field)
     if repeated:
         notes += _length_notes(field)
     if notes:
@@ -110,6 +121,8 @@ def _switch(name: str) -> str:
 def _type(field: Schema) -> click.ParamType[Any]:
     if "x-artifact" in field:
         return FileType()
+    if "x-network" in field:
+        return NetworkType()
     if "enum" in field or "const" in field:
         return click.Choice([str(choice) for choice in field.get("enum", [field.get("const")])])
     kind = field.get("type")
@@ -168,6 +181,14 @@ def _is_scalar(field: Schema) -> bool:
 def _default_note(default: Any) -> str:
     shown = default if isinstance(default, str) else json.dumps(default)
     return f"default: {shown}" if shown != "" else "default: empty"
+
+
+def _network_notes(field: Schema) -> list[str]:
+    if "x-network" not in field:
+        return []
+    shipped = field["x-network"].get("shipped", [])
+    own = "yours: `atelier networks list`"
+    return [f"there are {', '.join(shipped)}", own] if shipped else [own]
 
 
 def _length_notes(field: Schema) -> list[str]:

@@ -126,6 +126,7 @@ def environment(folder: Path) -> dict[str, str]:
     made.setdefault("DATABASE_URL", f"sqlite:///{folder / 'atelier.db'}")
     made.setdefault("STORAGE_URL", (folder / "objects").as_uri())
     made.setdefault("ATELIER_WEIGHTS_DIR", str(folder / "weights"))
+    made.setdefault("ATELIER_NETWORKS_DIR", str(folder / "networks"))
     return made
 
 

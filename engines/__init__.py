@@ -6,14 +6,16 @@
 import importlib
 import pkgutil
 from functools import cache
+from pathlib import Path
 
 from engines.base import Engine, EngineSpec
 
 
 @cache
 def names() -> tuple[str, ...]:
-    """The kinds of engine there are, in alphabetical order."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg))
+    """The kinds of engine there are, in alphabetical order: the folders with a spec."""
+    folders = (module.name for module in pkgutil.iter_modules(__path__) if module.ispkg)
+    return tuple(sorted(name for name in folders if (Path(__path__[0]) / name / "spec.py").is_file()))
 
 
 @cache

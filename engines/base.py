@@ -13,11 +13,11 @@ An engine is a folder `engines/<kind>/` with a light `spec.py` (pydantic; import
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Protocol, get_args
+from typing import Annotated, Any, ClassVar, Protocol, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -30,6 +30,14 @@ IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp"
 MAX_REF_LENGTH = 45_000_000
 
 _REF = re.compile(r"art_[0-9a-z]+|data:[^,]*,.*|https?://.+", re.DOTALL)
+
+#: What a network may be called; an id (`net_...`) is no name.
+NETWORK_NAME = r"(?!net_)[a-z0-9][a-z0-9._-]{0,63}"
+_NETWORK = re.compile(rf"net_[0-9a-f]{{32}}(?:@(?P<sha256>[0-9a-f]{{64}}))?|{NETWORK_NAME}")
+#: Of a pinned one: id, `@` and SHA-256.
+_NETWORK_LENGTH = 101
+
+_Mark = TypeVar("_Mark")
 
 
 class EngineError(Exception):
@@ -96,6 +104,47 @@ class ArtifactField:
 
 ImageRef = Annotated[str, ArtifactField()]
 
+
+@dataclass(frozen=True)
+class NetworkRef:
+    """Marks a params field as a network of some kind: its name, or the id of an uploaded one (`net_...`).
+
+    `Annotated[str, NetworkRef("stylegan", shipped=("planets",))]`. At submission an uploaded one is pinned:
+    the job's params then say `net_...@<sha256>`, which `Context.network` opens and `network_sha256` takes
+    apart. The names of `shipped` ones, which come with the engine, stay as they are. It appears in the JSON
+    Schema as `x-network` so that forms, the bot and the command line can offer a choice.
+    """
+
+    kind: str
+    shipped: tuple[str, ...] = ()
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def check(value: str) -> str:
+            if not _NETWORK.fullmatch(value):
+                raise ValueError("must be a network's name or its id (net_...)")
+            return value
+
+        return core_schema.no_info_after_validator_function(
+            check, core_schema.str_schema(max_length=_NETWORK_LENGTH)
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {
+            "type": "string",
+            "maxLength": _NETWORK_LENGTH,
+            "pattern": f"^(net_[0-9a-f]{{32}}(@[0-9a-f]{{64}})?|{NETWORK_NAME})$",
+            "x-network": {"kind": self.kind, "shipped": list(self.shipped)},
+        }
+
+
+def network_sha256(ref: str) -> str | None:
+    """The hash that a pinned network was pinned with; None for one that is shipped, or not pinned yet."""
+    found = _NETWORK.fullmatch(ref)
+    return found["sha256"] if found else None
+
+
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -121,6 +170,16 @@ class FileParam:
 
     name: str
     accept: tuple[str, ...]
+    multiple: bool
+
+
+@dataclass(frozen=True)
+class NetworkParam:
+    """One params field that is a network; `multiple` where it is a list of networks."""
+
+    name: str
+    kind: str
+    shipped: tuple[str, ...]
     multiple: bool
 
 
@@ -152,21 +211,44 @@ class EngineSpec:
     weights_for: Callable[[Any], tuple[str, ...]] = field(default=lambda _params: ())
     #: A diagnostic engine: works like any other, but forms and galleries do not offer it.
     hidden: bool = False
+    #: The kind of network (`NetworkRef.kind`) that its jobs make of an uploaded file, its one file field.
+    converts_to: str = ""
 
     @cached_property
     def file_params(self) -> dict[str, FileParam]:
         """The params fields that are files, by name."""
-        found = {}
+        return {
+            name: FileParam(name, mark.accept, multiple)
+            for name, mark, multiple in self._marked(ArtifactField)
+        }
+
+    @cached_property
+    def network_params(self) -> dict[str, NetworkParam]:
+        """The params fields that are networks, by name."""
+        return {
+            name: NetworkParam(name, mark.kind, mark.shipped, multiple)
+            for name, mark, multiple in self._marked(NetworkRef)
+        }
+
+    def _marked(self, kind: type[_Mark]) -> Iterator[tuple[str, _Mark, bool]]:
+        """(name, mark, whether it is a list) of the params fields with such a mark."""
         for name, info in self.params.model_fields.items():
-            # A plain file carries its mark in the field's metadata; list[ImageRef] and ImageRef | None
-            # carry it one level down.
-            marks = [(m, False) for m in info.metadata if isinstance(m, ArtifactField)]
-            for inner in get_args(info.annotation):
-                is_list = getattr(info.annotation, "__origin__", None) in (list, tuple)
-                marks += [(m, is_list) for m in get_args(inner)[1:] if isinstance(m, ArtifactField)]
-            for mark, multiple in marks:
-                found[name] = FileParam(name, mark.accept, multiple)
-        return found
+            # A plain one carries its mark in the field's metadata; list[ImageRef] and ImageRef | None carry
+            # it further down.
+            found = [(mark, False) for mark in info.metadata if isinstance(mark, kind)]
+            found += _inner_marks(info.annotation, kind, is_list=False)
+            # What may be one or a list is a list.
+            yield from ((name, mark, is_list) for mark, is_list in sorted(found, key=lambda pair: pair[1]))
+
+
+def _inner_marks(annotation: Any, kind: type[_Mark], *, is_list: bool) -> Iterator[tuple[_Mark, bool]]:
+    """The marks within a type, and whether each is that of a list's elements."""
+    is_list = is_list or get_origin(annotation) in (list, tuple)
+    for inner in get_args(annotation):
+        if isinstance(inner, kind):
+            yield inner, is_list
+        else:
+            yield from _inner_marks(inner, kind, is_list=is_list)
 
 
 @dataclass(frozen=True)
@@ -192,6 +274,12 @@ class Context(Protocol):
 
     def input(self, ref: str) -> Path:
         """The local file behind a file field of the params. Raises BadInput when it cannot be had."""
+
+    def network(self, ref: str) -> Path:
+        """The local file (safetensors) of a pinned network of the params, verified by its hash.
+
+        It stays where it is until the attempt ends. Raises EngineError when it cannot be had.
+        """
 
     def progress(
         self,

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from jobs.states import State
+from jobs.states import NetworkState, State
 from jobs.webhooks import DEFAULT_EVENTS, MAX_URL, Event
 
 
@@ -229,6 +229,41 @@ class MoveRequest(Wire):
         if (self.before is None) == (self.to is None):
             raise ValueError("give either `before` or `to`")
         return self
+
+
+class NetworkConfig(Wire):
+    """What a network makes."""
+
+    resolution: int = Field(description="Side of a picture in pixels.")
+    channels: int = Field(description="Of a picture; 3 is RGB.")
+    classes: int = Field(description="How many classes it knows; 0: it has none.")
+    z_dim: int = Field(description="Numbers in a latent z.")
+    w_dim: int = Field(description="Numbers in a latent w.")
+
+
+class NetworkView(Wire):
+    """One network that somebody uploaded."""
+
+    id: str
+    name: str = Field(description="What jobs may call it; its id does as well.")
+    kind: str = Field(description="Which params can name it: those whose schema has this `x-network`.")
+    shared: bool = Field(description="Everybody sees it.")
+    own: bool = Field(description="It is yours.")
+    state: NetworkState
+    problem: Failure | None = Field(default=None, description="Why it failed.")
+    sha256: str | None = Field(default=None, description="Of the converted file; results name it.")
+    bytes: int | None = Field(default=None, description="Size of the converted file.")
+    upload_bytes: int = Field(description="Size of what was sent.")
+    config: NetworkConfig | None = Field(default=None, description="Known when it is ready.")
+    job_id: str | None = Field(default=None, description="The job that converts it; of your own ones.")
+    created_at: datetime
+
+
+class NetworkPage(Wire):
+    """Yours and the shared ones, newest first."""
+
+    networks: list[NetworkView]
+    next_cursor: str | None = Field(default=None, description="Pass as `cursor` for the next page.")
 
 
 class EngineView(Wire):

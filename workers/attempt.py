@@ -15,12 +15,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from engines.base import EngineError, Interrupted, OutOfMemory, Output, Transient
 from jobs.errors import LeaseLost, Unavailable
 from jobs.files import FileStore
+from jobs.networks import NetworkStore
 from jobs.states import State
 from jobs.store import JobRow, JobStore, NewArtifact, Success
 from storage.base import Storage, StorageUnavailable
 from workers import settings
 from workers.context import JobContext
 from workers.lease import Lease, Stop
+from workers.networks import NetworkCache
 from workers.outputs import safe_name, store_output
 
 T = TypeVar("T")
@@ -32,11 +34,21 @@ class Attempt:
     """One claimed job, while it is entered. It ends by `end`, or by `succeed_together`."""
 
     def __init__(
-        self, job: JobRow, lease: Lease, *, store: JobStore, files: FileStore, storage: Storage
+        self,
+        job: JobRow,
+        lease: Lease,
+        *,
+        store: JobStore,
+        files: FileStore,
+        networks: NetworkStore,
+        cache: NetworkCache,
+        storage: Storage,
     ) -> None:
         self.job = job
         self.lease = lease
-        self.context = JobContext(job, lease, store=store, files=files, storage=storage)
+        self.context = JobContext(
+            job, lease, store=store, files=files, networks=networks, cache=cache, storage=storage
+        )
         #: What it ran on, and the bytes that took; for the job's record.
         self.device: str | None = None
         self.peak_memory: int | None = None

@@ -15,15 +15,17 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from engines.base import BadInput, Interrupted, Transient
+from engines.base import BadInput, EngineError, Interrupted, Transient, network_sha256
 from jobs.errors import LeaseLost, NotFound, Unavailable
 from jobs.files import FileStore
+from jobs.networks import NetworkStore
 from jobs.store import JobRow, JobStore
 from storage.base import Storage, StorageUnavailable
 from storage.images import ImageRefused, inspect_image
 from workers import settings
 from workers.fetch import FetchFailed, FetchRefused, fetch
 from workers.lease import Lease, Stop
+from workers.networks import Kept, NetworkCache
 
 _log = structlog.get_logger(__name__)
 
@@ -40,6 +42,12 @@ class InputAway(Transient):
     code = "input_unavailable"
 
 
+class NetworkGone(EngineError):
+    """The network this job was accepted with cannot be had any more."""
+
+    code = "network_gone"
+
+
 class JobContext:
     """One attempt's context. Used from the engine's thread only."""
 
@@ -50,15 +58,23 @@ class JobContext:
         *,
         store: JobStore,
         files: FileStore,
+        networks: NetworkStore,
+        cache: NetworkCache,
         storage: Storage,
     ) -> None:
         self._job = job
         self._lease = lease
         self._store = store
         self._files = files
+        self._networks = networks
+        self._cache = cache
         self._storage = storage
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._inputs: dict[str, Path] = {}
+        self._kept: dict[str, Kept] = {}
+        #: Held by whoever adds to those, or ends the adding: a fetch may be late.
+        self._keeping = threading.Lock()
+        self._closed = False
         self._preview_key: str | None = None
         self._preview_due = 0.0
         self._stored_more = False
@@ -76,7 +92,12 @@ class JobContext:
         return Path(self._scratch.name)
 
     def close(self) -> None:
-        """Remove the scratch folder."""
+        """Remove the scratch folder, and let go of networks."""
+        with self._keeping:
+            self._closed = True
+            for kept in self._kept.values():
+                kept.release()
+            self._kept.clear()
         if self._scratch is not None:
             self._scratch.cleanup()
 
@@ -100,6 +121,30 @@ class JobContext:
             self._interruptibly(lambda: bring(ref, path))
             self._inputs[ref] = path
         return self._inputs[ref]
+
+    def network(self, ref: str) -> Path:
+        """The local file of a pinned network of the params.
+
+        Raises NetworkGone, Transient, StorageUnavailable and Unavailable.
+        """
+        sha256 = network_sha256(ref)
+        if sha256 is None:
+            raise NetworkGone(f"The network {ref[:64]!r} was not pinned when this job was accepted.")
+        if sha256 not in self._kept:
+            self._interruptibly(lambda: self._hold(sha256))
+        return self._kept[sha256].path
+
+    def _hold(self, sha256: str) -> None:
+        try:
+            file = self._networks.file_of_job(self._job.id, sha256)
+            kept = self._cache.hold(sha256, file.key, file.size, self._storage)
+        except (NotFound, FileNotFoundError) as error:
+            raise NetworkGone(f"The network {sha256[:16]}... is no longer there.") from error
+        with self._keeping:
+            if self._closed:
+                kept.release()  # the attempt has ended meanwhile
+            else:
+                self._kept[sha256] = kept
 
     def _interruptibly(self, call: Callable[[], None]) -> None:
         """Run `call` in a thread and wait for it or for the order to stop. Raises Interrupted.

@@ -18,6 +18,7 @@ from jobs.database import Database
 from jobs.errors import Unavailable
 from jobs.files import FileStore
 from jobs.fleet import FleetStore
+from jobs.networks import NetworkStore
 from jobs.store import JobRow, JobStore
 from storage.base import Storage
 from workers import settings
@@ -25,6 +26,7 @@ from workers.attempt import Attempt, patiently
 from workers.health import Health
 from workers.lease import Flag, Keeper, Lease
 from workers.memory import PeakMemory
+from workers.networks import NetworkCache
 
 
 class Catalogue(Protocol):
@@ -54,6 +56,8 @@ class Runner:
     ) -> None:
         self._store = JobStore(database)
         self._files = FileStore(database)
+        self._networks = NetworkStore(database)
+        self._cache = NetworkCache(settings.networks_dir(), settings.networks_bytes())
         self._storage = storage
         self._worker_id = worker_id
         self._queues = tuple(queues)
@@ -131,7 +135,15 @@ class Runner:
     def _attempt(self, job: JobRow) -> Attempt:
         with _named(job):  # the lease's thread logs with the job's ids, as this one does
             lease = Lease(self._store, job.id, job.attempt, draining=self.draining)
-        return Attempt(job, lease, store=self._store, files=self._files, storage=self._storage)
+        return Attempt(
+            job,
+            lease,
+            store=self._store,
+            files=self._files,
+            networks=self._networks,
+            cache=self._cache,
+            storage=self._storage,
+        )
 
     def _run_alone(self, attempt: Attempt) -> None:
         with _named(attempt.job):

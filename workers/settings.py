@@ -1,13 +1,17 @@
 """The timing of leases, and what a worker process is told by its environment.
 
-Owner of ATELIER_QUEUES (default: all) and ATELIER_WORKER_ID (default: a new one; the parent process sets it
-so that its pool child and its successors report under one name), and of OMP_WAIT_POLICY for its child
-processes (default: PASSIVE).
+Owner of ATELIER_QUEUES (default: all), ATELIER_NETWORKS_DIR (where networks that users uploaded are kept, by
+all workers of a machine together; default: a folder of this user's below the temporary one),
+ATELIER_NETWORKS_BYTES (what these may take; default 2 GiB) and ATELIER_WORKER_ID (default: a new one; the
+parent process sets it so that its pool child and its successors report under one name), and of
+OMP_WAIT_POLICY for its child processes (default: PASSIVE).
 """
 
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 
 from queue_config import QUEUES
 
@@ -57,6 +61,19 @@ def queues() -> tuple[str, ...]:
     """The queues this worker serves."""
     named = os.environ.get("ATELIER_QUEUES", "")
     return tuple(part.strip() for part in named.split(",") if part.strip()) or QUEUES
+
+
+def networks_dir() -> Path:
+    """Where networks that users uploaded are kept on this machine."""
+    named = os.environ.get("ATELIER_NETWORKS_DIR")
+    return (
+        Path(named).expanduser() if named else Path(tempfile.gettempdir()) / f"atelier-networks-{os.getuid()}"
+    )
+
+
+def networks_bytes() -> int:
+    """What they may take there; what is in use stays all the same."""
+    return int(os.environ.get("ATELIER_NETWORKS_BYTES") or 2 * 2**30)
 
 
 def worker_id() -> str | None:

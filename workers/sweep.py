@@ -25,6 +25,7 @@ from jobs.files import FileStore
 from jobs.fleet import FleetStore
 from jobs.ids import new_id
 from jobs.logs import configure_logging
+from jobs.networks import NetworkStore
 from jobs.store import JobStore
 from queue_config import Doorbell
 from storage import open_storage
@@ -47,6 +48,8 @@ OWNERS_AT_ONCE = 100
 SPARE_RINGS = 16
 #: Rings a queue gets in one sweep at most.
 MOST_RINGS = 256
+#: Networks' files looked at in one transaction.
+FILES_AT_ONCE = 100
 #: Folders looked through in one pass at most, so that the expiry has its turn.
 MOST_FOLDERS = 2000
 
@@ -63,6 +66,7 @@ class Sweeper:
         self._fleet = FleetStore(database)
         self._expiry = Expiry(self._store, self._files)
         self._messages = OldMessages(DeliveryStore(database))
+        self._networks = NetworkStore(database)
         self._storage = storage
         self._doorbell = doorbell
         self._id = new_id("wrk")
@@ -76,6 +80,7 @@ class Sweeper:
         #: The last owner whose jobs were let into the line; the next pass goes on after them.
         self._topped_up: str | None = None
         self._expiry_at = 0.0
+        self._networks_at = 0.0
         self._messages_at = 0.0
 
     def run(self, ended: threading.Event) -> None:
@@ -126,9 +131,11 @@ class Sweeper:
             self._forget_at = now + settings.FORGET_SECONDS
 
     def expire(self) -> None:
-        """Remove results, uploads and messages that were kept long enough, if it is time to look for them."""
+        """Remove what was kept long enough, and networks nobody needs, if it is time to look for them."""
         if _clock() >= self._expiry_at and not self._expiry.look():
             self._expiry_at = _clock() + settings.EXPIRY_SECONDS
+        if _clock() >= self._networks_at and len(self._networks.free(limit=FILES_AT_ONCE)) < FILES_AT_ONCE:
+            self._networks_at = _clock() + settings.EXPIRY_SECONDS
         if _clock() >= self._messages_at and not self._messages.look():
             self._messages_at = _clock() + settings.EXPIRY_SECONDS
 

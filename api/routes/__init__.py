@@ -4,12 +4,12 @@ from flask import Blueprint, current_app, request
 
 from api.auth import require_admin, require_key
 from api.operations import operation_of
-from api.routes import deliveries, engines, files, jobs, keys, owners, usage, webhooks, workers
+from api.routes import deliveries, engines, files, jobs, keys, networks, owners, usage, webhooks, workers
 from jobs.errors import Invalid
 
 #: Everything that needs a key; the probes and the documentation stand outside.
 v1 = Blueprint("v1", __name__, url_prefix="/v1")
-for resource in (engines, files, jobs, keys, owners, usage, webhooks, deliveries, workers):
+for resource in (engines, files, networks, jobs, keys, owners, usage, webhooks, deliveries, workers):
     v1.register_blueprint(resource.routes)
 
 

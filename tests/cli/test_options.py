@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Literal
+from typing import Annotated, Literal
 
 import click
 import pytest
@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from pydantic import BaseModel, Field
 
 from cli import options
-from engines.base import ImageRef
+from engines.base import ImageRef, NetworkRef
 
 
 class Colour(enum.StrEnum):
@@ -29,6 +29,9 @@ class Example(BaseModel):
     tile: bool = Field(default=False, description="Whether to tile.")
     place: Literal["here", "there"] | dict[str, float] = Field(
         default="here", description="A word or shares."
+    )
+    network: Annotated[str, NetworkRef("stylegan", shipped=("planets",))] = Field(
+        default="planets", description="A network."
     )
     json_: dict[str, int] | None = Field(default=None, alias="json", description="Anything.")
 
@@ -122,3 +125,8 @@ def test_help_shows_description_default_and_bounds(run):
     assert "0<=x<1" in text
     assert "[red|blue]" in text
     assert "at most 4" in text
+
+
+def test_a_network_is_named_and_the_help_says_where_to_look(run):
+    assert run("--network", "flowers")[1]["network"] == "flowers"
+    assert "there are planets; yours: `atelier networks list`" in " ".join(run("--help")[0].output.split())

@@ -28,6 +28,8 @@ class RecordingContext:
     scratch: Path
     files: dict[str, Path] = field(default_factory=dict)
     checkpoint: bytes | None = None
+    #: Local files of pinned networks.
+    networks: dict[str, Path] = field(default_factory=dict)
     stop_at: int | None = None
     keep_previews: bool = False
     on_progress: Callable[[int], None] | None = None
@@ -40,6 +42,10 @@ class RecordingContext:
             return self.files[ref]
         except KeyError:
             raise BadInput(f"no such file: {ref}") from None
+
+    def network(self, ref: str) -> Path:
+        """The network registered for this reference."""
+        return self.networks[ref]
 
     def progress(
         self,

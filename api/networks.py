@@ -1,0 +1,187 @@
+"""One uploaded network: looked at, into the object store as it comes, and a job that converts it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, BinaryIO, cast
+
+from pydantic import Field, field_validator
+from sqlalchemy import Row
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+import engines
+from api.keyring import Caller
+from api.services import services
+from api.tracing import request_id
+from engines.base import NETWORK_NAME, EngineSpec
+from jobs.errors import AtelierError, BadUpload, Forbidden, NetworkTooLarge
+from jobs.networks import NewNetwork
+from jobs.schemas import Wire
+from jobs.store import NewArtifact, NewJob
+
+#: The first bytes are enough to tell what is sent.
+_HEAD = 16
+_MEDIA_TYPE = "application/octet-stream"
+#: A header of tensors' names and shapes; more is no network's.
+_MOST_HEADER = 100 * 2**20
+
+
+class NetworkRequest(Wire):
+    """What is to become of an upload."""
+
+    name: str = Field(
+        max_length=64,
+        description="What jobs call it: lower case letters, digits, dots, dashes and underscores.",
+        json_schema_extra={"pattern": f"^{NETWORK_NAME}$"},
+    )
+    shared: bool = Field(default=False, description="Let everybody see and use it; for an admin key only.")
+    kind: str = Field(default="stylegan", max_length=64, description="What kind of network it is.")
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, value: str) -> str:
+        # Not a `pattern`: pydantic's own know no look-ahead, and Python's end before a last newline.
+        if not re.fullmatch(NETWORK_NAME, value):
+            raise ValueError(
+                "1 to 64 of a-z, 0-9, dot, dash and underscore, beginning with a letter or digit and not net_"
+            )
+        return value
+
+    @field_validator("kind")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value not in _converters():
+            raise ValueError(f"there are {', '.join(sorted(_converters()))}")
+        return value
+
+
+def upload_limit(caller: Caller) -> int:
+    """Bytes of one network: the server's limit, and the key's own where it has a lower one."""
+    most = services().settings.max_network_bytes
+    return min(most, caller.max_upload_bytes or most)
+
+
+def check_request(caller: Caller, wanted: NetworkRequest) -> None:
+    """Whether this upload may begin. Raises Forbidden and TooManyQueued."""
+    if wanted.shared and not caller.admin:
+        raise Forbidden("Only an admin key shares a network with everybody.")
+    services().quota.check(caller.user_id)
+
+
+def receive(caller: Caller, wanted: NetworkRequest, stream: BinaryIO, limit: int) -> tuple[Row[Any], bool]:
+    """Store an upload and accept the job that converts it: `(its row, True)`.
+
+    `(the row there is, False)` when the same was sent under this name before. Raises BadUpload,
+    NetworkTooLarge, NameTaken, ClientDisconnected, Unavailable and StorageUnavailable; then there is no
+    network.
+    """
+    coming = _Coming(stream, limit)
+    head = coming.read(_HEAD)
+    suffix = _suffix(head)
+    coming.put_back(head)
+    found = services()
+    file_id = found.files.reserve()
+    made = False
+    try:
+        kept = found.storage.put(
+            f"files/{file_id}/network{suffix}", cast(BinaryIO, coming), media_type=_MEDIA_TYPE
+        )
+        upload = NewArtifact(
+            f"{wanted.name}{suffix}", kept.key, _MEDIA_TYPE, kept.size, coming.hash.hexdigest()
+        )
+        new = NewNetwork(caller.user_id, wanted.name, wanted.kind, wanted.shared, file_id, upload)
+        row, made = found.networks.add(new, _conversion(caller.user_id, wanted.kind, file_id))
+    finally:
+        if not made:
+            # Best effort: what is left goes by itself some hours later.
+            with suppress(AtelierError):
+                found.files.give_up(file_id)
+    if made:
+        found.doorbell.wake(_converters()[wanted.kind].queue)
+    return row, made
+
+
+class _Coming:
+    """What a client sends, hashed and counted as it is read, in pieces: nobody asks for all of it."""
+
+    def __init__(self, source: BinaryIO, limit: int) -> None:
+        self._source = source
+        self._left = limit
+        self._limit = limit
+        self._back = b""
+        self.hash = hashlib.sha256()
+
+    def put_back(self, data: bytes) -> None:
+        """The next `read` begins with what was read just now."""
+        self._back = data
+
+    def read(self, size: int) -> bytes:
+        """At most so many bytes; none at the end. Raises NetworkTooLarge and ClientDisconnected."""
+        if self._back:
+            data, self._back = self._back[:size], self._back[size:]
+            return data
+        with _as_client_errors(self._limit):
+            data = self._source.read(min(size, self._left + 1))
+        self._left -= len(data)
+        if self._left < 0:
+            raise too_large(self._limit)
+        self.hash.update(data)
+        return data
+
+
+def too_large(limit: int) -> NetworkTooLarge:
+    """The error for a network over the limit."""
+    return NetworkTooLarge(f"A network may have {limit:,} bytes.", limit=limit)
+
+
+@contextmanager
+def _as_client_errors(limit: int) -> Iterator[None]:
+    """A connection that breaks is the client's, not the object store's."""
+    try:
+        yield
+    except RequestEntityTooLarge as error:
+        raise too_large(limit) from error
+    except OSError as error:
+        raise ClientDisconnected("The upload broke off.") from error
+
+
+def _suffix(head: bytes) -> str:
+    """What kind of file begins so. Raises BadUpload; the conversion looks at the rest."""
+    if not head:
+        raise _bad("empty_network", "This file is empty.")
+    if len(head) > 1 and head[0] == 0x80 and 2 <= head[1] <= 5:
+        return ".pkl"
+    if head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= _MOST_HEADER:
+        return ".safetensors"
+    if head.startswith(b"PK"):
+        message = "This is a ZIP archive, as torch.save writes it; send the .pkl that training wrote."
+        raise _bad("unknown_network_format", message)
+    raise _bad("unknown_network_format", "This is neither a .pkl (a pickle) nor a .safetensors.")
+
+
+def _bad(code: str, message: str) -> BadUpload:
+    return BadUpload(message, code=code, errors=[{"field": "file", "message": message, "code": code}])
+
+
+def _converters() -> dict[str, EngineSpec]:
+    """The engine that converts each kind of network."""
+    specs = map(engines.spec, engines.names())
+    return {spec.converts_to: spec for spec in specs if spec.converts_to}
+
+
+def _conversion(owner_id: str, kind: str, file_id: str) -> NewJob:
+    spec = _converters()[kind]
+    (field,) = spec.file_params
+    params = spec.params.model_validate({field: file_id, "seed": 0})
+    return NewJob(
+        owner_id=owner_id,
+        engine=spec.name,
+        queue=spec.queue,
+        params=params.model_dump(mode="json"),
+        seed=0,
+        cost=spec.cost(params),
+        request_id=request_id(),
+    )

@@ -1,0 +1,64 @@
+"""The networks a job names: found once, when it is submitted, and from then on the very same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Row
+
+from api.services import services
+from engines.base import EngineSpec, NetworkParam, Params, network_sha256
+from jobs.errors import AtelierError, InvalidParams, NetworkNotReady
+from jobs.states import NetworkState
+
+
+def pin(owner_id: str, spec: EngineSpec, params: Params) -> Params:
+    """The params with `net_...@<sha256>` for each uploaded network they name.
+
+    The owner's own networks go before shared ones, and those before the engine's shipped ones. Raises
+    InvalidParams for one that there is not or that failed, NetworkNotReady for one that is being converted.
+    """
+    changes: dict[str, Any] = {}
+    for param in spec.network_params.values():
+        refs = list(_refs(params, param))
+        if not refs:
+            continue
+        wanted = {ref: ref.partition("@")[0] for ref in refs}
+        found = services().networks.resolve(owner_id, param.kind, set(wanted.values()))
+        made = [_pinned(ref, found.get(wanted[ref]), param) for ref in refs]
+        changes[param.name] = made if param.multiple else made[0]
+    return params.model_copy(update=changes) if changes else params
+
+
+def pinned(spec: EngineSpec, params: Params) -> list[str]:
+    """The hashes of the networks that these params, pinned before, name."""
+    refs = [ref for param in spec.network_params.values() for ref in _refs(params, param)]
+    return [sha256 for ref in refs if (sha256 := network_sha256(ref)) is not None]
+
+
+def _refs(params: Params, param: NetworkParam) -> Iterator[str]:
+    value = getattr(params, param.name)
+    if value is not None:
+        yield from value if param.multiple else [value]
+
+
+def _pinned(ref: str, row: Row[Any] | None, param: NetworkParam) -> str:
+    sha256 = network_sha256(ref)
+    if row is None and ref in param.shipped:
+        return ref
+    # An id never gets other bytes; a pinned one that says so was not made here.
+    if row is None or (sha256 is not None and row.sha256 != sha256):
+        message = f"There is no network {ref[:64]} for this engine."
+        raise _refused(InvalidParams, param, "network_not_found", message)
+    if row.state == NetworkState.CONVERTING:
+        message = f"The network {row.name} is still being converted; wait until it is ready."
+        raise _refused(NetworkNotReady, param, NetworkNotReady.code, message)
+    if row.state == NetworkState.FAILED:
+        message = f"The network {row.name} could not be used: {row.error_detail}"
+        raise _refused(InvalidParams, param, "network_failed", message)
+    return f"{row.id}@{row.sha256}"
+
+
+def _refused(kind: type[AtelierError], param: NetworkParam, code: str, message: str) -> AtelierError:
+    return kind(message, code=code, errors=[{"field": param.name, "message": message, "code": code}])

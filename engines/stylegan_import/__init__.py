@@ -1,0 +1,1 @@
+"""Conversion of uploaded StyleGAN2 networks: what `POST /v1/networks` starts."""

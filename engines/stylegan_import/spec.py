@@ -1,0 +1,31 @@
+"""What the conversion of an uploaded network takes. No torch here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from engines.base import ArtifactField, EngineSpec, Params
+
+
+class StyleganImportParams(Params):
+    """An uploaded network, as it came."""
+
+    source: Annotated[str, ArtifactField(accept=("application/octet-stream",))] = Field(
+        description="The uploaded file: a .pkl of stylegan2-ada-pytorch or stylegan3, or our .safetensors."
+    )
+
+
+SPEC = EngineSpec(
+    name="stylegan_import",
+    title="StyleGAN2 import",
+    description="Converts an uploaded StyleGAN2 network to safetensors, without running anything in it.",
+    params=StyleganImportParams,
+    produces=("application/octet-stream",),
+    example={"source": "art_network"},
+    queue="cpu",
+    time_limit=900.0,
+    hidden=True,
+    converts_to="stylegan",
+)
