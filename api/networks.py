@@ -71,14 +71,17 @@ def check_request(caller: Caller, wanted: NetworkRequest) -> None:
     services().quota.check(caller.user_id)
 
 
-def receive(caller: Caller, wanted: NetworkRequest, stream: BinaryIO, limit: int) -> tuple[Row[Any], bool]:
+def receive(
+    caller: Caller, wanted: NetworkRequest, stream: BinaryIO, limit: int, *, length: int | None = None
+) -> tuple[Row[Any], bool]:
     """Store an upload and accept the job that converts it: `(its row, True)`.
 
-    `(the row there is, False)` when the same was sent under this name before. Raises BadUpload,
+    `(the row there is, False)` when the same was sent under this name before. `length` is what the client
+    promised to send, if it did. Raises BadUpload,
     NetworkTooLarge, NameTaken, ClientDisconnected, Unavailable and StorageUnavailable; then there is no
     network.
     """
-    coming = _Coming(stream, limit)
+    coming = _Coming(stream, limit, length)
     head = coming.read(_HEAD)
     suffix = _suffix(head)
     coming.put_back(head)
@@ -107,8 +110,9 @@ def receive(caller: Caller, wanted: NetworkRequest, stream: BinaryIO, limit: int
 class _Coming:
     """What a client sends, hashed and counted as it is read, in pieces: nobody asks for all of it."""
 
-    def __init__(self, source: BinaryIO, limit: int) -> None:
+    def __init__(self, source: BinaryIO, limit: int, length: int | None) -> None:
         self._source = source
+        self._length = length
         self._left = limit
         self._limit = limit
         self._back = b""
@@ -128,6 +132,9 @@ class _Coming:
         self._left -= len(data)
         if self._left < 0:
             raise too_large(self._limit)
+        if not data and self._length is not None and self._limit - self._left < self._length:
+            # gunicorn says nothing of it: for a stream that ends by itself, the end is the end.
+            raise ClientDisconnected("The upload broke off.")
         self.hash.update(data)
         return data
 

@@ -16,7 +16,6 @@ from api.operations import operation
 from api.services import services
 from api.uploads import bad_file
 from api.views import respond
-from jobs.errors import Invalid
 from jobs.schemas import Failure, NetworkConfig, NetworkPage, NetworkView
 from jobs.states import NetworkState
 
@@ -62,19 +61,20 @@ def post_network() -> Response:
     the same network, status 200 if it is ready; another file is a 409 `name_taken`, unless the first one
     failed. With its state `ready` jobs may name it, by `name` or `id`.
     """
-    limit = upload_limit(caller())
+    limit, length = upload_limit(caller()), None
     if request.mimetype == "multipart/form-data":
         request.max_content_length = limit + _FORM_ROOM
         wanted, stream = _form(limit)
     elif request.mimetype == "application/octet-stream":
         request.max_content_length = limit + 1
-        if (request.content_length or 0) > limit:
+        length = request.content_length
+        if length is not None and length > limit:
             raise too_large(limit)
         wanted, stream = NetworkRequest.model_validate(_said({})), cast(BinaryIO, request.stream)
         check_request(caller(), wanted)
     else:
         raise UnsupportedMediaType("Send multipart/form-data, or the file as application/octet-stream.")
-    row, made = receive(caller(), wanted, stream, limit)
+    row, made = receive(caller(), wanted, stream, limit, length=length)
     there = not made and row.state == NetworkState.READY
     return respond(_view(row), 200 if there else 202, Location=f"/v1/networks/{row.id}")
 
@@ -131,12 +131,12 @@ def _form(limit: int) -> tuple[NetworkRequest, BinaryIO]:
 
 
 def _said(fields: dict[str, list[str]]) -> dict[str, str]:
-    """What the form and the query say, together. Raises Invalid for what is said twice."""
+    """What the form and the query say, together. Raises BadFile for what is said twice."""
     said = dict(fields)
     for name in request.args:
         said[name] = [*said.get(name, []), *request.args.getlist(name)]
     if twice := [name for name, values in said.items() if len(values) != 1]:
-        raise Invalid(f"`{twice[0][:60]}` is given more than once.")
+        raise bad_file(twice[0][:60], "Give this once.", "given_twice")
     return {name: values[0] for name, values in said.items()}
 
 

@@ -219,9 +219,9 @@ def test_forms_that_are_wrong(api, storage):
     problem(send(api, colour="red"), 422, "invalid_request")
     problem(send(api, shared="perhaps"), 422, "invalid_request")
     problem(send(api, kind="diffusion"), 422, "invalid_request")
-    problem(send(api, name=["a", "b"]), 400, "invalid_request")
-    problem(api.post("/v1/networks?name=a", data={"name": "b", "file": (io.BytesIO(PICKLE), "x")}), 400,
-            "invalid_request")  # fmt: skip
+    problem(send(api, name=["a", "b"]), 422, "given_twice")
+    problem(api.post("/v1/networks?name=a", data={"name": "b", "file": (io.BytesIO(PICKLE), "x")}), 422,
+            "given_twice")  # fmt: skip
     problem(api.post("/v1/networks?nane=a", data=PICKLE, content_type=OCTETS), 400, "unknown_parameter")
     problem(api.post("/v1/networks", data=PICKLE, content_type=OCTETS), 422, "invalid_request")
     problem(api.post("/v1/networks", json={"name": "x"}), 415, "unsupported_media_type")
