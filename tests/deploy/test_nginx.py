@@ -192,8 +192,9 @@ def directive(name: str) -> list[str]:
 
 
 def test_the_limits_fit_the_api_s():
-    (largest,) = directive("client_max_body_size")
-    assert int(largest.removesuffix("m")) * MEBIBYTE == Settings().max_upload_bytes + MEBIBYTE
+    largest, network = (int(size.removesuffix("m")) * MEBIBYTE for size in directive("client_max_body_size"))
+    assert largest == Settings().max_upload_bytes + MEBIBYTE
+    assert network == Settings().max_network_bytes + MEBIBYTE
     (idle,) = directive("keepalive_timeout")
     assert int(idle.removesuffix("s")) < gunicorn.keepalive
     assert f"server {gunicorn.bind};" in CONFIGURATION.read_text()
