@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 # Threads that wait must not spin: on a machine that others use too, spinning is most of the time measured.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -41,7 +41,7 @@ from servers import row  # noqa: E402
 from engines import shipped  # noqa: E402
 from engines.planets.engine import Engine  # noqa: E402
 from engines.planets.model import Generator, noise_of  # noqa: E402
-from engines.planets.network import CHUNK, WEIGHTS  # noqa: E402
+from engines.planets.network import CHUNK, WEIGHTS, Precision  # noqa: E402
 from engines.planets.spec import (  # noqa: E402
     LATENT,
     SPEC,
@@ -89,9 +89,9 @@ def bare(folder: Path, planets: int, batch: int) -> Callable[[], None]:
     return draw
 
 
-def one_job(engine: Engine, planets: int, scratch: Path) -> Callable[[], None]:
+def one_job(engine: Engine, planets: int, precision: Precision, scratch: Path) -> Callable[[], None]:
     """One job of so many planets, to encoded PNG files."""
-    params = PlanetsParams(size=SIDE, count=planets, seed=1)
+    params = PlanetsParams(size=SIDE, count=planets, seed=1, precision=precision)
 
     def run() -> None:
         made = list(engine.run(params, RecordingContext(scratch)))
@@ -100,13 +100,16 @@ def one_job(engine: Engine, planets: int, scratch: Path) -> Callable[[], None]:
     return run
 
 
-def small_jobs(engine: Engine, planets: int, scratch: Path) -> Callable[[], None]:
+def small_jobs(engine: Engine, planets: int, precision: Precision, scratch: Path) -> Callable[[], None]:
     """As many jobs of one planet each, as the service runs them together."""
 
     def run() -> None:
         for start in range(0, planets, SPEC.max_batch):
             seeds = range(start, min(start + SPEC.max_batch, planets))
-            items = [(PlanetsParams(size=SIDE, seed=seed), RecordingContext(scratch)) for seed in seeds]
+            items = [
+                (PlanetsParams(size=SIDE, seed=seed, precision=precision), RecordingContext(scratch))
+                for seed in seeds
+            ]
             assert len(list(engine.run_batch(items))) == len(seeds)
 
     return run
@@ -118,12 +121,13 @@ def net(arguments: argparse.Namespace) -> Figures:
         engine = Engine(torch.device("cpu"), folder)
         count = arguments.planets
         ways = {f"the bare net, {batch} at once": bare(folder, count, batch) for batch in (CHUNK, count)}
-        ways |= {
-            f"the engine, one job of {count}, PNG files": one_job(engine, count, Path(scratch)),
-            f"the engine, {count} jobs of one in batches, PNG files": small_jobs(
-                engine, count, Path(scratch)
-            ),
-        }
+        for precision in get_args(Precision):
+            ways[f"the engine, {precision}, one job of {count}, PNG files"] = one_job(
+                engine, count, precision, Path(scratch)
+            )
+            ways[f"the engine, {precision}, {count} jobs of one in batches, PNG files"] = small_jobs(
+                engine, count, precision, Path(scratch)
+            )
         rates: dict[str, list[float]] = {name: [] for name in ways}
         for turn in range(arguments.rounds + 1):
             for name, way in ways.items():
