@@ -32,9 +32,9 @@ GIVE_UP_SECONDS = 60.0
 #: An engine that has not stopped this long after it was told to is ended with its process.
 HARD_STOP_SECONDS = 30.0
 #: A parent that is told to shut down waits this long for its child to give the job back.
-DRAIN_SECONDS = 15.0
-#: And is gone after this, whatever holds it: a spot machine gives little more.
-EXIT_SECONDS = 18.0
+DRAIN_SECONDS = 12.0
+#: And is gone after this, whatever holds it. A spot machine may give 20, and a busy one hears late (5 s seen).
+EXIT_SECONDS = 15.0
 #: How long a worker tries to store an output or a final state while the storage or the database is away.
 WRITE_PATIENCE_SECONDS = 120.0
 #: How often a worker reports that it lives.
