@@ -22,6 +22,20 @@ _MAX_RATIO, _SMALL = 200, 2**20
 _ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 
 
+#: What Python's reader raises for what is no ZIP, or a damaged one. ValueError: places before the beginning
+#: or past 2^63, names that are no text; OverflowError: sizes past what the system counts.
+_UNREADABLE = (
+    OSError,
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    struct.error,
+    ValueError,
+    NotImplementedError,
+    OverflowError,
+)
+
+
 class BadDataset(ValueError):
     """These are no pictures to train on."""
 
@@ -74,7 +88,7 @@ class Zip:
     def __init__(self, path: Path) -> None:
         try:
             self._zip = zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile, ValueError, struct.error) as error:
+        except _UNREADABLE as error:
             raise BadDataset(f"{path} is neither a folder nor a ZIP: {error}") from error
         try:
             self._files = _checked(self._zip.infolist())
@@ -87,14 +101,7 @@ class Zip:
         """See `Archive`. The ZIP's own reader gives no more than the size it declares."""
         try:
             return self._zip.read(self._files[name])
-        except (
-            OSError,
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            struct.error,
-            NotImplementedError,
-        ) as error:
+        except _UNREADABLE as error:
             raise BadDataset(f"{name} cannot be read: {error}") from error
 
     def close(self) -> None:
@@ -109,6 +116,8 @@ def _checked(entries: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
     found: dict[str, zipfile.ZipInfo] = {}
     for entry in entries:
         name = entry.filename
+        if not name:
+            raise BadDataset("the ZIP has a file without a name")
         parts = PurePosixPath(name).parts
         if name.startswith("/") or "\\" in name or ".." in parts or ":" in name.partition("/")[0]:
             raise BadDataset(f"the ZIP has a name that leads out of it: {name!r}")

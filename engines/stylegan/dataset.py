@@ -33,6 +33,8 @@ SIDES = RESOLUTIONS[1:]
 #: Pixels of a picture that is to be scaled down.
 _MAX_PIXELS = 64_000_000
 _MAX_CLASSES = 65_536
+#: Pillow's modes of a grey picture, and those of them that have 16 bits.
+_GREYS, _DEEP = ("1", "L", "LA", "I", "I;16", "I;16B"), ("I", "I;16", "I;16B")
 #: What Pillow raises for files that are no pictures, or damaged ones.
 _UNREADABLE = (
     OSError,
@@ -120,7 +122,7 @@ class Pictures:
             try:
                 with _opened(self._archive.read(name)) as picture:
                     width, height = picture.size
-                    grey = grey and picture.mode in ("1", "L", "LA")
+                    grey = grey and picture.mode in _GREYS
             except _UNREADABLE as error:
                 raise BadDataset(f"{name} is no picture: {error}") from error
             if width * height > _MAX_PIXELS:
@@ -142,6 +144,8 @@ class Pictures:
         try:
             with _opened(self._archive.read(name)) as opened:
                 picture = ImageOps.exif_transpose(opened)
+                if picture.mode in _DEEP:  # which Pillow would cut off at 255
+                    picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
                 if picture.has_transparency_data:
                     rgba = picture.convert("RGBA")
                     picture = Image.alpha_composite(Image.new("RGBA", rgba.size, (0, 0, 0, 255)), rgba)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import stat
+import struct
 import zipfile
 import zlib
 from collections import Counter
@@ -90,6 +91,29 @@ class TestPictures:
         mixture = Pictures(made({"0.png": png(picture(0, mode="L")), "1.png": png(picture(0))}))
         assert mixture.channels == 3
         assert torch.equal(mixture.picture(0), mixture.picture(1))
+
+    def test_sixteen_bits_become_eight(self, made):
+        deep = Image.fromarray((np.arange(16, dtype=np.uint16) * 4096)[None, :].repeat(16, 0))
+        pictures = Pictures(made({"0.png": png(deep)}))
+        assert pictures.channels == 1
+        assert pictures.picture(0)[0, 3].tolist() == list(range(0, 256, 16))
+
+    @pytest.mark.parametrize(("mode", "form"), [("CMYK", "JPEG"), ("P", "PNG"), ("1", "PNG"), ("LA", "PNG")])
+    def test_other_modes_are_read_as_the_colours_they_show(self, made, mode, form):
+        shown = Image.fromarray(np.repeat(np.array([[0] * 8 + [255] * 8], np.uint8), 16, 0))
+        out = io.BytesIO()
+        shown.convert(mode).save(out, form)
+        pictures = Pictures(made({f"0.{form.lower()}": out.getvalue()}))
+        found = pictures.picture(0)
+        assert found.shape == (1 if mode in ("1", "LA") else 3, 16, 16)
+        assert found[:, :, :7].max() <= 4
+        assert found[:, :, 9:].min() >= 251
+
+    def test_one_picture_is_a_dataset(self, made):
+        with Batches(Pictures(made({"0.png": FILES["a/1.png"]})), 3, seed=1) as batches:
+            pixels, labels = batches.at(5)
+        assert pixels[:, 0, 0, 0].tolist() == [10, 10, 10]
+        assert labels.shape == (3, 0)
 
     def test_what_is_transparent_becomes_black(self, made):
         image = picture(200, mode="RGBA")
@@ -263,6 +287,32 @@ class TestHostileZip:
         data[data.index(b"PK\x01\x02") + 8] |= 1
         (tmp_path / "data.zip").write_bytes(data)
         with pytest.raises(BadDataset, match="encrypted"):
+            Pictures(tmp_path / "data.zip")
+
+    @pytest.mark.parametrize("name", [b"\x00.png", b"\xff.png"])
+    def test_names_that_are_none(self, tmp_path, name):
+        """A name that ends before it begins, and one that claims to be UTF-8."""
+        data = bytearray(zipped(tmp_path / "data.zip", {"0.png": FILES["a/0.png"]}).read_bytes())
+        place = data.index(b"PK\x01\x02")
+        data[place + 46 : place + 51] = name
+        data[place + 9] |= 0x08
+        (tmp_path / "data.zip").write_bytes(data)
+        with pytest.raises(BadDataset, match=r"without a name|neither a folder"):
+            Pictures(tmp_path / "data.zip")
+
+    @pytest.mark.parametrize("place", [2**63 - 1, 2**63, 2**64 - 1])
+    def test_places_that_no_file_has(self, tmp_path, place):
+        """The ZIP64 place of a file, past what a file can be long."""
+        data = zipped(tmp_path / "data.zip", {"0.png": FILES["a/0.png"]}).read_bytes()
+        start, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
+        entry = bytearray(data[start:end])
+        entry[42:46] = b"\xff" * 4
+        entry[30:32] = struct.pack("<H", 12)
+        entry += struct.pack("<HHQ", 1, 8, place)
+        ending = bytearray(data[end:])
+        ending[12:16] = struct.pack("<I", len(entry))
+        (tmp_path / "data.zip").write_bytes(data[:start] + entry + ending)
+        with pytest.raises(BadDataset, match="cannot be read"):
             Pictures(tmp_path / "data.zip")
 
     def test_other_compressions(self, tmp_path):
