@@ -15,6 +15,7 @@ in bfloat16 on a CPU that multiplies it, in float16 on CUDA, and else in float32
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,6 +26,7 @@ from torch import Tensor
 from engines.stylegan.layers import GAIN, SLOPE, Convolution, StyledConvolution, ToRGB, doubled
 from engines.stylegan.model import HALF, Generator, Noise, SynthesisBlock, noise_of
 from engines.stylegan.winograd import Winograd, fits
+from engines.torch_device import has_native_bfloat16
 
 Precision = Literal["exact", "fast"]
 
@@ -32,7 +34,7 @@ Precision = Literal["exact", "fast"]
 _STRIP = 1 << 17
 #: From so many channels and pixels a side the transforms cost less than the multiplications they save.
 _WINOGRAD_CHANNELS, _WINOGRAD_SIDE = 128, 32
-#: Blocks from this side on compute in 16 bits on a CPU; the coarser ones cost little and spread their errors.
+#: Blocks from this side on compute in 16 bits; the coarser ones cost little and spread their errors.
 _LOW_FROM = 16
 
 
@@ -40,10 +42,7 @@ def low_precision_of(device: torch.device) -> torch.dtype:
     """What `fast` computes in there; float32 where nothing smaller is quicker."""
     if device.type == "cuda":
         return torch.float16
-    # Without the instructions bfloat16 is emulated, ten times slower than float32.
-    if device.type == "cpu" and torch.cpu._is_avx512_bf16_supported():
-        return torch.bfloat16
-    return torch.float32
+    return torch.bfloat16 if has_native_bfloat16(device) else torch.float32
 
 
 # --- prepared layers --------------------------------------------------------------------------------
@@ -241,7 +240,19 @@ class FastSynthesis:
                 _prepared(block, self.dtype if block.resolution >= _LOW_FROM else torch.float32)
                 for block in synthesis.blocks
             ]
-        self._graphs: dict[tuple[int, bool], _Graph] = {}
+        self._graph: _Graph | None = None
+
+    @property
+    def bytes(self) -> int:
+        """What its weights take; in Winograd's form they are four times as many."""
+        layers = [layer for block in self._blocks for layer in block.styled]
+        held = [layer.weight if layer.winograd is None else layer.winograd.weight for layer in layers]
+        held += [block.branch.weight for block in self._blocks if block.branch is not None]
+        return sum(one.nbytes for one in held)
+
+    def rest(self) -> None:
+        """Give back the memory of a recorded graph, which holds the activations of a whole batch."""
+        self._graph = None
 
     @torch.inference_mode()
     def __call__(
@@ -251,18 +262,25 @@ class FastSynthesis:
         self.config.check_ws(tuple(ws.shape))
         ws = ws.to(self.device)
         noises = noise_of(self.config, self._noise, len(ws), noise, random)
-        if self.alone:
-            pictures = ws.new_empty(len(ws), self.config.img_channels, *[self.config.img_resolution] * 2)
-            for number in range(len(ws)):
-                own = [None if one is None else one[number % len(one), None] for one in noises]
-                pictures[number] = self._drawn(ws[number, None], own)[0]
-            return pictures
-        if noise in ("const", "none") and self.device.type == "cuda":
-            key = (len(ws), noise == "const")
-            if key not in self._graphs:
-                self._graphs[key] = _Graph(self, ws, noises)
-            return self._graphs[key](ws)
-        return self._drawn(ws, noises)
+        # Left unsaid, `enabled` is off and `allow_tf32` on: the one slow, the other not float32.
+        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            if isinstance(noise, str) and noise != "random" and self.device.type == "cuda":
+                return self._replayed(ws, noise, noises)
+            return self._one_by_one(ws, noises) if self.alone else self._drawn(ws, noises)
+
+    def _replayed(self, ws: Tensor, noise: str, noises: list[Tensor | None]) -> Tensor:
+        """By the graph of this batch size and noise; one is kept, as each holds its activations."""
+        if self._graph is None or not self._graph.draws(len(ws), noise):
+            self.rest()
+            self._graph = _Graph(self._drawn, ws, noise, noises)
+        return self._graph(ws)
+
+    def _one_by_one(self, ws: Tensor, noises: list[Tensor | None]) -> Tensor:
+        pictures = ws.new_empty(len(ws), self.config.img_channels, *[self.config.img_resolution] * 2)
+        for number in range(len(ws)):
+            own = [None if one is None else one[number % len(one), None] for one in noises]
+            pictures[number] = self._drawn(ws[number, None], own)[0]
+        return pictures
 
     def _drawn(self, ws: Tensor, noises: list[Tensor | None]) -> Tensor:
         x = self._constant.expand(len(ws), -1, -1, -1)
@@ -302,19 +320,34 @@ class FastSynthesis:
 class _Graph:
     """One batch size's work on CUDA, recorded once: at small batches starting kernels is most of the time."""
 
-    def __init__(self, synthesis: FastSynthesis, ws: Tensor, noises: list[Tensor | None]) -> None:
-        self._ws = ws.clone()
-        aside: torch.cuda.Stream = torch.cuda.Stream(synthesis.device)  # type: ignore[no-untyped-call]
-        aside.wait_stream(torch.cuda.current_stream(synthesis.device))
-        with torch.cuda.stream(aside):
-            for _ in range(3):  # libraries choose their algorithms, which cannot be recorded
-                synthesis._drawn(self._ws, noises)
-        torch.cuda.current_stream(synthesis.device).wait_stream(aside)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
-            self._image = synthesis._drawn(self._ws, noises)
+    def __init__(
+        self,
+        draw: Callable[[Tensor, list[Tensor | None]], Tensor],
+        ws: Tensor,
+        noise: str,
+        noises: list[Tensor | None],
+    ) -> None:
+        """`noises` must live, where they are, as long as this does."""
+        self._ws, self._noise = ws.clone(), noise
+        # What is recorded belongs to the current device, which need not be that of the network.
+        with torch.cuda.device(ws.device):
+            aside: torch.cuda.Stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            aside.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(aside):
+                for _ in range(3):  # libraries choose their algorithms, which cannot be recorded
+                    draw(self._ws, noises)
+            torch.cuda.current_stream().wait_stream(aside)
+            self._graph = torch.cuda.CUDAGraph()
+            # The same stream again, as libraries keep work space for each. Other threads may use the device.
+            with torch.cuda.graph(self._graph, stream=aside, capture_error_mode="thread_local"):
+                self._image = draw(self._ws, noises)
+
+    def draws(self, pictures: int, noise: str) -> bool:
+        """Whether it was recorded for these."""
+        return (len(self._ws), self._noise) == (pictures, noise)
 
     def __call__(self, ws: Tensor) -> Tensor:
+        """(B, num_ws, w_dim) -> (B, C, R, R)."""
         self._ws.copy_(ws)
         self._graph.replay()
         return self._image.clone()

@@ -21,10 +21,17 @@ from engines.stylegan.model import Generator, Noise, noise_of, truncated
 
 NoiseKind = Literal["const", "random", "none"]
 
-#: Pictures of one pass. A CPU draws one as fast as its part of many.
-CHUNK = {"cpu": 1, "cuda": 8}
+#: On CUDA, the most pictures and pixels of one pass: its activations take about 2 GB.
+_CHUNK, _CHUNK_PIXELS = 8, 2**22
 #: What Pillow calls pictures of so many channels.
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+def chunk_of(side: int, device: torch.device) -> int:
+    """Pictures of one pass: always as many for a network, so that no picture depends on its company."""
+    if device.type != "cuda":
+        return 1  # a CPU draws one as fast as its part of many
+    return max(min(_CHUNK, _CHUNK_PIXELS // side**2), 1)
 
 
 class Drawing(NamedTuple):
@@ -50,9 +57,19 @@ class Network:
         self.generator = Generator(self.config)
         self.generator.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
         self.generator.to(device).eval().requires_grad_(False)
-        self.bytes = sum(value.nbytes for value in tensors.values())
+        self._stored = sum(value.nbytes for value in tensors.values())
         self.device = device
         self._fast: dict[Precision, FastSynthesis] = {}
+
+    @property
+    def bytes(self) -> int:
+        """What it takes in memory with all that was made ready of it."""
+        return self._stored + sum(fast.bytes for fast in self._fast.values())
+
+    def rest(self) -> None:
+        """Give back what is only needed while it draws."""
+        for fast in self._fast.values():
+            fast.rest()
 
     def ws(self, w: npt.NDArray[np.float32], psi: float, cutoff: int | None) -> Tensor:
         """(w_dim,) -> (num_ws, w_dim), truncated."""
@@ -68,10 +85,9 @@ class Network:
     ) -> Iterator[Image.Image]:
         """The pictures, one after the other; drawings are taken a chunk at a time."""
         synthesis = self._synthesis(precision)
-        for chunk, wanted in filled_chunks(drawings, CHUNK[self.device.type]):
+        for chunk, wanted in filled_chunks(drawings, chunk_of(self.config.img_resolution, self.device)):
             ws = torch.stack([one.ws for one in chunk])
-            with torch.inference_mode(), torch.backends.cudnn.flags(deterministic=True):
-                drawn = synthesis(ws, self._noise(noise, chunk))
+            drawn = synthesis(ws, self._noise(noise, chunk))
             pixels = (drawn.float() * 127.5 + 128.0).clamp(0, 255).to(torch.uint8)  # as the official program
             for one in pixels[:wanted].permute(0, 2, 3, 1).cpu().numpy():
                 mode = _MODES[self.config.img_channels]

@@ -64,7 +64,7 @@ class Winograd:
         """`weight`: (O, I, 3, 3)."""
         b, g, a = (one.to(weight.device) for one in matrices())
         spread = torch.einsum("uk,oikl,vl->uvio", g, weight.double(), g)
-        self._weight = spread.flatten(0, 1).float().contiguous()  # (36, I, O)
+        self.weight = spread.flatten(0, 1).float().contiguous()  # (36, I, O)
         # Rows and columns at once: a product of small matrices is quicker than two passes.
         self._forward = torch.kron(b, b).float().contiguous()  # (36, 36)
         self._back = torch.kron(a, a).float().contiguous()  # (16, 36)
@@ -72,7 +72,7 @@ class Winograd:
     def __call__(self, x: Tensor) -> Tensor:
         """(B, I, H, W) float32 -> (B, O, H, W), both channels_last. H and W must be multiples of 4."""
         count, inputs, height, width = x.shape
-        across, out = width // _OUT, self._weight.shape[2]
+        across, out = width // _OUT, self.weight.shape[2]
         padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))  # (B, H + 2, W + 2, I)
         tiles = padded.unfold(1, _IN, _OUT).unfold(2, _IN, _OUT)  # (B, H/4, W/4, I, 6, 6)
         made = x.new_empty(count, height, width, out)
@@ -87,6 +87,6 @@ class Winograd:
         count, down, across, inputs = tiles.shape[:4]
         taken = tiles.permute(4, 5, 0, 1, 2, 3).reshape(_IN * _IN, -1)
         taken = (self._forward @ taken).view(_IN * _IN, -1, inputs)  # (36, T, I)
-        made = torch.bmm(taken, self._weight).view(_IN * _IN, -1)  # (36, T O)
+        made = torch.bmm(taken, self.weight).view(_IN * _IN, -1)  # (36, T O)
         made = (self._back @ made).view(_OUT, _OUT, count, down, across, -1)
         return made.permute(2, 3, 0, 4, 1, 5)

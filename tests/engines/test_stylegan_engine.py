@@ -19,6 +19,7 @@ from engines.stylegan import network_file
 from engines.stylegan.config import GeneratorConfig
 from engines.stylegan.engine import Engine
 from engines.stylegan.model import Generator
+from engines.stylegan.network import Drawing, Network, chunk_of
 from engines.stylegan.spec import SPEC, StyleganParams, encode_w
 from tests.engines.recording import RecordingContext
 
@@ -244,6 +245,21 @@ def test_fast_pictures_look_the_same(engine, context):
     (fast,) = drawn(engine, context, seeds=[1], precision="fast")
     error = np.square(exact.astype(float) - fast).mean()
     assert error < 255**2 / 10**4.2  # 42 dB
+
+
+@pytest.mark.parametrize(
+    ("kind", "side", "pictures"),
+    [("cpu", 64, 1), ("mps", 64, 1), ("cuda", 64, 8), ("cuda", 1024, 4), ("cuda", 2048, 1)],
+)
+def test_how_many_pictures_are_drawn_at_once(kind, side, pictures):
+    assert chunk_of(side, torch.device(kind)) == pictures
+
+
+def test_a_network_s_size_counts_what_is_made_ready_of_it(networks):
+    network = Network(networks["plain"], torch.device("cpu"))
+    before = network.bytes
+    list(network.draw([Drawing(network.ws(np.zeros(24, np.float32), 1.0, None), 0, 0)], "const", "exact"))
+    assert before < network.bytes < 3 * before
 
 
 def test_networks_leave_memory_when_there_is_no_room(context, monkeypatch):

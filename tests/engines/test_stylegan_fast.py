@@ -220,12 +220,35 @@ def test_fast_is_near(architecture):
 
 
 def test_without_bfloat16_fast_is_exact(monkeypatch):
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    monkeypatch.setattr(fast, "has_native_bfloat16", lambda _device: False)
     generator = random_generator()
     ws = ws_of(generator, 1)
     synthesis = FastSynthesis(generator, "fast")
     assert synthesis.dtype is torch.float32
     assert torch.equal(synthesis(ws), FastSynthesis(generator)(ws))
+
+
+def test_libraries_are_told_how_to_compute(monkeypatch):
+    """`torch.backends.cudnn.flags` switches cuDNN off, and TF32 on, where it is not told otherwise."""
+    generator = random_generator()
+    synthesis, seen = FastSynthesis(generator), []
+    drawn = synthesis._drawn
+
+    def watched(*given):
+        cudnn = torch.backends.cudnn
+        seen.append((cudnn.enabled, cudnn.deterministic, cudnn.allow_tf32))
+        return drawn(*given)
+
+    monkeypatch.setattr(synthesis, "_drawn", watched)
+    synthesis(ws_of(generator, 1))
+    assert seen == [(True, True, False)]
+
+
+@pytest.mark.usefixtures("winograd_everywhere")
+def test_its_size_counts_what_winograd_makes_of_weights():
+    generator = random_generator()
+    weights = sum(layer.weight.nbytes for block in generator.synthesis.blocks for layer in block.convolutions)
+    assert 2 * weights < FastSynthesis(generator).bytes <= 4 * weights
 
 
 def test_what_cannot_be_drawn_is_refused():
@@ -245,9 +268,8 @@ def test_on_cuda(architecture):
     generator = random_generator(architecture=architecture)
     ws = ws_of(generator, 4)
     expected = generator.synthesis(ws)
-    with torch.backends.cudnn.flags(allow_tf32=False):
-        exact = FastSynthesis(generator.cuda())
-        drawn = [exact(part).cpu() for part in (ws, ws.flip(0), ws[:1])]  # the graph replays other ws
+    exact = FastSynthesis(generator.cuda())
+    drawn = [exact(part).cpu() for part in (ws, ws.flip(0), ws[:1])]  # the graph replays other ws
     assert apart(drawn[0], expected) <= EXACT
     assert apart(drawn[1], expected.flip(0)) <= EXACT
     assert apart(drawn[2], expected[:1]) <= EXACT
