@@ -80,6 +80,12 @@ class GeneratorConfig(_Network):
     w_avg_beta: float | None = Field(default=0.995, ge=0.0, le=1.0)
     use_noise: bool = True
 
+    @model_validator(mode="after")
+    def _is_made_of_something(self) -> Self:
+        if not self.z_dim and not self.c_dim:
+            raise ValueError("a network without z and without classes has nothing to draw from")
+        return self
+
     def num_ws(self) -> int:
         """How many w one picture takes: one for each convolution and one for the last colour layer."""
         return 2 * len(self.resolutions())
@@ -103,3 +109,15 @@ class DiscriminatorConfig(_Network):
     mbstd_num_channels: int = Field(default=1, ge=0, le=64)
     #: The finest layers, so many, are not trained (Freeze-D, Mo et al. 2020).
     freeze_layers: int = Field(default=0, ge=0, le=64)
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> Self:
+        if self.img_resolution == RESOLUTIONS[0]:
+            raise ValueError("a discriminator needs pictures of 8 px or more")
+        smallest = self.channels(RESOLUTIONS[0])
+        if self.mbstd_num_channels and smallest % self.mbstd_num_channels:
+            raise ValueError(
+                f"mbstd_num_channels is {self.mbstd_num_channels}; "
+                f"it must divide the {smallest} channels of the smallest block"
+            )
+        return self

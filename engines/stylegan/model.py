@@ -424,12 +424,8 @@ class Discriminator(nn.Module):
     """How real pictures are, each with its label: larger is more."""
 
     def __init__(self, config: DiscriminatorConfig) -> None:
-        """With fresh weights. Raises ValueError for a picture of 4 px, or planes that do not fit."""
+        """With fresh weights."""
         super().__init__()
-        if config.img_resolution == _SMALLEST:
-            raise ValueError("a discriminator needs pictures of 8 px or more")
-        if config.mbstd_num_channels and config.channels(_SMALLEST) % config.mbstd_num_channels:
-            raise ValueError("mbstd_num_channels must divide the channels of the smallest block")
         self.config = config
         self.blocks: list[DiscriminatorBlock] = []  # the same modules as the attributes below, finest first
         layers = 0

@@ -312,10 +312,14 @@ def test_a_discriminator_refuses_what_is_not_its_picture():
         judge(torch.zeros(1, 3, 8, 8))
     with pytest.raises(ValueError, match="c must be"):
         judge(torch.zeros(1, 3, 16, 16))
-    with pytest.raises(ValueError, match="8 px"):
-        Discriminator(small_discriminator(img_resolution=4))
-    with pytest.raises(ValueError, match="must divide"):
-        Discriminator(small_discriminator(mbstd_num_channels=3))
+
+
+def test_bounds_of_a_discriminator():
+    with pytest.raises(ValidationError, match="8 px"):
+        small_discriminator(img_resolution=4)
+    with pytest.raises(ValidationError, match="it must divide the 8 channels"):
+        small_discriminator(mbstd_num_channels=3)
+    Discriminator(small_discriminator(mbstd_num_channels=0))
 
 
 @pytest.mark.parametrize(
@@ -332,6 +336,7 @@ def test_a_discriminator_refuses_what_is_not_its_picture():
         {"resample_filter": ()},
         {"w_dim": 10**6},
         {"mapping_layers": 0},
+        {"z_dim": 0},
         {"unknown": 1},
     ],
 )
