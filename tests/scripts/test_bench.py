@@ -44,6 +44,7 @@ def rows(printed: str) -> list[list[str]]:
         "planets.py",
         "stylegan.py",
         "stylegan_pickle.py",
+        "stylegan_walk.py",
         "service.py",
         "streams.py",
     ],
