@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -15,13 +16,13 @@ import torch
 from PIL import Image
 
 from engines import images
-from engines.base import BadInput, Context, Output, network_sha256
+from engines.base import BadInput, Context, OutOfMemory, Output, Transient, network_sha256
 from engines.films import FILMS
 from engines.interpolation import linear, spherical, steps
 from engines.stylegan.network import Drawing, Network
 from engines.stylegan.spec import SHIPPED, StyleganParams, decode_w, encode_w
 from engines.stylegan.styles import Origin, class_number, mapped, mixed, origin
-from engines.torch_device import choose_device, device_label
+from engines.torch_device import choose_device, device_label, is_out_of_memory, release_memory
 
 Floats = npt.NDArray[np.float32]
 
@@ -32,6 +33,10 @@ WEIGHTS = Path(__file__).parent / "weights"
 _MEMORY = 2 * 2**30
 #: Pixels of a film that is kept as whole pictures (WebP, ZIP) until it ends.
 _KEPT_PIXELS = 2**28
+#: Pixels of the pictures of a contact sheet. Pillow warns of files a third larger, and WebP has a limit too.
+_SHEET_PIXELS = 2**26
+#: The side, in pixels, of what a progress display shows.
+_PREVIEW = 512
 #: Bytes of a film's checkpoint above which none is made: storing it would take longer than it saves.
 _CHECKPOINT = 2**28
 
@@ -53,10 +58,33 @@ class Engine:
         """Nothing: a network is read by the first job that needs it."""
 
     def run(self, params: StyleganParams, context: Context) -> Iterator[Output]:
-        """The pictures, the sheet or the film. Raises EngineError for what the network cannot do."""
+        """The pictures, the sheet or the film.
+
+        Raises EngineError for what the network cannot do, and OutOfMemory; Transient, where there may be room
+        now that other networks are gone.
+        """
+        try:
+            yield from self._made(params, context)
+            return
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Outside the except block, whose traceback would keep the job's tensors.
+        others = len(self._networks) > 1
+        self._networks.clear()
+        release_memory(self._device)
+        if others:
+            raise Transient("memory was full of other networks")
+        raise OutOfMemory("the pictures of this network do not fit into this machine's memory")
+
+    def _made(self, params: StyleganParams, context: Context) -> Iterator[Output]:
+        context.progress(0.0, "reading the network")
         job = _Job(params, self._network(params.network, context))
+        context.progress(0.0, "drawing")
         if params.walk is not None:
             yield _film(job, context)
+        elif params.grid:
+            yield _sheet(job, context)
         else:
             yield from _pictures(job, context)
 
@@ -67,6 +95,9 @@ class Engine:
             path = WEIGHTS / f"{ref}.safetensors" if ref in SHIPPED else context.network(ref)
             self._networks[key] = Network(path, self._device)
         self._networks.move_to_end(key)
+        for other, network in self._networks.items():
+            if other != key:
+                network.rest()
         while len(self._networks) > 1 and sum(net.bytes for net in self._networks.values()) > _MEMORY:
             self._networks.popitem(last=False)
         return self._networks[key]
@@ -80,6 +111,8 @@ class _Job:
         config = network.config
         wanted = class_number(params.label, config, network.classes)
         seeds = [] if params.points is not None else params.chosen_seeds()
+        if config.img_channels == 4 and (params.walk or params.format) in ("mp4", "jpeg"):
+            raise BadInput("this network's pictures are transparent, which jpeg and mp4 cannot be")
         self.origins = [origin(seed, config, wanted) for seed in seeds]
         #: (N, w_dim) of each picture.
         self.w = self._points() if params.points is not None else self._mapped(self.origins)
@@ -150,31 +183,53 @@ class _Job:
 
 
 def _pictures(job: _Job, context: Context) -> Iterator[Output]:
-    """A file each, or one sheet."""
-    params, count = job.params, len(job.w)
-    kind, suffix = images.MEDIA_TYPES[params.format], images.SUFFIXES[params.format]
-    seeds = [one.seed for one in job.origins] or [params.seed or 0] * count
-    drawings = (job.drawing(w, seed, 0) for w, seed in zip(job.w, seeds, strict=True))
-    made: list[Image.Image] = []
-    context.progress(0.0, "drawing")
-    for picture in job.draw(drawings):
-        made.append(picture)
-        context.progress(
-            len(made) / count,
-            f"picture {len(made)} of {count}",
-            preview=lambda: images.preview(images.contact_sheet(made)),
-        )
-    if params.grid:
-        meta = job.meta() | {"pictures": [job.about(number) for number in range(count)]}
-        yield Output(
-            f"grid.{suffix}", kind, images.encode(images.contact_sheet(made), params.format, meta), meta
-        )
-        return
-    for number, picture in enumerate(made):
+    """A file each, handed over as it is drawn."""
+    params = job.params
+    names: set[str] = set()
+    for number, picture in enumerate(_drawn(job, context)):
         w = encode_w([float(value) for value in job.w[number]])
         meta = job.meta() | job.about(number) | {"w": w}
         name = f"seed-{job.origins[number].seed:04}" if job.origins else f"point-{number:04}"
-        yield Output(f"{name}.{suffix}", kind, images.encode(picture, params.format, meta), meta)
+        if name in names:  # a seed may be asked for twice
+            name = f"{name}-{number:04}"
+        names.add(name)
+        data = images.encode(picture, params.format, meta)
+        yield Output(
+            f"{name}.{images.SUFFIXES[params.format]}", images.MEDIA_TYPES[params.format], data, meta
+        )
+
+
+def _sheet(job: _Job, context: Context) -> Output:
+    """All pictures on one."""
+    params, count, side = job.params, len(job.w), job.network.config.img_resolution
+    if count * side**2 > _SHEET_PIXELS:
+        most = _SHEET_PIXELS // side**2
+        raise BadInput(f"a sheet has room for {most} pictures of {side} pixels, not for {count}")
+    sheet = images.contact_sheet(list(_drawn(job, context)))
+    meta = job.meta() | {"pictures": [job.about(number) for number in range(count)]}
+    return Output(
+        f"grid.{images.SUFFIXES[params.format]}",
+        images.MEDIA_TYPES[params.format],
+        images.encode(sheet, params.format, meta),
+        meta,
+    )
+
+
+def _drawn(job: _Job, context: Context) -> Iterator[Image.Image]:
+    """The pictures of the job, with reports, for which small ones are kept."""
+    count = len(job.w)
+    seeds = [one.seed for one in job.origins] or [job.params.seed or 0] * count
+    drawings = (job.drawing(w, seed, 0) for w, seed in zip(job.w, seeds, strict=True))
+    side = min(_PREVIEW // math.ceil(math.sqrt(count)), job.network.config.img_resolution)
+    seen: list[Image.Image] = []
+    for number, picture in enumerate(job.draw(drawings), 1):
+        seen.append(picture.resize((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0))
+        context.progress(
+            number / count,
+            f"picture {number} of {count}",
+            preview=lambda: images.preview(images.contact_sheet(seen)),
+        )
+        yield picture
 
 
 def _film(job: _Job, context: Context) -> Output:

@@ -80,10 +80,13 @@ def mixed(ws: Tensor, others: dict[str, Tensor], config: GeneratorConfig) -> Ten
     """(num_ws, w_dim) with the styles of some ranges from other ws, (num_ws, w_dim) each.
 
     A block's styles are those of its convolutions; the last colour layer goes with the finest.
+    Raises BadInput for a range that the network's pictures are too small for.
     """
     ws = ws.clone()
     for name, other in others.items():
         coarsest, finest = RANGES[name]
+        if config.img_resolution < coarsest:
+            raise BadInput(f"pictures of {config.img_resolution} pixels have no {name} styles to mix")
         rows = [row for row, side in enumerate(_sides(config)) if coarsest <= side <= finest]
         ws[rows] = other[rows]
     return ws

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from engines import images
-from engines.base import BadInput, Interrupted
+from engines.base import BadInput, Interrupted, OutOfMemory, Transient
 from engines.stylegan import network_file
 from engines.stylegan.config import GeneratorConfig
 from engines.stylegan.engine import Engine
@@ -48,6 +48,7 @@ def networks(tmp_path_factory) -> dict[str, Path]:
         "plain": written(folder, "plain", PLAIN),
         "classes": written(folder, "classes", CLASSES, classes=("rose", "lily", "oak")),
         "grey": written(folder, "grey", GREY),
+        "transparent": written(folder, "transparent", GREY.model_copy(update={"img_channels": 4})),
         "wide": written(folder, "wide", PLAIN.model_copy(update={"img_channels": 5})),
         "meanless": written(folder, "meanless", PLAIN.model_copy(update={"w_avg_beta": None})),
     }
@@ -159,6 +160,9 @@ def test_classes_go_by_number_and_by_name(engine, context):
         ({"network": "meanless"}, "truncation must be 1"),
         ({"points": [encode_w([0.0] * 25)]}, "24 numbers"),
         ({"walk": "zip", "count": 64, "frames": 1100}, "too many for zip"),
+        ({"network": "grey", "mix": {"fine": 1}}, "no fine styles"),
+        ({"network": "transparent", "format": "jpeg"}, "jpeg and mp4"),
+        ({"network": "transparent", "walk": "mp4"}, "jpeg and mp4"),
     ],
 )
 def test_what_a_network_cannot_do_is_said(engine, context, wanted, reason):
@@ -177,6 +181,49 @@ def test_grey_networks_and_sheets(engine, context):
 def test_files_of_every_kind(engine, context, kind):
     (output,) = engine.run(params(format=kind), context())
     assert Image.open(io.BytesIO(output.data)).format == kind.upper()
+
+
+def test_transparent_pictures_walk_in_what_can_be_transparent(engine, context):
+    (film,) = engine.run(params(network="transparent", walk="webp", format="jpeg", frames=2), context())
+    with Image.open(film.data) as opened:
+        assert (opened.n_frames, opened.mode) == (4, "RGBA")
+
+
+def test_a_sheet_that_is_too_large_is_refused_before_it_is_drawn(engine, context, monkeypatch):
+    monkeypatch.setattr("engines.stylegan.engine._SHEET_PIXELS", 4 * 64**2)
+    assert len(drawn(engine, context, count=4, grid=True)) == 1
+    refused = context()
+    with pytest.raises(BadInput, match="room for 4 pictures of 64 pixels, not for 5"):
+        list(engine.run(params(count=5, grid=True), refused))
+    assert [report.message for report in refused.reports] == ["reading the network", "drawing"]
+
+
+def test_a_seed_may_be_asked_for_twice(engine, context):
+    outputs = list(engine.run(params(seeds=[1, 2, 1]), context()))
+    assert [output.name for output in outputs] == ["seed-0001.png", "seed-0002.png", "seed-0001-0002.png"]
+    assert np.array_equal(pixels(outputs[0].data), pixels(outputs[2].data))
+
+
+def test_pictures_are_handed_over_as_they_are_drawn(engine, context):
+    looked = context()
+    outputs = engine.run(params(count=3), looked)
+    assert next(outputs).name == "seed-0003.png"
+    assert looked.reports[-1].message == "picture 1 of 3"
+
+
+def test_memory_that_runs_out_is_said_and_given_back(context, monkeypatch):
+    engine = Engine(torch.device("cpu"))
+    list(engine.run(params(network="grey"), context()))
+
+    def full(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    monkeypatch.setattr("engines.stylegan.fast.FastSynthesis._drawn", full)
+    with pytest.raises(Transient, match="other networks"):
+        list(engine.run(params(), context()))
+    assert engine.loaded == ()
+    with pytest.raises(OutOfMemory, match="do not fit"):
+        list(engine.run(params(), context()))
 
 
 def frames_of(data: Path) -> list[np.ndarray]:
@@ -277,4 +324,4 @@ def test_progress_grows_and_shows_pictures(engine, context):
     list(engine.run(params(count=4), looked))
     fractions = [report.fraction for report in looked.reports]
     assert fractions == sorted(fractions)
-    assert pixels(looked.previews[-1]).ndim == 3
+    assert pixels(looked.previews[-1]).shape == (2 * 68 + 4, 2 * 68 + 4, 3)
