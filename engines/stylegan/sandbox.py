@@ -41,7 +41,7 @@ class SandboxLimits:
     #: Memory of its own, beyond the mapped file.
     memory_bytes: int = 2**30
     cpu_seconds: int = 60
-    #: On the clock.
+    #: On the clock: what a busy machine or a slow disk may make of them.
     seconds: float = 300.0
 
 
@@ -87,7 +87,7 @@ def convert(
 
 
 def _run(request: dict[str, Any], seconds: float, tick: Callable[[], None] | None) -> tuple[int, bytes]:
-    """The child's exit status and what it wrote. Raises BadNetwork when its time was over."""
+    """The child's exit status and what it wrote. Raises Transient when its time was over."""
     # The answer goes to a file: a pipe could be filled without end, or block the child.
     with tempfile.TemporaryFile() as answer:
         try:
@@ -102,7 +102,8 @@ def _run(request: dict[str, Any], seconds: float, tick: Callable[[], None] | Non
                     break
                 except subprocess.TimeoutExpired:
                     if time.monotonic() > end:
-                        raise BadNetwork(f"reading it took more than {seconds:g} seconds") from None
+                        # A file that is too much work runs into the limit of processor time before.
+                        raise Transient(f"the conversion took more than {seconds:g} seconds") from None
                 if tick:
                     tick()
         finally:
@@ -153,8 +154,11 @@ def _answered(status: int, answer: bytes) -> None:
             raise BadNetwork(_printable(why))
         case {"failed": str() as why}:
             raise Transient(f"the conversion failed: {_printable(why)}")
-    if status in (-signal.SIGXCPU, -signal.SIGKILL):
-        raise BadNetwork("reading it took more time or memory than a network needs")
+    if status == -signal.SIGXCPU:
+        raise BadNetwork("reading it took more time than a network needs")
+    if status == -signal.SIGKILL:
+        # Its own limits end it otherwise; this was the machine, which ran out of memory, or its operator.
+        raise Transient("the conversion was killed: this machine may be short of memory")
     raise BadNetwork("reading it failed: this is no network that could be used")
 
 

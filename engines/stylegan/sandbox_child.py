@@ -31,13 +31,26 @@ _REFUSED = (
     "pty.",
     "ctypes.",
     "pickle.find_class",
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.mkdir",
+    "os.link",
+    "os.symlink",
+    "os.truncate",
+    "os.chmod",
+    "os.chown",
 )
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+#: What may be read besides the network: modules, which libraries import late, and whose lines an error shows.
+_MODULES = (".py", ".pyc")
 
 #: What the interpreter and its libraries have mapped besides: code, arenas, address space that is never used.
 _ADDRESSES = 2**30
 _OPEN_FILES = 32
+#: Seconds between the signal that ends a child by its processor time and the kernel's own kill.
+_CPU_GRACE = 5
 
 
 def main(request: dict[str, Any]) -> dict[str, Any]:
@@ -61,19 +74,26 @@ def restrict(request: dict[str, Any]) -> None:
     files, memory, seconds = request["file_bytes"], request["memory_bytes"], request["cpu_seconds"]
     for kind, limit in (
         (resource.RLIMIT_CORE, 0),
+        # Neither processes nor threads, whoever asks for them; root alone is not held by it.
+        (resource.RLIMIT_NPROC, 0),
         (resource.RLIMIT_NOFILE, _OPEN_FILES),
         (resource.RLIMIT_FSIZE, files),
-        (resource.RLIMIT_CPU, seconds),
         (resource.RLIMIT_DATA, memory),
         (resource.RLIMIT_AS, memory + files + _ADDRESSES),
     ):
         resource.setrlimit(kind, (limit, limit))
-    target = request["target"]
+    # Two limits: with one, the kernel would kill, and that looks like a machine without memory.
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + _CPU_GRACE))
+    source, target = request["source"], request["target"]
+
+    def may_open(path: Any, flags: int) -> bool:
+        if flags & _WRITING:
+            return bool(path == target)
+        return path in (source, target) or str(path).endswith(_MODULES)
 
     def audit(event: str, arguments: tuple[Any, ...]) -> None:
         # `open` comes with a path, a mode and flags.
-        writes = event == "open" and arguments[2] & _WRITING and arguments[0] != target
-        if writes or event.startswith(_REFUSED):
+        if event.startswith(_REFUSED) or (event == "open" and not may_open(arguments[0], arguments[2])):
             raise PermissionError(f"{event} is refused while a network is read")
 
     sys.addaudithook(audit)
