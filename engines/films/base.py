@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
@@ -57,19 +59,65 @@ def segment_length(rate: Fraction) -> int:
     return max(1, round(rate * SEGMENT_SECONDS))
 
 
-def joined(blobs: list[bytes]) -> bytes:
-    """Some byte strings as one."""
-    return b"".join(part for blob in blobs for part in (_LENGTH.pack(len(blob)), blob))
+class Segments:
+    """Finished segments, in a file that has no name: a long film is larger than memory.
+
+    One thread may add while another reads.
+    """
+
+    def __init__(self, state: bytes = b"") -> None:
+        """`state`: what `state` gave. Raises ValueError for anything else."""
+        self._places = _places(state)
+        self._size = sum(length for _, length in self._places)
+        self._lock = threading.Lock()
+        self._file = tempfile.TemporaryFile(prefix="atelier-film-")  # noqa: SIM115  # lives as long as this
+        self._file.write(state)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """One after the other, each read when it is its turn."""
+        return map(self.__getitem__, range(len(self)))
+
+    def __getitem__(self, number: int) -> bytes:
+        start, length = self._places[number]
+        with self._lock:
+            self._file.seek(start)
+            return self._file.read(length)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all."""
+        return self._size
+
+    def add(self, segment: bytes) -> None:
+        """Append one. Raises OSError where the disk is full."""
+        with self._lock:
+            start = self._file.seek(0, 2) + _LENGTH.size
+            self._file.write(_LENGTH.pack(len(segment)) + segment)
+            self._places.append((start, len(segment)))
+            self._size += len(segment)
+
+    def state(self) -> bytes:
+        """All of them, for a checkpoint."""
+        with self._lock:
+            self._file.seek(0)
+            return self._file.read()
+
+    def close(self) -> None:
+        """Give the disk's room back."""
+        self._file.close()
 
 
-def parted(data: bytes) -> list[bytes]:
-    """What `joined` put together. Raises ValueError for anything else."""
-    blobs, place = [], 0
-    while place < len(data):
+def _places(state: bytes) -> list[tuple[int, int]]:
+    """(where it begins, bytes) of each segment."""
+    places, place = [], 0
+    while place < len(state):
         start = place + _LENGTH.size
-        end = start + _LENGTH.unpack(data[place:start])[0] if start <= len(data) else start
-        if end > len(data):
+        end = start + _LENGTH.unpack(state[place:start])[0] if start <= len(state) else start
+        if end > len(state):
             raise ValueError("the checkpoint of a film ends in the middle of a segment")
-        blobs.append(data[start:end])
+        places.append((start, end - start))
         place = end
-    return blobs
+    return places

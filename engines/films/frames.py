@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 from PIL import Image
 
 from engines import images
-from engines.films.base import joined, parted
+from engines.films.base import Segments
 
 _WEBP_QUALITY = 85
 #: WebP container specification (RFC 9649): what a file, and a frame, may have.
@@ -28,7 +28,7 @@ class _Frames(ABC):
     def __init__(self, rate: Fraction, state: bytes | None = None) -> None:
         """See `engines.films.base.Film`."""
         self._rate = rate
-        self._frames = parted(state or b"")
+        self._frames = Segments(state or b"")
 
     @property
     def done(self) -> int:
@@ -38,21 +38,21 @@ class _Frames(ABC):
     @property
     def size(self) -> int:
         """Bytes of all frames."""
-        return sum(map(len, self._frames))
+        return self._frames.size
 
     def add(self, frame: Image.Image) -> None:
         """Encode the next frame."""
-        self._frames.append(self._encoded(frame))
+        self._frames.add(self._encoded(frame))
 
     def state(self) -> bytes:
         """All frames."""
-        return joined(self._frames)
+        return self._frames.state()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._frames.clear()
+        self._frames.close()
 
     @abstractmethod
     def _encoded(self, frame: Image.Image) -> bytes: ...
@@ -85,20 +85,17 @@ class WebP(_Frames):
         size = _three(width - 1) + _three(height - 1)
         ends = [round(1000 * number / self._rate) for number in range(len(self._frames) + 1)]
         exif = images.exif_record(metadata).tobytes().removeprefix(b"Exif\0\0")
-        parts = [
-            _chunk(b"VP8X", bytes([flags, 0, 0, 0]) + size),
-            _chunk(b"ANIM", bytes(6)),  # black and transparent behind it; for ever
-            *(
-                _chunk(
-                    b"ANMF", bytes(6) + size + _three(end - start) + bytes([_DO_NOT_BLEND]) + _image(frame)
-                )
-                for frame, start, end in zip(self._frames, ends, ends[1:], strict=False)
-            ),
-            _chunk(b"EXIF", exif),
-        ]
         with target.open("wb") as file:
-            file.write(b"RIFF" + struct.pack("<I", 4 + sum(map(len, parts))) + b"WEBP")
-            file.writelines(parts)
+            file.write(b"RIFF" + bytes(4) + b"WEBP")
+            file.write(_chunk(b"VP8X", bytes([flags, 0, 0, 0]) + size))
+            file.write(_chunk(b"ANIM", bytes(6)))  # black and transparent behind it; for ever
+            for frame, start, end in zip(self._frames, ends, ends[1:], strict=False):
+                about = bytes(6) + size + _three(end - start) + bytes([_DO_NOT_BLEND])
+                file.write(_chunk(b"ANMF", about + _image(frame)))
+            file.write(_chunk(b"EXIF", exif))
+            length = file.tell() - 8
+            file.seek(4)
+            file.write(struct.pack("<I", length))
 
 
 class Zip(_Frames):
@@ -114,11 +111,14 @@ class Zip(_Frames):
 
     def finish(self, target: Path, metadata: Mapping[str, Any]) -> None:
         """Write the archive, with `metadata.json` in it. No times in it: the same frames, the same file."""
-        files = {f"frame-{number:05}.png": frame for number, frame in enumerate(self._frames)}
-        files["metadata.json"] = images.record(metadata).encode()
         with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-            for name, data in files.items():
-                archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
+            for number, frame in enumerate(self._frames):
+                archive.writestr(_timeless(f"frame-{number:05}.png"), frame)
+            archive.writestr(_timeless("metadata.json"), images.record(metadata).encode())
+
+
+def _timeless(name: str) -> zipfile.ZipInfo:
+    return zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
 
 
 def _three(value: int) -> bytes:

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from engines import images
-from engines.films.base import joined, parted, segment_length
+from engines.films.base import Segments, segment_length
 
 #: Constant rate factor 18 is commonly called visually lossless. The same frames are to give the same film: so
 #: the count of threads, on which x264's result depends, is fixed, and its macroblock tree is off, with which
@@ -36,11 +36,13 @@ class Mp4:
         self._rate = rate
         self._length = segment_length(rate)
         #: Each a small MP4 file of its own.
-        self._segments = parted(state or b"")
+        self._segments = Segments(state or b"")
         self._done = len(self._segments) * self._length
         self._size: tuple[int, int] | None = None
         self._frames: queue.Queue[Image.Image | None] = queue.Queue(_WAITING)
         self._failure: Exception | None = None
+        #: Whether the thread came to the last frame.
+        self._encoded = False
         self._thread = threading.Thread(target=self._encode, name="mp4", daemon=True)
         self._thread.start()
 
@@ -52,30 +54,29 @@ class Mp4:
     @property
     def size(self) -> int:
         """Bytes of the finished segments."""
-        return sum(map(len, self._segments))
+        return self._segments.size
 
     def add(self, frame: Image.Image) -> None:
         """Take the next frame. Raises ValueError for one of another size, and what the encoder raised."""
         self._size = self._size or frame.size
         if frame.size != self._size:
             raise ValueError(f"a frame of {frame.size} in a film of {self._size}")
-        while self._failure is None:
+        while self._thread.is_alive():
             try:
-                self._frames.put(frame, timeout=1.0)
+                self._frames.put(frame, timeout=0.1)
                 return
             except queue.Full:
                 continue
-        raise self._failure
+        self._ended_well()
 
     def state(self) -> bytes:
         """The finished segments."""
-        return joined(list(self._segments))
+        return self._segments.state()
 
     def finish(self, target: Path, metadata: Mapping[str, Any]) -> None:
         """Join the segments. The index comes first in the file, so that it plays while it loads."""
         self._stop()
-        if self._failure is not None:
-            raise self._failure
+        self._ended_well()
         options = {"movflags": "faststart+use_metadata_tags"}
         with av.open(str(target), "w", format="mp4", options=options) as film:
             film.metadata["comment"] = images.record(metadata)
@@ -98,6 +99,14 @@ class Mp4:
 
     def __exit__(self, *_: object) -> None:
         self._stop()
+        self._segments.close()
+
+    def _ended_well(self) -> None:
+        """Raises what the encoder raised, or RuntimeError where its thread broke down in another way."""
+        if self._failure is not None:
+            raise self._failure
+        if not self._encoded:
+            raise RuntimeError("the encoder broke down; its thread has said how")
 
     def _stop(self) -> None:
         while self._thread.is_alive():
@@ -113,6 +122,7 @@ class Mp4:
             frame = self._frames.get()
             while frame is not None:
                 frame = self._segment(frame)
+            self._encoded = True
         except (OSError, ValueError, av.FFmpegError) as error:
             self._failure = error
 
@@ -131,7 +141,7 @@ class Mp4:
                 count += 1
                 frame = self._frames.get()
             container.mux(stream.encode(None))
-        self._segments.append(out.getvalue())
+        self._segments.add(out.getvalue())
         if count == self._length:
             self._done += count
         return frame

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import tracemalloc
 import zipfile
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from engines.films import FILMS, mp4
-from engines.films.base import joined, parted, segment_length
+from engines.films.base import Segments, segment_length
 from engines.films.frames import WebP
 from engines.films.mp4 import Mp4
 from engines.images import read_metadata
@@ -84,7 +86,11 @@ def test_an_mp4_s_checkpoint_holds_what_was_encoded(tmp_path):
             film.add(frame)
         film.finish(tmp_path / "film.mp4", {})
         state = film.state()
-    with Mp4(rate, joined(parted(state)[:2])) as again:
+    with closing(Segments(state)) as whole, closing(Segments()) as part:
+        for segment in list(whole)[:2]:
+            part.add(segment)
+        state = part.state()
+    with Mp4(rate, state) as again:
         assert again.done == 48
 
 
@@ -150,23 +156,58 @@ def add_for_ever(film: Mp4) -> None:
         film.add(Image.new("RGB", (64, 64)))
 
 
+def test_an_encoder_that_breaks_down_does_not_leave_its_film_waiting(monkeypatch):
+    monkeypatch.setattr("threading.excepthook", lambda _: None)  # the default one prints what broke
+
+    def broken(_):
+        raise MemoryError
+
+    monkeypatch.setattr(mp4, "_even", broken)
+    with Mp4(Fraction(12)) as film, pytest.raises(RuntimeError, match="broke down"):
+        add_for_ever(film)
+
+
 @given(st.lists(st.binary(max_size=40), max_size=6))
-def test_blobs_come_back(blobs):
-    assert parted(joined(blobs)) == blobs
+def test_segments_come_back(blobs):
+    with closing(Segments()) as segments:
+        for blob in blobs:
+            segments.add(blob)
+        with closing(Segments(segments.state())) as again:
+            assert list(again) == list(segments) == blobs
+            assert again.size == sum(map(len, blobs))
 
 
 @settings(max_examples=200)
 @given(st.binary(max_size=60))
 def test_what_is_no_checkpoint_is_refused_or_read(data):
     try:
-        blobs = parted(data)
+        segments = Segments(data)
     except ValueError:
         return
-    assert joined(blobs) == data
+    with closing(segments):
+        assert segments.state() == data
+        assert segments.size + 8 * len(segments) == len(data)
+
+
+def test_a_long_film_does_not_fill_memory(tmp_path):
+    frame = Image.effect_noise((512, 512), 90)
+    tracemalloc.start()
+    try:
+        with FILMS["zip"](Fraction(24)) as film:
+            for _ in range(40):
+                film.add(frame)
+            film.finish(tmp_path / "film.zip", {})
+            size = film.size
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert size > 8_000_000
+    assert peak < size / 4
 
 
 def test_frames_of_a_webp_need_no_more_than_themselves():
-    film = WebP(Fraction(10))
-    film.add(Image.new("RGB", (8, 8)))
-    assert film.done == 1
-    assert len(parted(film.state())) == 1
+    with WebP(Fraction(10)) as film:
+        film.add(Image.new("RGB", (8, 8)))
+        assert film.done == 1
+        with closing(Segments(film.state())) as kept:
+            assert len(kept) == 1
