@@ -31,7 +31,7 @@ RECIPE = "1"
 WEIGHTS = Path(__file__).parent / "weights"
 #: Bytes of networks that stay in memory; the one in use always does.
 _MEMORY = 2 * 2**30
-#: Pixels of a film that is kept as whole pictures (WebP, ZIP) until it ends.
+#: Pixels of a film that consists of whole pictures (WebP, ZIP): it is large, and so are its checkpoints.
 _KEPT_PIXELS = 2**28
 #: Pixels of the pictures of a contact sheet. Pillow warns of files a third larger, and WebP has a limit too.
 _SHEET_PIXELS = 2**26

@@ -103,7 +103,8 @@ class StyleganParams(Params):
     )
     noise: Literal["const", "random", "none"] = Field(
         default="const",
-        description="The fine grain: the network's own, drawn anew for each picture, or none.",
+        description="The fine grain: the network's own, drawn by each picture's seed (for points: by the "
+        "job's), or none.",
     )
     mix: (
         Annotated[dict[Literal["coarse", "middle", "fine"], Seed], Field(min_length=1, max_length=3)] | None
