@@ -31,6 +31,8 @@ VERSION = "1"
 
 #: A 1024 px network's header is 25 kB.
 _LONGEST_HEADER = 2**20
+#: A length below it begins a safetensors file, if of something else: a pickle's first eight bytes are more.
+_LONGEST_OF_ANY = 2**27
 _MOST_CLASSES = 65_536
 _TYPES: dict[str, np.dtype[np.floating]] = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4")}
 _METADATA = "__metadata__"
@@ -113,8 +115,8 @@ def read(path: Path) -> tuple[GeneratorConfig, dict[str, Floats]]:
 
 
 def begins_like_one(first: bytes) -> bool:
-    """Whether these are the first nine bytes of a safetensors file of ours, and not of a pickle."""
-    return first[8:9] == b"{" and int.from_bytes(first[:8], "little") <= _LONGEST_HEADER
+    """Whether these are the first nine bytes of a safetensors file, and not of a pickle."""
+    return first[8:9] == b"{" and int.from_bytes(first[:8], "little") <= _LONGEST_OF_ANY
 
 
 def read_header(path: Path) -> Header:
@@ -159,6 +161,8 @@ def _read_header(stream: BinaryIO) -> Header:
     size = stream.seek(0, 2)
     stream.seek(0)
     length = int.from_bytes(stream.read(8), "little")
+    if _LONGEST_HEADER < length <= min(_LONGEST_OF_ANY, size - 8):
+        raise BadNetwork(f"its header has {length:,} bytes; this is a safetensors file of something else")
     if not 2 <= length <= min(_LONGEST_HEADER, size - 8):
         raise BadNetwork("this is not a safetensors file, or it was cut off")
     said = _object(stream.read(length))

@@ -123,7 +123,11 @@ def test_what_begins_like_one(file: Path) -> None:
     assert network_file.begins_like_one(file.read_bytes()[:9])
     # A header of 1152 bytes begins with the first two bytes of a pickle.
     assert network_file.begins_like_one((0x0480).to_bytes(8, "little") + b"{")
+    assert network_file.begins_like_one((2**24).to_bytes(8, "little") + b"{"), (
+        "somebody else's, of many tensors"
+    )
     assert not network_file.begins_like_one(b"\x80\x03}q\0(X{\0{")
+    assert not network_file.begins_like_one(b"\x80\x04\x95\x10\0\0\0\0{\0")
     assert not network_file.begins_like_one(b"")
 
 
@@ -154,6 +158,13 @@ def test_headers_that_are_none(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "n"
     path.write_bytes(len(text).to_bytes(8, "little") + text)
     assert "its header is not" in refusal(path)
+
+
+def test_somebody_else_s_safetensors_with_a_long_header(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes((2**21).to_bytes(8, "little") + b"{" + b" " * 2**21)
+    with pytest.raises(BadNetwork, match="safetensors file of something else"):
+        network_file.read(path)
 
 
 def test_somebody_else_s_safetensors(tmp_path: Path) -> None:
