@@ -62,8 +62,8 @@ class NetworkCache:
     def __init__(self, folder: Path, budget: int) -> None:
         self._folder = folder
         self._budget = budget
-        #: (inode, size) of files that this process has read and found to be what they are named.
-        self._verified: set[tuple[int, int]] = set()
+        #: (hash, inode, size) of files that this process has read and found to be what they are named.
+        self._verified: set[tuple[str, int, int]] = set()
 
     def hold(self, sha256: str, key: str, size: int, storage: Storage) -> Kept:
         """The file of this hash, fetched from `key` of the store if it is not here; the caller releases it.
@@ -96,21 +96,24 @@ class NetworkCache:
                 descriptor = os.open(path, _READ)
             except FileNotFoundError:
                 return None
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
-            if not _is_still(path, descriptor):  # removed before we had the lock
-                os.close(descriptor)
-                return None
-            if not self._verify(descriptor, sha256):
-                _log.warning("network_damaged_on_disk", sha256=sha256)
-                path.unlink(missing_ok=True)
-                os.close(descriptor)
-                return None
-            os.utime(descriptor)  # it was used just now
-        return Kept(path, descriptor)
+            kept = Kept(path, descriptor)
+            # A disk that fails must not leave the lock behind: nobody could ever remove the file.
+            with _released_on_error(kept):
+                fcntl.flock(descriptor, fcntl.LOCK_SH)
+                if not _is_still(path, descriptor):  # removed before we had the lock
+                    kept.release()
+                    return None
+                if not self._verify(descriptor, sha256):
+                    _log.warning("network_damaged_on_disk", sha256=sha256)
+                    path.unlink(missing_ok=True)
+                    kept.release()
+                    return None
+                os.utime(descriptor)  # it was used just now
+        return kept
 
     def _verify(self, descriptor: int, sha256: str) -> bool:
         found = os.fstat(descriptor)
-        known = (found.st_ino, found.st_size)
+        known = (sha256, found.st_ino, found.st_size)
         if known not in self._verified:
             with os.fdopen(os.dup(descriptor), "rb") as stream:
                 if hashlib.file_digest(stream, "sha256").hexdigest() != sha256:
@@ -145,7 +148,7 @@ class NetworkCache:
                 if not fetched:
                     os.close(descriptor)
                     part.unlink(missing_ok=True)
-        self._verified.add((os.fstat(descriptor).st_ino, size))
+        self._verified.add((sha256, os.fstat(descriptor).st_ino, size))
         _log.info("network_fetched", sha256=sha256, bytes=size)
         return Kept(path, descriptor)
 
@@ -182,6 +185,15 @@ class NetworkCache:
         finally:
             os.close(lock)
         return True
+
+
+@contextmanager
+def _released_on_error(kept: Kept) -> Iterator[None]:
+    try:
+        yield
+    except OSError:
+        kept.release()
+        raise
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import io
 import os
@@ -179,6 +181,20 @@ def test_what_was_damaged_on_the_disk_is_fetched_again(cache, store, folder):
     kept = hold(later, store, 0)
     assert kept.path.read_bytes() == network(0)
     kept.release()
+
+
+def test_a_disk_that_fails_leaves_no_lock_behind(cache, store, folder, monkeypatch):
+    kept = hold(cache, store, 0)
+    kept.release()
+    monkeypatch.setattr("workers.networks.hashlib.file_digest", failing)
+    with pytest.raises(NoRoomForNetworks, match="Input/output"):
+        hold(NetworkCache(folder, 3 * SIZE), store, 0)
+    with kept.path.open("rb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def failing(*_given):
+    raise OSError(errno.EIO, "Input/output error")
 
 
 def test_what_a_dead_process_left_half_is_removed(cache, store, folder):
