@@ -25,6 +25,13 @@ from jobs.store import NewArtifact, NewJob
 #: The first bytes are enough to tell what is sent.
 _HEAD = 16
 _MEDIA_TYPE = "application/octet-stream"
+#: What people take for a network, by its first bytes.
+_OTHERS = {
+    b"PK": "This is a ZIP archive, as torch.save writes it; send the .pkl that training wrote.",
+    b"\x1f\x8b": "This is a gzip archive; unpack it first.",
+    b"<": "This is a web page: the download went wrong.",
+    b"version https://": "This is a pointer of Git LFS, not the file itself.",
+}
 #: A header of tensors' names and shapes; more is no network's.
 _MOST_HEADER = 100 * 2**20
 
@@ -65,10 +72,10 @@ def upload_limit(caller: Caller) -> int:
 
 
 def check_request(caller: Caller, wanted: NetworkRequest) -> None:
-    """Whether this upload may begin. Raises Forbidden and TooManyQueued."""
+    """Whether this upload may be taken. Raises Forbidden and TooManyNetworks."""
     if wanted.shared and not caller.admin:
         raise Forbidden("Only an admin key shares a network with everybody.")
-    services().quota.check(caller.user_id)
+    services().networks.check_room(caller.user_id, wanted.name)
 
 
 def receive(
@@ -77,9 +84,8 @@ def receive(
     """Store an upload and accept the job that converts it: `(its row, True)`.
 
     `(the row there is, False)` when the same was sent under this name before. `length` is what the client
-    promised to send, if it did. Raises BadUpload,
-    NetworkTooLarge, NameTaken, ClientDisconnected, Unavailable and StorageUnavailable; then there is no
-    network.
+    promised to send, if it did. Raises BadUpload, NetworkTooLarge, NameTaken, TooManyNetworks,
+    ClientDisconnected, Unavailable and StorageUnavailable; then there is no network.
     """
     coming = _Coming(stream, limit, length)
     head = coming.read(_HEAD)
@@ -163,9 +169,9 @@ def _suffix(head: bytes) -> str:
         return ".pkl"
     if head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= _MOST_HEADER:
         return ".safetensors"
-    if head.startswith(b"PK"):
-        message = "This is a ZIP archive, as torch.save writes it; send the .pkl that training wrote."
-        raise _bad("unknown_network_format", message)
+    for begin, message in _OTHERS.items():
+        if head.startswith(begin):
+            raise _bad("unknown_network_format", message)
     raise _bad("unknown_network_format", "This is neither a .pkl (a pickle) nor a .safetensors.")
 
 

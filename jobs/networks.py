@@ -17,6 +17,7 @@ from sqlalchemy import (
     and_,
     delete,
     exists,
+    func,
     insert,
     or_,
     select,
@@ -28,7 +29,7 @@ from sqlalchemy.exc import IntegrityError
 
 from jobs.clock import now
 from jobs.database import Database
-from jobs.errors import Forbidden, NameTaken, NotFound
+from jobs.errors import Conflict, Forbidden, NameTaken, NotFound
 from jobs.files import add_upload
 from jobs.ids import new_id
 from jobs.models import Cleanup, Job, JobNetwork, Network, NetworkFile
@@ -47,6 +48,16 @@ _UNUSED: ColumnElement[bool] = and_(
         JobNetwork.sha256 == NetworkFile.sha256, Job.id == JobNetwork.job_id, Job.finished_at.is_(None)
     ),
 )
+
+
+#: Networks of one owner. They are kept for ever, and each may have a gibibyte.
+MOST = 100
+
+
+class TooManyNetworks(Conflict):
+    """You have as many networks as one owner may have; delete one first."""
+
+    code = "too_many_networks"
 
 
 @dataclass(frozen=True)
@@ -73,12 +84,19 @@ class NetworkStore:
         """Accept an upload with the job that converts it: `(row, True)`.
 
         `(the row there is, False)` when the owner has sent the same under this name before and it did not
-        fail. One that failed gives way. Raises NameTaken.
+        fail. One that failed gives way. Raises NameTaken and TooManyNetworks.
         """
         try:
             return self.database.write(lambda c: _add(c, new, job))
         except IntegrityError as error:  # one that gives way, and is to be shared now
             raise _shared(new.name) from error
+
+    def check_room(self, owner_id: str, name: str) -> None:
+        """Raises TooManyNetworks where an owner may not have one more, nor has one of this name."""
+        query = select(Network.name).where(Network.owner_id == owner_id)
+        names = self.database.read(lambda c: list(c.execute(query).scalars()))
+        if len(names) >= MOST and name not in names:
+            raise TooManyNetworks
 
     def get(self, network_id: str, viewer_id: str | None = None) -> Row[Any]:
         """One network; with `viewer_id`, only if they may see it. Raises NotFound."""
@@ -188,6 +206,7 @@ def _add(connection: Connection, new: NewNetwork, job: NewJob) -> tuple[Row[Any]
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     adding = dialect.insert(Network).values(id=new.id, owner_id=new.owner_id, name=new.name, **values)
     network_id = new.id
+    theirs = select(func.count()).select_from(Network).where(Network.owner_id == new.owner_id)
     if connection.execute(adding.on_conflict_do_nothing().returning(Network.id)).first() is None:
         before = _in_the_way(connection, new)
         if before.job_id == job.id:
@@ -199,6 +218,8 @@ def _add(connection: Connection, new: NewNetwork, job: NewJob) -> tuple[Row[Any]
         connection.execute(
             again.values(sha256=None, config=None, error_code=None, error_detail=None, **values)
         )
+    elif connection.execute(theirs).scalar_one() > MOST:
+        raise TooManyNetworks
     add_upload(connection, new.file_id, new.owner_id, new.upload)
     accept(connection, replace(job, converts=network_id, inputs=[new.file_id]))
     return _get(connection, network_id, None), True

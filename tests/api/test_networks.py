@@ -330,6 +330,31 @@ def test_too_many_waiting_jobs_are_too_many_conversions(api, admin):
     problem(send(api, "b"), 429, "too_many_queued")
 
 
+def test_who_may_not_send_is_told_before_a_byte_is_read(api, admin):
+    owner = admin.get("/v1/owners").json["owners"][-1]["id"]
+    admin.request("PATCH", f"/v1/owners/{owner}", json={"max_queued": 1})
+    send(api, "a")
+    read = []
+
+    class Watched(io.BytesIO):
+        def read(self, *given):
+            read.append(given)
+            return super().read(*given)
+
+    for kind in ("multipart/form-data; boundary=x", OCTETS):
+        answer = api.post("/v1/networks?name=b", input_stream=Watched(b"x" * 1000), content_type=kind)
+        problem(answer, 429, "too_many_queued")
+    assert read == []
+
+
+def test_too_many_networks(api, monkeypatch):
+    assert send(api, "a").status_code == 202
+    monkeypatch.setattr("jobs.networks.MOST", 1)
+    for way in (send(api, "b"), stream(api, "name=b")):
+        problem(way, 409, "too_many_networks")
+    assert send(api, "a").status_code == 202
+
+
 # --- again, and at once ---------------------------------------------------------------------------
 
 

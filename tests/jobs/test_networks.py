@@ -9,7 +9,7 @@ import pytest
 
 from jobs.errors import Forbidden, NameTaken, NotFound
 from jobs.files import FileStore
-from jobs.networks import NetworkStore, NewNetwork
+from jobs.networks import NetworkStore, NewNetwork, TooManyNetworks
 from jobs.states import NetworkState
 from jobs.store import NewArtifact, NewJob
 from tests.jobs.ageing import pass_days
@@ -188,6 +188,28 @@ def test_another_file_does_not_take_a_name(house):
     with pytest.raises(NameTaken):
         house.add(shared=True)
     assert house.add(of=house.bob)[1], "another owner's names are theirs"
+
+
+def test_an_owner_has_so_many_and_no_more(house, monkeypatch):
+    monkeypatch.setattr("jobs.networks.MOST", 2)
+    first, _ = house.add("a", "a")
+    house.add("b", "b")
+    # a third is refused and leaves nothing, at the door and behind it
+    with pytest.raises(TooManyNetworks):
+        house.networks.check_room(house.ada, "c")
+    with pytest.raises(TooManyNetworks):
+        house.add("c", "c")
+    assert {row.name for row in house.networks.page(house.ada)} == {"a", "b"}
+    assert len(house.store.page(house.ada)) == 2
+    # the same again is none more, and others have their own number
+    house.networks.check_room(house.ada, "a")
+    assert house.add("a", "a")[0].id == first.id
+    house.networks.check_room(house.bob, "c")
+    house.add("c", "c", of=house.bob)
+    # one that went makes room
+    house.networks.delete(first.id, house.ada)
+    house.networks.check_room(house.ada, "c")
+    house.add("c", "c")
 
 
 def test_a_shared_name_is_one_network(house):
