@@ -14,7 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from cli import context, show
 from cli.client import Client, Json
 from cli.commands.run import INTERRUPTED, follow
-from cli.errors import CommandError
+from cli.errors import CommandError, Refused
 
 STATES = ("converting", "ready", "failed")
 
@@ -53,7 +53,7 @@ def add(ctx: click.Context, file: Path, name: str, shared: bool, no_wait: bool, 
         click.echo(made["id"])
         click.echo(f"{made['name']}: {_outcome(made)}", err=True)
     if made["state"] == "failed":
-        raise CommandError(_problem(made))
+        raise CommandError(f"{file} cannot be used: {_problem(made)}")
 
 
 @networks.command(name="list")
@@ -129,9 +129,18 @@ def _send(client: Client, file: Path, name: str, shared: bool) -> Json:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=show.errors(), transient=True) as bar:
         task = bar.add_task(escape(file.name), total=None)
-        return client.add_network(
-            file, name, shared=shared, sent=lambda done, total: bar.update(task, completed=done, total=total)
-        )
+        try:
+            return client.add_network(
+                file,
+                name,
+                shared=shared,
+                sent=lambda done, total: bar.update(task, completed=done, total=total),
+            )
+        except Refused as error:
+            # FILE is an argument here and no option.
+            if any(one.get("field") == "file" for one in error.problem.get("errors") or []):
+                raise CommandError(f"{file} cannot be used: {error.problem['detail']}") from error
+            raise
 
 
 def _wait(client: Client, made: Json) -> Json:

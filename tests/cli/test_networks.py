@@ -120,7 +120,7 @@ def test_without_waiting(house):
 def test_what_cannot_be_converted_says_why_and_fails(house):
     done = house.add(house.file(), "--name", "flowers", fail=True)
     assert done.exit_code == 1
-    assert "This pickle would run code. (bad_network)" in done.stderr
+    assert "style.pkl cannot be used: This pickle would run code. (bad_network)" in done.stderr
     assert "This pickle would run code. (bad_network)" in house.run("show", "flowers").stdout
 
 
@@ -129,6 +129,9 @@ def test_what_cannot_be_converted_says_why_and_fails(house):
     [
         (b"", ("--name", "a"), 1, "empty"),
         (b"PK\x03\x04 torch.save", ("--name", "a"), 1, "torch.save"),
+        (b"<!DOCTYPE html>", ("--name", "a"), 1, "style.pkl cannot be used: This is a web page"),
+        (b"\x1f\x8b\x08 and so on", ("--name", "a"), 1, "unpack it first"),
+        (b"version https://git-lfs.github.com/spec/v1", ("--name", "a"), 1, "Git LFS"),
         (PICKLE * 200, ("--name", "a"), 1, "1,000 bytes"),
         (PICKLE, ("--name", "No Name"), 1, "--name"),
         (PICKLE, ("--name", "a", "--shared"), 1, "admin"),
