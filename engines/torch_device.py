@@ -6,6 +6,7 @@ Owns the environment variable ATELIER_DEVICE: "auto" (the default), "cpu", "cuda
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 import torch
@@ -53,6 +54,14 @@ def channels_last(module: Net) -> Net:
         if parameter.dim() == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     return module
+
+
+def reproducible() -> AbstractContextManager[None]:
+    """On CUDA: convolutions in full float32 where that is asked for, the same ones every time.
+
+    All four are said, for what is left out is not left as it was: cuDNN would be off, and TF32 on.
+    """
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
 
 
 def has_native_bfloat16(device: torch.device) -> bool:

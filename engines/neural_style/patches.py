@@ -35,6 +35,7 @@ from engines.neural_style.colour import luma, sample_pixels, sliced_transport
 from engines.neural_style.pyramid import Size, blur, gradient, level_scales, pad, resize, scaled
 from engines.neural_style.search import CANDIDATE_COST, SUBSET, Search, Tick
 from engines.seeds import generator
+from engines.torch_device import reproducible
 
 #: Queries and keys of one matrix product.
 TILE: Size = (512, 16384)
@@ -131,8 +132,7 @@ def transport(
     Styles come at the size their strokes should have (area H*W for strokes as in the style picture).
     Deterministic for a seed, and bit-identical when continued from any `State` it reported.
     """
-    # On a GPU: descriptors in full float32 precision, and the same result every time.
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+    with reproducible():
         return _Run(content, styles, shares, recipe, seed, tile, resume, report).complete()
 
 

@@ -19,7 +19,7 @@ from engines.chunks import filled_chunks
 from engines.planet_classifier.model import PlanetClassifier
 from engines.planet_classifier.pictures import Floats
 from engines.planet_classifier.spec import CHUNK
-from engines.torch_device import channels_last
+from engines.torch_device import channels_last, reproducible
 
 WEIGHTS = Path(__file__).parent / "weights"
 NAME = "planet_classifier.safetensors"
@@ -82,7 +82,7 @@ class Network:
         """(N, 3, S, S) in 0..1 -> (N, 12) and (N,) logits, on the CPU."""
         worlds, planets = [], []
         for chunk, wanted in filled_chunks(pictures, CHUNK):
-            with torch.inference_mode(), torch.backends.cudnn.flags(deterministic=True, allow_tf32=False):
+            with torch.inference_mode(), reproducible():
                 world, planet = self.model(torch.from_numpy(np.stack(chunk)).to(self.device))
             worlds.append(world[:wanted].cpu())
             planets.append(planet[:wanted].cpu())

@@ -15,7 +15,7 @@ from engines.chunks import filled_chunks
 from engines.planets.fast import FastGenerator
 from engines.planets.latents import Code
 from engines.planets.model import Generator, noise_of
-from engines.torch_device import has_native_bfloat16
+from engines.torch_device import has_native_bfloat16, reproducible
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -50,7 +50,7 @@ class Network:
         generator = self._ready(precision)
         for chunk, wanted in filled_chunks(codes, CHUNK):
             inputs = [torch.from_numpy(np.stack(part)).to(self._device) for part in zip(*chunk, strict=True)]
-            with torch.backends.cudnn.flags(deterministic=True, allow_tf32=False):
+            with reproducible():
                 drawn = (generator(*inputs) + 1.0) * 0.5
             yield from drawn[:wanted].permute(0, 2, 3, 1).cpu().numpy()
 

@@ -26,7 +26,7 @@ from torch import Tensor
 from engines.stylegan.layers import GAIN, SLOPE, Convolution, StyledConvolution, ToRGB, doubled
 from engines.stylegan.model import HALF, Generator, Noise, SynthesisBlock, noise_of
 from engines.stylegan.winograd import Winograd, fits
-from engines.torch_device import has_native_bfloat16
+from engines.torch_device import has_native_bfloat16, reproducible
 
 Precision = Literal["exact", "fast"]
 
@@ -262,8 +262,7 @@ class FastSynthesis:
         self.config.check_ws(tuple(ws.shape))
         ws = ws.to(self.device)
         noises = noise_of(self.config, self._noise, len(ws), noise, random)
-        # Left unsaid, `enabled` is off and `allow_tf32` on: the one slow, the other not float32.
-        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        with reproducible():
             if isinstance(noise, str) and noise != "random" and self.device.type == "cuda":
                 return self._replayed(ws, noise, noises)
             return self._one_by_one(ws, noises) if self.alone else self._drawn(ws, noises)
