@@ -57,8 +57,8 @@ def _filtered(x: Tensor, kernel: Tensor, left: int, right: int, stride: int = 1)
 def _is_slow(x: Tensor) -> bool:
     """Whether filters should avoid strides and padding: with them a CPU is six times slower in 16 bits.
 
-    That is 52 ms against 8 for the gradient of `halved`, with 32 pictures of 32 channels and 64 px, 43 against
-    7 for `doubled`, and 37 against 5 for a filter with a padding of 2.
+    That is 52 ms against 8 for the gradient of `halved`, with 32 pictures of 32 channels and 64 px, 43
+    against 7 for `doubled`, and 37 against 5 for a filter with a padding of 2.
     """
     return x.device.type == "cpu" and x.dtype is torch.bfloat16
 
@@ -105,8 +105,8 @@ def normalised(x: Tensor) -> Tensor:
 def activated(x: Tensor, gain: float, clamp: float | None) -> Tensor:
     """Leaky ReLU and a limit, which `gain` scales; the gains are in x already.
 
-    A positive factor passes through leaky ReLU, so what comes before multiplies its few weights instead of all
-    pixels.
+    A positive factor passes through leaky ReLU, so what comes before multiplies its few weights by it instead
+    of all pixels.
     """
     x = F.leaky_relu(x, SLOPE)
     # Its gradient is one pass over the picture, and that of `clamp` is four.
