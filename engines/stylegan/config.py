@@ -20,6 +20,8 @@ _Clamp = Annotated[float, Field(gt=0.0, le=1e9)] | None
 _Filter = Annotated[tuple[float, ...], Field(min_length=1, max_length=64)] | None
 
 RESOLUTIONS = tuple(2**power for power in range(2, 12))
+#: What Pillow calls pictures of so many channels; others can be computed and not shown.
+PICTURE_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
 class _Network(BaseModel):

@@ -16,6 +16,7 @@ from engines.base import BadInput
 from engines.chunks import filled_chunks
 from engines.seeds import generator as draws
 from engines.stylegan import network_file
+from engines.stylegan.config import PICTURE_MODES
 from engines.stylegan.fast import FastSynthesis, Precision
 from engines.stylegan.model import Generator, Noise, noise_of, truncated
 
@@ -23,8 +24,6 @@ NoiseKind = Literal["const", "random", "none"]
 
 #: On CUDA, the most pictures and pixels of one pass: its activations take about 2 GB.
 _CHUNK, _CHUNK_PIXELS = 8, 2**22
-#: What Pillow calls pictures of so many channels.
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
 def chunk_of(side: int, device: torch.device) -> int:
@@ -51,7 +50,7 @@ class Network:
         """Raises BadNetwork when it is no such file, BadInput for pictures that cannot be shown."""
         header = network_file.read_header(path)
         self.config, self.classes = header.config, header.classes
-        if self.config.img_channels not in _MODES:
+        if self.config.img_channels not in PICTURE_MODES:
             raise BadInput(f"pictures of {self.config.img_channels} channels cannot be shown")
         _, tensors = network_file.read(path)
         self.generator = Generator(self.config)
@@ -90,7 +89,7 @@ class Network:
             drawn = synthesis(ws, self._noise(noise, chunk))
             pixels = (drawn.float() * 127.5 + 128.0).clamp(0, 255).to(torch.uint8)  # as the official program
             for one in pixels[:wanted].permute(0, 2, 3, 1).cpu().numpy():
-                mode = _MODES[self.config.img_channels]
+                mode = PICTURE_MODES[self.config.img_channels]
                 yield Image.fromarray(np.ascontiguousarray(one[..., 0] if mode == "L" else one), mode)
 
     def _synthesis(self, precision: Precision) -> FastSynthesis:

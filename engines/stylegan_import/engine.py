@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engines.base import Context, Output
+from engines.stylegan.bad_network import BadNetwork
+from engines.stylegan.config import PICTURE_MODES
 from engines.stylegan.sandbox import convert
 from engines.stylegan_import.spec import StyleganImportParams
 
@@ -25,6 +27,8 @@ class Engine:
         made = convert(source, target, tick=lambda: context.progress(0.5, "reading the network"))
         context.progress(0.9, "storing the network")
         config = made.config
+        if config.img_channels not in PICTURE_MODES:
+            raise BadNetwork(f"it makes pictures of {config.img_channels} channels, which nobody can show")
         about = {
             "resolution": config.img_resolution,
             "channels": config.img_channels,

@@ -52,11 +52,11 @@ def run(make_context: Callable[..., RecordingContext]):
     return convert
 
 
-def written(tmp_path: Path) -> Path:
+def written(tmp_path: Path, config: GeneratorConfig = TINY) -> Path:
     random = np.random.default_rng(1)
-    tensors = {name: random.standard_normal(shape) for name, shape in expected_shapes(TINY).items()}
+    tensors = {name: random.standard_normal(shape) for name, shape in expected_shapes(config).items()}
     path = tmp_path / "mine.safetensors"
-    network_file.write(path, TINY, tensors)
+    network_file.write(path, config, tensors)
     return path
 
 
@@ -83,6 +83,12 @@ def test_what_is_no_network_is_refused(run, tmp_path, capfd):
     with pytest.raises(BadNetwork):
         run(tmp_path / "x.pkl")
     assert "executed" not in capfd.readouterr().out
+
+
+def test_pictures_that_nobody_could_show_are_refused(run, tmp_path):
+    five = written(tmp_path, TINY.model_copy(update={"img_channels": 5}))
+    with pytest.raises(BadNetwork, match="5 channels"):
+        run(five)
 
 
 def test_a_cancel_ends_it_and_leaves_nothing(run, tmp_path):
