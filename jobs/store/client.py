@@ -16,6 +16,7 @@ from jobs.states import State
 from jobs.store.base import StoreBase
 from jobs.store.conversions import not_converted
 from jobs.store.line import left, lock_owner, own_place, stand
+from jobs.store.places import positions
 from jobs.store.rows import JobRow, NewJob
 from jobs.store.statements import (
     ACCEPT_POSTGRESQL,
@@ -61,15 +62,18 @@ class ClientSide(StoreBase):
         self,
         owner_id: str | None,
         *,
+        ids: Sequence[str] = (),
         states: Sequence[State] = (),
         engine: str | None = None,
         before: str | None = None,
         limit: int = 50,
     ) -> list[JobRow]:
-        """Newest first; `before` is the id of the last job of the page before."""
+        """Newest first; `before` is the id of the last job of the page before. `ids`: of these only."""
         query = select(JOBS).order_by(Job.id.desc()).limit(limit)
         if owner_id is not None:
             query = query.where(Job.owner_id == owner_id)
+        if ids:
+            query = query.where(Job.id.in_(ids))
         if states:
             query = query.where(Job.state.in_([s.value for s in states]))
         if engine is not None:
@@ -77,6 +81,12 @@ class ClientSide(StoreBase):
         if before is not None:
             query = query.where(Job.id < before)
         return self.database.read(lambda c: list(c.execute(query)))
+
+    def positions(self, rows: Sequence[JobRow]) -> dict[str, int]:
+        """`position` of each of these jobs that has one, by its id: as many statements as there are queues,
+        and one more for those behind the line.
+        """
+        return self.database.read(lambda c: positions(c, rows))
 
     def artifacts(self, job_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
         """The results of each of these jobs."""
