@@ -119,6 +119,10 @@ class Client:
         """What jobs used, a day at a time."""
         return self.request("GET", "/v1/usage", params={k: v for k, v in query.items() if v is not None})
 
+    def link_code(self) -> Json:
+        """A code for which a bot gets a key of ours, and when it expires."""
+        return self.request("POST", "/v1/link-codes")
+
     def delete(self, job_id: str) -> None:
         """Delete a finished job and its results."""
         self.request("DELETE", f"/v1/jobs/{job_id}")

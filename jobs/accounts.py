@@ -1,4 +1,7 @@
-"""AccountStore: owners and their limits, their API keys, and the secret the API processes share."""
+"""AccountStore: owners and their limits, their API keys and the codes by which they hand one on.
+
+And the secret the API processes share.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from jobs import policy
@@ -16,14 +20,22 @@ from jobs.clock import now
 from jobs.database import Database
 from jobs.errors import NotFound
 from jobs.ids import new_id
-from jobs.models import ApiKey, Secret, User
-from jobs.store.line import refit
+from jobs.models import ApiKey, LinkCode, Secret, User
+from jobs.store.line import lock_owner, refit
 
 #: Shown at the front of every key, so that a leaked one is recognised by scanners and people.
 KEY_PREFIX = "atl_"
 
+#: Shown at the front of every link code, so that a bot knows one from its other deep links.
+CODE_PREFIX = "link_"
+#: Seconds in which a link code can be redeemed.
+CODE_SECONDS = 600.0
+#: Codes of one owner that can be redeemed at a time; a further one replaces the oldest.
+MOST_CODES = 5
+
 _KEYS = ApiKey.__table__
 _USERS = User.__table__
+_WITH_OWNER = select(_KEYS, User.name.label("user_name")).join(User, User.id == ApiKey.user_id)
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,15 @@ def digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
+def _new_key() -> str:
+    return KEY_PREFIX + secrets.token_urlsafe(32)
+
+
+def _of_key(key: str) -> dict[str, Any]:
+    """What the row of a new key holds of it."""
+    return {"id": new_id("key"), "digest": digest(key), "prefix": key[:12]}
+
+
 class AccountStore:
     """Owners and keys, in one database."""
 
@@ -71,30 +92,81 @@ class AccountStore:
 
         The key itself is kept nowhere: this is the only time it can be shown.
         """
-        key = KEY_PREFIX + secrets.token_urlsafe(32)
+        key = _new_key()
 
         def work(connection: Connection) -> Row[Any]:
             connection.execute(
                 self._insert(User).values(id=new_id("usr"), name=user).on_conflict_do_nothing()
             )
             user_id = connection.execute(select(User.id).where(User.name == user)).scalar_one()
-            connection.execute(
-                self._insert(ApiKey)
-                .values(
-                    id=new_id("key"),
-                    user_id=user_id,
-                    name=name,
-                    digest=digest(key),
-                    prefix=key[:12],
-                    admin=admin,
-                    rate_per_minute=rate_per_minute,
-                    max_upload_bytes=max_upload_bytes,
-                )
-                .on_conflict_do_nothing()
-            )
+            values = {
+                "user_id": user_id,
+                "name": name,
+                "admin": admin,
+                "rate_per_minute": rate_per_minute,
+                "max_upload_bytes": max_upload_bytes,
+            }
+            connection.execute(self._insert(ApiKey).values(_of_key(key) | values).on_conflict_do_nothing())
             return connection.execute(select(_KEYS).where(ApiKey.digest == digest(key))).one()
 
         return key, self.database.write(work)
+
+    def create_code(self, owner_id: str, key_id: str) -> tuple[str, datetime]:
+        """A code for a further key of this owner, asked for with this key of theirs. Returns (code, its end).
+
+        Like a key, the code itself is kept nowhere. Of MOST_CODES others the one that ends first is replaced.
+        """
+        code = CODE_PREFIX + secrets.token_urlsafe(24)
+        newest = (
+            select(LinkCode.digest)
+            .where(LinkCode.owner_id == owner_id)
+            .order_by(LinkCode.expires_at.desc())
+            .limit(MOST_CODES - 1)
+        )
+        forgetting = delete(LinkCode).where(LinkCode.owner_id == owner_id, LinkCode.digest.not_in(newest))
+        values = {"digest": digest(code), "owner_id": owner_id, "key_id": key_id}
+        making = (
+            self._insert(LinkCode).values(**values, expires_at=now(CODE_SECONDS)).on_conflict_do_nothing()
+        )
+        made = select(LinkCode.expires_at).where(LinkCode.digest == digest(code))
+
+        def work(connection: Connection) -> datetime:
+            lock_owner(connection, owner_id)  # two at once would each leave room for one
+            connection.execute(forgetting)
+            connection.execute(making)
+            return connection.execute(made).scalar_one()
+
+        return code, self.database.write(work)
+
+    def redeem(self, code: str, *, name: str = "") -> tuple[str, Row[Any]]:
+        """A new key for the owner of this code, which goes. Returns (the key, its row with `user_name`).
+
+        Never an admin key, and with the limits of the key that asked for the code. Raises NotFound for a code
+        that is wrong, used or expired, or of a key that was revoked.
+        """
+        key = _new_key()
+        asking = select(ApiKey.id).where(ApiKey.revoked_at.is_(None))
+        # Of two at once the other one waits here for the row, and finds it gone.
+        taking = (
+            delete(LinkCode)
+            .where(LinkCode.digest == digest(code), LinkCode.expires_at > now(), LinkCode.key_id.in_(asking))
+            .returning(LinkCode.key_id)
+        )
+        copied = (ApiKey.user_id, ApiKey.rate_per_minute, ApiKey.max_upload_bytes)
+        own = _of_key(key) | {"name": name, "admin": False}
+
+        def work(connection: Connection) -> Row[Any] | None:
+            key_id = connection.execute(taking).scalar_one_or_none()
+            if key_id is not None:
+                asked = connection.execute(select(*copied).where(ApiKey.id == key_id)).one()
+                connection.execute(insert(ApiKey).values({**asked._mapping, **own}))
+            # Also when this very transaction was done before and its commit confirmed too late to be heard.
+            return connection.execute(_WITH_OWNER.where(ApiKey.digest == digest(key))).one_or_none()
+
+        row = self.database.write(work)
+        if row is None:
+            raise NotFound("This code is wrong, was used or has expired.", code="link_code_not_found")
+        return key, row
 
     def owner(self, owner_id: str) -> Row[Any]:
         """An owner's row. Raises NotFound."""
@@ -142,11 +214,7 @@ class AccountStore:
 
     def keys(self, user_id: str | None = None) -> list[Row[Any]]:
         """All keys (or one owner's), newest first, each with its owner's name as `user_name`."""
-        query = (
-            select(_KEYS, User.name.label("user_name"))
-            .join(User, User.id == ApiKey.user_id)
-            .order_by(ApiKey.id.desc())
-        )
+        query = _WITH_OWNER.order_by(ApiKey.id.desc())
         if user_id is not None:
             query = query.where(ApiKey.user_id == user_id)
         return self.database.read(lambda c: list(c.execute(query)))

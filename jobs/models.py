@@ -90,6 +90,22 @@ class ApiKey(Base):
     revoked_at: Mapped[datetime | None]
 
 
+class LinkCode(Base):
+    """A one-time code for a further key of its owner's. Only its SHA-256 is kept, as of keys.
+
+    It is deleted when it is redeemed, or by the sweeper when it has expired.
+    """
+
+    __tablename__ = "link_codes"
+
+    #: SHA-256 of the whole code, hexadecimal.
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    owner_id: Mapped[str] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    #: The key that asked for it: revoked, it takes its codes along, and its limits are the new key's.
+    key_id: Mapped[str] = mapped_column(Id, ForeignKey("api_keys.id", ondelete="CASCADE"))
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class Job(Base):
     """One request and all that became of it."""
 

@@ -1,4 +1,4 @@
-"""/v1/me and /v1/keys: who a key belongs to, and the keys themselves."""
+"""/v1/me, /v1/keys, /v1/link-codes: who a key belongs to, the keys themselves, codes for further ones."""
 
 from __future__ import annotations
 
@@ -77,6 +77,23 @@ class MeView(KeyView):
     limits: LimitsView
 
 
+class LinkCodeView(Wire):
+    """A code that was just made."""
+
+    code: str = Field(
+        description="At most 48 letters, digits, `-` and `_`, as a Telegram deep link takes them. It is "
+        "shown here and never again."
+    )
+    expires_at: datetime
+
+
+class RedeemRequest(Wire):
+    """A code to be exchanged for a key."""
+
+    code: str = Field(description="What POST /v1/link-codes answered.")
+    name: str = Field(default="", max_length=100, pattern=_NAME, description="What the key is for.")
+
+
 class KeyList(Wire):
     """Newest first."""
 
@@ -129,6 +146,30 @@ def delete_key(key_id: str) -> Response:
     services().accounts.revoke(key_id)
     services().keyring.forget()
     return Response(status=204)
+
+
+@routes.post("/link-codes")
+@operation("Make a link code", "keys", {201: LinkCodeView})
+def post_link_code() -> Response:
+    """For a further key of yours: once, and within ten minutes. Of more than five codes the newest work."""
+    code, expires_at = services().accounts.create_code(caller().user_id, caller().key_id)
+    return respond(LinkCodeView(code=code, expires_at=expires_at), 201)
+
+
+@routes.post("/link-codes/redeem")
+@operation(
+    "Redeem a link code",
+    "keys",
+    {201: NewKeyView},
+    access="admin",
+    bodies={"application/json": RedeemRequest},
+    problems=(400, 404, 413, 415, 422),
+)
+def redeem_link_code() -> Response:
+    """A new key of the owner who made the code: no admin key, and with the limits of the one that made it."""
+    wanted = body(RedeemRequest)
+    key, row = services().accounts.redeem(wanted.code, name=wanted.name)
+    return respond(NewKeyView(key=key, **_values(row, row.user_name)), 201)
 
 
 def _values(row: Row[Any], user: str) -> dict[str, Any]:
