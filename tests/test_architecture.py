@@ -22,6 +22,8 @@ ALLOWED = {
     "workers": {"jobs", "engines", "storage", "queue_config"},
     # The command line starts everything, so it may know everything but the workers' insides.
     "cli": {"api", "jobs", "engines", "storage", "queue_config"},
+    # A client of the API, as anybody's could be (docs/adr/0012).
+    "bot": set(),
 }
 #: Of the engines, the light side: what the API and the command line may import.
 LIGHT = ("base", "weights", "install_weights")
@@ -67,7 +69,7 @@ def test_the_light_side_never_imports_an_engine_s_heavy_half(folder):
             assert module != "engines.load", f"{path.relative_to(ROOT)} loads an engine"
 
 
-@pytest.mark.parametrize("folder", ["api", "workers", "jobs", "storage", "cli", "queue_config"])
+@pytest.mark.parametrize("folder", ["api", "bot", "workers", "jobs", "storage", "cli", "queue_config"])
 def test_torch_stays_behind_the_one_door(folder):
     for path in sources(folder):
         assert not {top(m) for m in imports(path)} & HEAVY, f"{path.relative_to(ROOT)} imports torch or numpy"

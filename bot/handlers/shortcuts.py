@@ -1,0 +1,102 @@
+"""/planet, /style, /stylegan and /classify: the best of it, without a way through menus."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from telegram import Message
+
+from bot import dialogue
+from bot.forms import BadValue, Form
+from bot.handlers import forms, menu, submitting
+from bot.turns import Turn
+from bot.words import Words
+
+PLANETS, STYLE, STYLEGAN, CLASSIFIER = "planets", "neural_style", "stylegan", "planet_classifier"
+#: Files of pictures that Telegram's users send; what an engine takes is in its form.
+_IMAGE = "image/"
+
+
+async def planet(turn: Turn, args: str) -> None:
+    """/planet asks; /planet earth, /planet mars moon 4, /planet earth=0.7 mars=0.3 make it at once."""
+    form, draft = await forms.begin(turn, PLANETS)
+    if not args.strip():
+        await forms.show_new(turn, form, draft)
+        return
+    draft = draft.model_copy(update={"values": {**draft.values, **worlds(form, turn.words, args)}})
+    await submitting.hand_in(turn, form, draft)
+
+
+async def style(turn: Turn, _args: str) -> None:
+    """/style below a photo, as an answer to one, or before one."""
+    await with_picture(turn, STYLE)
+
+
+async def classify(turn: Turn, _args: str) -> None:
+    """/classify, in the same three ways."""
+    await with_picture(turn, CLASSIFIER)
+
+
+async def stylegan(turn: Turn, args: str) -> None:
+    """/stylegan, or /stylegan <network>."""
+    known = {"network": args.strip()} if args.strip() else {}
+    form, draft = await forms.begin(turn, STYLEGAN, **known)
+    await forms.show_new(turn, form, draft)
+
+
+async def with_picture(turn: Turn, engine: str) -> None:
+    """An engine's form with the picture that the command came with or answers."""
+    form, draft = await forms.begin(turn, engine)
+    found = picture_of(turn.message) or picture_of(turn.message.reply_to_message if turn.message else None)
+    if found is None:
+        await forms.show_new(turn, form, draft)
+    else:
+        await take(turn, form, draft, [found[0]], found[1])
+
+
+async def take(turn: Turn, form: Form, draft: dialogue.Draft, files: list[str], media_type: str) -> None:
+    """Go on with these pictures in a draft that has none. Raises BadValue."""
+    draft = dialogue.apply(form, draft, dialogue.Sent(tuple(files), media_type))
+    more = await menu.others_for_picture(turn, form.engine) if dialogue.missing(form, draft) else []
+    await forms.proceed(turn, form, draft, more)
+
+
+def picture_of(message: Message | None) -> tuple[str, str] | None:
+    """A message's picture: Telegram's id of the file, and its media type."""
+    if message is None:
+        return None
+    if message.photo:
+        return message.photo[-1].file_id, "image/jpeg"  # the largest; Telegram makes JPEG of every photo
+    document = message.document
+    if document is not None and (document.mime_type or "").startswith(_IMAGE):
+        return document.file_id, str(document.mime_type)
+    return None
+
+
+def worlds(form: Form, words: Words, text: str) -> dict[str, Any]:
+    """What was asked for: `world`, and a number as `count`. Several worlds are mixed. Raises BadValue."""
+    field = form["world"]
+    found: dict[str, Any] = {}
+    rest = []
+    for word in re.split(r"[\s,;]+", text.strip()):
+        if word.isascii() and word.isdigit():
+            found["count"] = form["count"].parse(word)
+        elif word:
+            rest.append(word)
+    if not rest:
+        return found
+    if any("=" in word or ":" in word for word in rest):
+        return found | {"world": field.parse(", ".join(rest))}
+    names = {str(choice.value).casefold(): choice.value for choice in field.choices}
+    names |= {
+        words.choice(form.engine, field.name, str(choice.value), choice.title).casefold(): choice.value
+        for choice in field.choices
+    }
+    unknown = [word for word in rest if word.casefold() not in names]
+    if unknown:
+        raise BadValue("unknown_name", name=unknown[0])
+    chosen = list(dict.fromkeys(names[word.casefold()] for word in rest))
+    world = chosen[0] if len(chosen) == 1 else dict.fromkeys(chosen, 1.0)
+    field.check(world)
+    return found | {"world": world}

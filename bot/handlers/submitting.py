@@ -1,0 +1,143 @@
+"""From a filled-in form to a job, and to the message that shows it."""
+
+from __future__ import annotations
+
+import mimetypes
+from contextlib import nullcontext
+
+from telegram import File as TelegramFile
+from telegram.error import BadRequest, InvalidToken, TelegramError
+
+from bot import dialogue, progress
+from bot.api import File, Json
+from bot.dialogue import Draft
+from bot.forms import Field, Form, Kind
+from bot.gallery import Gallery
+from bot.handlers.reasons import DOWNLOAD_MB, Sorry
+from bot.open_jobs import JobNote
+from bot.screens import Screen
+from bot.turns import Turn
+
+#: A submission with more bytes of files than this is one of the large ones, which go one at a time.
+_LARGE = 2_000_000
+
+
+async def hand_in(turn: Turn, form: Form, draft: Draft) -> None:
+    """Submit a draft and show its job; where one file is taken and there are several, a job for each.
+
+    What was submitted leaves the draft, so that nothing is twice after an error in the middle.
+    """
+    notes = turn.services.notes
+    several = _several(form, draft)
+    if several is None:
+        await follow(turn, await _submit(turn, form, draft, turn.update_key))
+    else:
+        files = draft.files[several.name]
+        for number, file in enumerate(files):
+            one = _with_files(draft, several, [file])
+            key = f"{turn.update_key}-{number}" if number else turn.update_key
+            await follow(turn, await _submit(turn, form, one, key), anew=number > 0)
+            left = _with_files(draft, several, files[number + 1 :])
+            await notes.save_draft(turn.chat_id, turn.user.id, left)
+    await notes.drop_draft(turn.chat_id, turn.user.id)
+
+
+async def follow(turn: Turn, job: Json, *, anew: bool = False) -> None:
+    """Show a job from now on: in the message that was tapped, or with `anew` in one of its own."""
+    services, words = turn.services, turn.words
+    if await services.notes.note(job["id"]) is not None:
+        return  # an earlier delivery of this update came so far
+    view = progress.under_way(job, await title_of(turn, job["engine"]), words)
+    media = False
+    if turn.query is None or anew or turn.message is None:
+        shown = await turn.say(view.text, view.rows)
+    else:
+        new = await turn.change(Screen(view.text, view.rows))
+        shown, media = (new, False) if new else (turn.message, turn.shows_media)
+    note = JobNote(
+        job_id=job["id"],
+        chat_id=turn.chat_id,
+        user_id=turn.user.id,
+        message_id=shown.message_id,
+        engine=job["engine"],
+        language=words.language,
+        update_key=turn.update_key,
+        is_photo=media,
+        reply_to=shown.message_id if turn.is_group else None,
+        thread_id=turn.thread_id,
+        shown=view.mark,
+    )
+    await services.notes.open_job(note)
+
+
+async def title_of(turn: Turn, engine: str) -> str:
+    """What an engine is called; not HTML."""
+    for known in await turn.services.api.engines():
+        if known["name"] == engine:
+            return turn.words.engine_title(engine, known["title"])
+    return turn.words.engine_title(engine, engine)
+
+
+async def _submit(turn: Turn, form: Form, draft: Draft, key: str) -> Json:
+    account = await turn.account()
+    params = dialogue.params(form, draft)
+    files: list[File] = []
+    sent: list[tuple[str, TelegramFile]] = []
+    for field in form.fields:
+        for text in draft.files.get(field.name, ()):
+            source = dialogue.source(text)
+            if source.kind == "gallery":
+                files.append((field.name, *Gallery.picture(source.id)))
+            elif source.kind == "telegram":
+                sent.append((field.name, await _find(turn, source.id)))
+            elif field.multiple == (1, 1):
+                params[field.name] = source.id
+            else:
+                params[field.name] = [*params.get(field.name, []), source.id]
+    services = turn.services
+    is_large = sum(file.file_size or 0 for _, file in sent) > _LARGE
+    async with services.large if is_large else nullcontext():
+        files += [(name, f"telegram{_suffix(file)}", await _fetch(file)) for name, file in sent]
+        return await services.api.submit(account.key, form.engine, params, files, key)
+
+
+async def _find(turn: Turn, file_id: str) -> TelegramFile:
+    """Where Telegram has a file. Raises Sorry."""
+    try:
+        file = await turn.services.bot.get_file(file_id)
+    except BadRequest as error:
+        raise _no_file(error) from error
+    if (file.file_size or 0) > DOWNLOAD_MB * 1024 * 1024:
+        raise Sorry("error.file_too_large", limit=DOWNLOAD_MB)
+    return file
+
+
+async def _fetch(file: TelegramFile) -> bytes:
+    try:
+        return bytes(await file.download_as_bytearray())
+    except (BadRequest, InvalidToken) as error:  # what the library makes of a 404
+        raise _no_file(error) from error
+
+
+def _no_file(error: TelegramError) -> Sorry:
+    if "too big" in error.message.lower():
+        return Sorry("error.file_too_large", limit=DOWNLOAD_MB)
+    return Sorry("error.download")
+
+
+def _suffix(file: TelegramFile) -> str:
+    """The end of a picture's name, by which the API is told its type; the rest is nobody's business."""
+    kind = mimetypes.guess_type(file.file_path or "")[0] or ""
+    return (mimetypes.guess_extension(kind) or ".jpg") if kind.startswith("image/") else ".jpg"
+
+
+def _several(form: Form, draft: Draft) -> Field | None:
+    """The field that has more files than it takes."""
+    for field in form.fields:
+        if field.kind is Kind.FILE and len(draft.files.get(field.name, ())) > field.multiple[1]:
+            return field
+    return None
+
+
+def _with_files(draft: Draft, field: Field, files: list[str]) -> Draft:
+    return draft.model_copy(update={"files": {**draft.files, field.name: files}})
