@@ -143,7 +143,9 @@ class JobView(Wire):
     priority: Literal["low", "normal", "high"]
     held: Held | None = None
     forecast: Forecast | None = Field(
-        default=None, description="Of a queued or running job; told by GET /v1/jobs/{job_id} only."
+        default=None,
+        description="Of a queued or running job; told by GET /v1/jobs/{job_id} and "
+        "where jobs are asked for by `id`.",
     )
     start_by: datetime | None = None
     timeout: float | None = None

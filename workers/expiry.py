@@ -21,6 +21,8 @@ FILES_AT_ONCE = 500
 #: Messages in one transaction; and transactions before the objects of what has expired have a turn.
 MESSAGES_AT_ONCE = 1000
 MESSAGE_TURNS = 10
+#: Link codes in one transaction.
+CODES_AT_ONCE = 1000
 
 
 class Expiry:
@@ -34,7 +36,7 @@ class Expiry:
 
     def look(self) -> bool:
         """Remove what is due, a bounded number of each owner's. True: there is more. Raises Unavailable."""
-        more = False
+        more = self._store.expire_codes(limit=CODES_AT_ONCE) == CODES_AT_ONCE
         after = ""
         while True:
             owners = self._store.keeping(after=after, limit=OWNERS_AT_ONCE)

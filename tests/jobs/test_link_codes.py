@@ -12,7 +12,9 @@ from sqlalchemy import func, select, update
 from jobs.accounts import CODE_SECONDS, MOST_CODES, AccountStore, digest
 from jobs.clock import now
 from jobs.errors import NotFound
+from jobs.files import FileStore
 from jobs.models import LinkCode
+from workers.expiry import Expiry
 
 
 @pytest.fixture
@@ -143,6 +145,12 @@ def test_a_transaction_whose_commit_was_not_heard_of_may_be_repeated(accounts, a
     assert accounts.authenticate(key).id == row.id
     assert len(accounts.keys()) == 2
     assert expires_at > row.created_at
+
+
+def test_the_sweeper_looks_for_expired_codes(store, accounts, ada):
+    expire(accounts, accounts.create_code(ada.user_id, ada.id)[0])
+    assert not Expiry(store, FileStore(store.database)).look()
+    assert kept(accounts) == 0
 
 
 def test_the_sweeper_deletes_what_has_expired(store, accounts, ada):
