@@ -1,0 +1,196 @@
+"""What is sent for a finished job, and what is said while it is under way."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot import callbacks, progress, results
+from bot.sending import Kind
+from bot.words import Words
+from tests.bot.jobs import ECHO, artifact, job, png
+
+LIMIT = 50_000_000
+EN = Words("en")
+
+
+def link(url: str) -> str:
+    return f"https://studio.example{url}"
+
+
+def parts(*files, **more) -> list[results.Part]:
+    return results.parts(job(state="succeeded", artifacts=list(files), **more), EN, LIMIT, link)
+
+
+def outline(found: list[results.Part]) -> list[tuple[str, str | None, list[str]]]:
+    return [(part.name, part.kind, [file["name"] for file in part.files]) for part in found]
+
+
+def test_a_picture_is_a_photo_and_then_a_file():
+    found = parts(png())
+    assert outline(found) == [("face", "photo", ["planet.png"]), ("files-0", "document", ["planet.png"])]
+    assert found[1].text == EN("result.full_quality")
+
+
+def test_many_pictures_are_albums_of_at_most_ten():
+    found = parts(*(png(f"{n}.png") for n in range(23)))
+    assert [(part.name, len(part.files)) for part in found] == [
+        ("face", 1), ("pictures-0", 10), ("pictures-1", 10), ("pictures-2", 2),
+        ("files-0", 10), ("files-1", 10), ("files-2", 3),
+    ]  # fmt: skip
+    sent = [file["name"] for part in found if part.kind is Kind.PHOTO for file in part.files]
+    assert sent == [f"{n}.png" for n in range(23)]
+
+
+def test_no_album_is_larger_than_telegram_takes():
+    found = parts(*(png(f"{n}.png", size=9_000_000) for n in range(7)))
+    assert all(part.size <= LIMIT for part in found)
+    assert sum(len(part.files) for part in found if part.kind is Kind.DOCUMENT) == 7
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        {"size": 10_000_001},
+        {"width": 9000, "height": 2000},
+        {"width": 2100, "height": 100},
+        {"meta": {"frames": 48}, "media_type": "image/webp"},
+        {"media_type": "image/tiff"},
+    ],
+)
+def test_what_is_no_photo_for_telegram_is_a_file(what):
+    (face,) = parts(png(**what))
+    assert face.kind is Kind.DOCUMENT
+
+
+def test_a_film_is_an_animation():
+    assert outline(parts(artifact("walk.mp4", "video/mp4"))) == [("face", "animation", ["walk.mp4"])]
+
+
+def test_a_film_beside_a_picture_and_an_archive_comes_too():
+    found = parts(png(), artifact("walk.mp4", "video/mp4"), artifact("frames.zip", "application/zip"))
+    assert outline(found) == [
+        ("face", "photo", ["planet.png"]),
+        ("film-0", "animation", ["walk.mp4"]),
+        ("files-0", "document", ["planet.png", "frames.zip"]),
+    ]
+
+
+def test_what_is_too_large_is_a_link_that_people_can_open():
+    large = artifact("film.mp4", "video/mp4", size=LIMIT + 1)
+    (face,) = parts(large)
+    assert face.kind is None
+    assert (
+        'href="https://studio.example/v1/files/art_film.mp4/content?expires=1&amp;signature=x"' in face.text
+    )
+    found = parts(png(), large)
+    assert [part.name for part in found] == ["face", "files-0", "links"]
+
+
+def test_a_link_telegram_would_drop_is_written_out():
+    large = artifact("film.mp4", "video/mp4", size=LIMIT + 1)
+    text = results.links([large], EN, lambda url: f"http://localhost:8080{url}")
+    assert "href" not in text
+    assert "http://localhost:8080/v1/files/art_film.mp4/content?expires=1&amp;signature=x" in text
+
+
+def test_a_hostile_name_is_only_a_name():
+    large = artifact("</a><b>&.mp4", "video/mp4", size=LIMIT + 1, url="/v1/files/art_1/content?a=\"'>")
+    text = results.links([large], EN, link)
+    assert "&lt;/a&gt;&lt;b&gt;&amp;.mp4</a>" in text
+    assert 'content?a=&quot;&#x27;&gt;"' in text
+
+
+def classified(label: str) -> results.Part:
+    top = [{"world": "mars", "probability": 0.9712}, {"world": "moon", "probability": 0.02}]
+    meta = {"label": label, "score": 0.9, "top": top, "probabilities": {}}
+    found = parts(artifact("classification.json", "application/json", meta=meta))
+    assert [part.name for part in found] == ["face"]
+    return found[0]
+
+
+def test_a_classification_is_a_text_and_not_a_file():
+    face = classified("mars")
+    assert face.kind is None
+    assert "Mars</b>" in face.text
+    assert "97.1 %" in face.text
+    assert "Moon" in face.text
+
+
+def test_a_label_that_is_not_among_the_rivals_is_none():
+    text = classified("not_a_planet").text
+    assert EN("result.no_planet") in text
+    assert "Mars" in text
+
+
+def test_other_json_is_shown_as_it_is_and_escaped():
+    (face,) = parts(artifact("x.json", "application/json", meta={"a": "<b>", "n": 3, "deep": {"no": 1}}))
+    assert face.text == "<pre>a: &lt;b&gt;\nn: 3</pre>"
+
+
+def test_what_telegram_did_not_take_goes_in_the_next_lesser_way():
+    face = parts(png())[0]
+    second = results.lesser(face, EN, link)
+    assert second is not None
+    assert second.kind is Kind.DOCUMENT
+    third = results.lesser(second, EN, link)
+    assert third is not None
+    assert third.kind is None
+    assert "href" in third.text
+    assert results.lesser(third, EN, link) is None
+    assert results.lesser(parts(png(), png("b.png"))[1], EN, link) is None, "they come as files as well"
+
+
+def verbs(found) -> list[str]:
+    return [callbacks.unpack(button.data)[0] for row in found for button in row]
+
+
+def test_the_buttons_are_those_the_engine_has_a_use_for():
+    plain = ECHO | {"params_schema": {"properties": {}}}
+    done = job(state="succeeded", artifacts=[artifact("a.txt", "text/plain")])
+    assert verbs(results.buttons(done, plain, EN)) == [callbacks.AGAIN, callbacks.SHARE]
+    strength = {"type": "number", "default": 0.5, "minimum": 0, "maximum": 1}
+    style = ECHO | {"params_schema": {"properties": {"seed": {}, "strength": strength}}}
+    done = job(state="succeeded", artifacts=[png()])
+    assert verbs(results.buttons(done, style, EN)) == [
+        callbacks.AGAIN, callbacks.VARIATION, callbacks.WEAKER,
+        callbacks.STRONGER, callbacks.USE, callbacks.SHARE,
+    ]  # fmt: skip
+    done["params"]["strength"] = 1
+    assert callbacks.STRONGER not in verbs(results.buttons(done, style, EN))
+    assert verbs(results.buttons(job(state="failed"), style, EN)) == [callbacks.RETRY]
+
+
+@pytest.mark.parametrize("language", Words.languages)
+def test_every_state_is_said_in_every_language(language):
+    words = Words(language)
+    said = {
+        name: progress.under_way(found, "Echo", words).text
+        for name, found in {
+            "queued": job(),
+            "far": job(queue_position=1000),
+            "unknown": job(queue_position=None),
+            "again": job(queue_position=None, attempt=1),
+            "held": job(held={"reason": "owner", "detail": ""}),
+            "behind": job(held={"reason": "running_cap", "detail": ""}),
+            "running": job(state="running", progress=0.5, message="layer <3>"),
+            "canceling": job(state="running", cancel_requested=True),
+            "nobody": job(forecast={"servable": False, "reason": "x", "starts_in": None, "ends_in": None}),
+        }.items()
+    }
+    said["canceled"] = progress.ended(job(state="canceled"), ECHO, words).text
+    for code in ("timeout", "made_up_since"):
+        failed = job(state="failed", error={"code": code, "detail": "a <b> & c"})
+        said[code] = progress.ended(failed, ECHO, words).text
+    said["gone"] = progress.gone(None, words).text
+    said["expired"] = progress.gone(job(state="succeeded", data_removed=True), words).text
+    assert len(set(said.values())) == len(said)
+    assert "&lt;3&gt;" in said["running"]
+    assert " 50" in said["running"]
+    assert "a &lt;b&gt; &amp; c" in said["made_up_since"]
+
+
+def test_a_mark_is_equal_for_what_looks_equal():
+    one = progress.under_way(job(), "Echo", EN)
+    assert one.mark == progress.under_way(job(version=9), "Echo", EN).mark
+    assert one.mark != progress.under_way(job(queue_position=2), "Echo", EN).mark
+    assert one.mark != progress.View(one.text, []).mark
