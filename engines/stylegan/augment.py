@@ -28,11 +28,11 @@ _MIDDLE = len(SYM6) // 2 - 1
 _OFFSET = 0.25
 
 
-def augment(pictures: Tensor, draws: Draws, generator: torch.Generator | None = None) -> Tensor:
+def augment(pictures: Tensor, draws: Draws, grain: Tensor | None = None) -> Tensor:
     """(B, 1 or 3, S, S) in [-1, 1] -> the same, augmented; values may leave the range.
 
-    `generator`, on the pictures' device, draws the noise where there is any. Raises ValueError when the draws
-    are not for so many pictures, and for other numbers of channels.
+    `grain`, of the pictures' shape and a variance of 1, is the noise where there is any. Raises ValueError
+    when it is absent then, when the draws are not for so many pictures, and for other numbers of channels.
     """
     count, channels, side = pictures.shape[:3]
     if len(draws) != count:
@@ -48,8 +48,9 @@ def augment(pictures: Tensor, draws: Draws, generator: torch.Generator | None = 
     if bool((draws.bands != 1.0).any()):
         pictures = _filtered(pictures, draws.bands)
     if bool((draws.noise != 0.0).any()):
+        if grain is None:
+            raise ValueError("there is noise to be added, and none was given")
         strength = draws.noise.to(pictures)[:, None, None, None]
-        grain = torch.randn(pictures.shape, generator=generator, device=pictures.device, dtype=pictures.dtype)
         pictures = pictures + grain * strength
     if bool((draws.hole != 0.0).any()):
         pictures = pictures * _outside(draws, side).to(pictures)[:, None]

@@ -4,7 +4,8 @@ Karras et al. 2020a (the losses and how rarely the penalties are taken) and 2020
 is up to four: the generator, its path length every few steps, the discriminator, R1 every few steps; each
 with latents of its own. Every number drawn depends on the seed and the step alone, so a checkpoint needs no
 random generator's state and a resumed run goes on as it would have, on one thread of a CPU to the last bit;
-and several processes draw together what one would, so that their number changes nothing but rounding.
+and several processes draw together what one would, so that their number changes nothing but rounding, as long
+as the share of each is even and made of whole groups of the minibatch's deviation.
 """
 
 from __future__ import annotations
@@ -210,7 +211,7 @@ class Training:
         first = torch.where(mixes, first, config.num_ws())
         labels = torch.stack([self._pictures.label(index) for index in self._share(chosen).tolist()])
         z, first, labels = (part.to(self.device) for part in (self._share(z), self._share(first), labels))
-        ws = self.generator.mapping(z[:, 0], labels, update_w_avg=purpose == "generator")
+        ws = self.generator.mapping(z[:, 0], labels, update_w_avg=True)
         if self.recipe.style_mixing:
             ws = mixed(ws, self.generator.mapping(z[:, 1], labels), first)
         return ws, labels
@@ -246,9 +247,12 @@ class Training:
         source, side = Random(self._draws(purpose)), pictures.shape[-1]
         p = min(self.control.p, 1.0)
         whole = draw(PIPES[self.recipe.augment], p, len(pictures) * self._processes, side, source)
-        grain = draws(self.recipe.seed, f"{purpose}/noise", level=self._rank, iteration=self.steps)
-        generator = torch.Generator(self.device).manual_seed(grain.initial_seed())
-        return augment(pictures, whole.part(self._rank, self._processes), generator)
+        grain = None
+        if "noise" in PIPES[self.recipe.augment]:
+            shape = (len(whole), *pictures.shape[1:])
+            generator = self._device_draws(f"{purpose}/noise")
+            grain = self._share(torch.randn(shape, generator=generator, device=self.device))
+        return augment(pictures, whole.part(self._rank, self._processes), grain)
 
     # --- the average --------------------------------------------------------------------------------
 
@@ -300,8 +304,7 @@ class Training:
         """
         state = torch.load(path, map_location=self.device, weights_only=True)
         before, now = state["recipe"], self.recipe.model_dump(mode="json")
-        different = {name for name in now if name not in _FREE and before.get(name) != now[name]}
-        if different:
+        if different := [name for name in _different(before, now) if name not in _FREE]:
             raise ValueError(f"{path} was made with other settings: {', '.join(sorted(different))}")
         for name in _PARTS:
             getattr(self, name).load_state_dict(state[name])
@@ -312,13 +315,27 @@ class Training:
         return more
 
 
+def _different(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The names of what is not the same; of the networks' settings as "generator.z_dim"."""
+    found = []
+    for name, value in now.items():
+        other = before.get(name)
+        if isinstance(value, dict) and isinstance(other, dict):
+            found += [f"{name}.{inner}" for inner in _different(other, value)]
+        elif other != value:
+            found.append(name)
+    return found
+
+
 def _check_batch(recipe: Recipe, count: int) -> None:
     if recipe.batch % count:
         raise ValueError(f"a batch of {recipe.batch} cannot be divided among {count} processes")
     share = recipe.batch // count
     group = min(recipe.discriminator.mbstd_group_size or share, share)
     if share % group:
-        raise ValueError(f"{share} pictures a process cannot be divided into groups of {group}")
+        raise ValueError(
+            f"{share} pictures a process cannot be divided into groups of {group}; choose another batch"
+        )
 
 
 def _adam(network: nn.Module, rate: float, interval: int | None) -> torch.optim.Adam:

@@ -174,6 +174,13 @@ class TestResuming:
         with pytest.raises(ValueError, match="gamma, seed"):
             started(small(seed=1, gamma=3.0)).restore(tmp_path / "checkpoint.pt")
 
+    def test_what_differs_of_a_network_is_named(self, started, tmp_path):
+        started().save(tmp_path / "checkpoint.pt")
+        with pytest.raises(ValueError, match=r"settings: generator\.channel_max$"):
+            started(small().changed(generator=small().generator.model_dump() | {"channel_max": 8})).restore(
+                tmp_path / "checkpoint.pt"
+            )
+
     def test_a_run_may_end_later_than_was_planned(self, started, tmp_path):
         started().save(tmp_path / "checkpoint.pt")
         started(small(kimg=1.0)).restore(tmp_path / "checkpoint.pt")
@@ -355,7 +362,7 @@ def _one_of_two(rank: int, folder: str, data: str) -> None:
 def test_two_processes_train_as_one_does(started, pictures, tmp_path):
     """Groups of the minibatch's deviation are the same pictures, so all is the same but for rounding."""
     # given
-    given = small(augment="bgc", average_ramp=None)
+    given = small(augment="bgcfnc", average_ramp=None)
     whole = started(given)
     numbers = [whole.step() for _ in range(3)]
     (tmp_path / "recipe.json").write_text(given.model_dump_json())
