@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any, get_args
 
 import torch
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from engines.stylegan import recipes
 from engines.stylegan.augment_draws import PIPES
@@ -22,6 +25,15 @@ _PRECISIONS: dict[str, torch.dtype | None] = {
     "bf16": torch.bfloat16,
 }
 
+#: Settings that an option of another name decides.
+_OPTIONS = {
+    "augment_p": "p",
+    "augment_target": "target",
+    "z_dim": "latent",
+    "w_dim": "latent",
+    "freeze_layers": "freeze-d",
+}
+
 
 def parsed(description: str | None, given: list[str] | None = None) -> argparse.Namespace:
     """The options; the program ends here when they are wrong."""
@@ -35,7 +47,7 @@ def parsed(description: str | None, given: list[str] | None = None) -> argparse.
 
 
 def _about_the_run(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
+    add = parser.add_argument_group("the run").add_argument
     add("data", type=Path, metavar="DATA", help="a folder or a ZIP of square pictures")
     add("--out", type=Path, required=True, metavar="RUN", help="where the run lives; made when absent")
     add("--resize", type=int, metavar="SIDE", help="cut pictures to a square and scale them to this side")
@@ -49,9 +61,18 @@ def _about_the_run(parser: argparse.ArgumentParser) -> None:
         help="begin with the weights of another network: "
         "a .pkl, a .safetensors, or the folder of another run",
     )
-    add("--minutes", type=float, help="end after this time of training steps, over all parts of a run")
+    add(
+        "--minutes",
+        type=_number_above_0,
+        help="end after this time of training steps, over all parts of a run",
+    )
     add("--kimg", type=float, help="end after this many thousand pictures (default: the configuration's)")
-    add("--evaluate-kimg", type=float, default=20.0, help="thousand pictures between evaluations")
+    add(
+        "--evaluate-kimg",
+        type=_number_above_0,
+        default=20.0,
+        help="thousand pictures between checkpoints, sheets and measurements (default: %(default)s)",
+    )
     add(
         "--metric",
         choices=("none", "fid"),
@@ -64,7 +85,7 @@ def _about_the_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _about_the_recipe(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
+    add = parser.add_argument_group("the recipe (default: what the configuration says)").add_argument
     add("--config", choices=get_args(recipes.Name), default="auto", help="default: %(default)s")
     add("--seed", type=int, default=0, help="default: %(default)s")
     add("--batch", type=int, help="pictures a step, on all GPUs together")
@@ -73,8 +94,13 @@ def _about_the_recipe(parser: argparse.ArgumentParser) -> None:
     add("--path-length", type=float, metavar="WEIGHT", help="0: none")
     add("--average-kimg", type=float, help="half-life of the average of weights")
     add("--augment", choices=("none", *PIPES), help="the augmentations (default: bgc)")
-    add("--p", type=float, help="a fixed probability of augmentation (default: adaptive)")
-    add("--target", type=float, help="mean sign of the scores of real pictures that augmentation aims at")
+    probability = parser.add_mutually_exclusive_group()
+    probability.add_argument(
+        "--p", type=float, help="a fixed probability of augmentation (default: adaptive)"
+    )
+    probability.add_argument(
+        "--target", type=float, help="mean sign of the scores of real pictures that augmentation aims at"
+    )
     add("--augment-kimg", type=float, help="thousand pictures in which augmentation may grow from 0 to 1")
     add(
         "--freeze-d",
@@ -90,7 +116,7 @@ def _about_the_recipe(parser: argparse.ArgumentParser) -> None:
 
 
 def _about_the_machine(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
+    add = parser.add_argument_group("the machine").add_argument
     add("--device", help="cpu, cuda, cuda:1 (default: a GPU where there is one)")
     add(
         "--precision",
@@ -98,11 +124,35 @@ def _about_the_machine(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="of the finest blocks (default: float16 on a GPU, bf16 on CPUs with units for it)",
     )
-    add("--threads", type=int, default=torch.get_num_threads(), help="CPU threads (default: %(default)s)")
+    add(
+        "--threads",
+        type=_whole_number,
+        default=torch.get_num_threads(),
+        help="CPU threads (default: %(default)s)",
+    )
+
+
+def _number_above_0(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no number above 0")
+    return value
+
+
+def _whole_number(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number above 0")
+    return int(text)
 
 
 def recipe_of(options: argparse.Namespace, pictures: Pictures, gpus: int) -> Recipe:
-    """The configuration with what was asked for otherwise. Raises ValueError for what cannot be."""
+    """The configuration with what was asked for otherwise; `gpus` is what the formulas of `auto` take.
+
+    Raises ValueError for what cannot be.
+    """
     base = recipes.recipe(options.config, pictures.side, pictures.channels, pictures.label_size, gpus)
     both = _given(options, "channel_base", "channel_max")
     generator = both | _given(options, "mapping_layers")
@@ -116,20 +166,34 @@ def recipe_of(options: argparse.Namespace, pictures: Pictures, gpus: int) -> Rec
         # The formulas of `auto` are those of its batch; another one keeps R1's and the average's weight.
         group = base.discriminator.mbstd_group_size
         discriminator["mbstd_group_size"] = min(group or options.batch, max(options.batch // gpus, 1))
-    if options.begin is not None and options.augment_kimg is None:
-        changes["augment_kimg"] = TRANSFER_AUGMENT_KIMG
+    if options.begin is not None:
+        changes.setdefault("augment_kimg", TRANSFER_AUGMENT_KIMG)
+        # An average that has learned already need not forget fast.
+        changes["average_ramp"] = None
     if options.augment is not None:
         changes["augment"] = None if options.augment == "none" else options.augment
     if options.target is not None:
         changes["augment_target"] = options.target
     if options.p is not None:
         changes |= {"augment_p": options.p, "augment_target": None}
-    return base.changed(
-        seed=options.seed,
-        generator=base.generator.model_dump() | generator,
-        discriminator=base.discriminator.model_dump() | discriminator,
-        **changes,
-    )
+    try:
+        return base.changed(
+            seed=options.seed,
+            generator=base.generator.model_dump() | generator,
+            discriminator=base.discriminator.model_dump() | discriminator,
+            **changes,
+        )
+    except ValidationError as error:
+        raise ValueError("\n".join(dict.fromkeys(map(_told, error.errors())))) from error
+
+
+def _told(error: ErrorDetails) -> str:
+    """One thing that is wrong with a recipe, by the option that says it."""
+    message = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return message
+    name = str(error["loc"][-1])
+    return f"--{_OPTIONS.get(name, name).replace('_', '-')}: {message}"
 
 
 def _given(options: argparse.Namespace, *names: str) -> dict[str, Any]:

@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rich.console import Console
 
 from engines.stylegan import network_file
 from engines.stylegan.bad_network import BadNetwork
 from engines.stylegan.dataset import Pictures
 from engines.stylegan.model import Generator
 from engines.stylegan.recipes import recipe
-from engines.stylegan.train import Training
+from engines.stylegan.train import NETWORKS, Training
 from scripts.stylegan import shipping
 from scripts.stylegan.judge import Judge
 from scripts.stylegan.options import TRANSFER_AUGMENT_KIMG, low_precision, parsed, recipe_of
 from scripts.stylegan.samples import COLUMNS, ROWS, row_labels, sheet
 from scripts.stylegan.sources import networks
+from scripts.stylegan.train import Run, main
 
 torch.set_num_threads(1)
 
 ROOT = Path(__file__).parents[3]
+SCRIPT = str(ROOT / "scripts" / "stylegan" / "train.py")
 GOLDEN = ROOT.parent / "shared" / "golden" / "stylegan2" / "u64_c0"
 CPU = torch.device("cpu")
 TINY = ["--batch", "4", "--channel-base", "128", "--channel-max", "8", "--latent", "8"]
@@ -46,16 +53,32 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def command(data: Path, run: Path, *more: str) -> list[str]:
-    script = str(ROOT / "scripts" / "stylegan" / "train.py")
-    return [sys.executable, script, str(data), "--out", str(run), *TINY, *MACHINE, *more]
+def arguments(data: Path, run: Path, *more: str) -> list[str]:
+    return [str(data), "--out", str(run), *TINY, *MACHINE, *more]
 
 
-def train(data: Path, run: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(data, run, *more), capture_output=True, text=True, check=False, timeout=150)
+@dataclass
+class Ended:
+    """What `main` returned and said."""
+
+    returncode: int
+    stderr: str
 
 
-def test_a_run_leaves_everything_and_goes_on_where_it_stopped(data, tmp_path):
+@pytest.fixture
+def train(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Ended]]:
+    """`train(data, run, ...)`: the program in this process, which spares imports of torch."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def ended(data: Path, run: Path, *more: str) -> Ended:
+        return Ended(main(arguments(data, run, *more)), capsys.readouterr().err)
+
+    yield ended
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def test_a_run_leaves_everything_and_goes_on_where_it_stopped(data, tmp_path, train):
     # when
     first = train(data, tmp_path / "run", "--cond", "--kimg", "0.088", "--evaluate-kimg", "0.04")
     # then
@@ -69,11 +92,18 @@ def test_a_run_leaves_everything_and_goes_on_where_it_stopped(data, tmp_path):
     with Image.open(tmp_path / "run" / sheets[1]) as opened:
         assert opened.size == (COLUMNS * 16, 2 * 16)
     (line,) = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
-    assert json.loads(line)["images"] == 80
-    # when: the same again, for longer
-    second = train(data, tmp_path / "run", "--cond", "--kimg", "0.1", "--evaluate-kimg", "0.04")
+    numbers = json.loads(line)
+    assert numbers["images"] == 80
+    assert {"loss/r1", "loss/path", "score/real", "augment", "images_per_second"} <= numbers.keys()
+    # when: the same again, for longer, and measured from now on
+    more = ("--evaluate-kimg", "0.04", "--metric", "fid")
+    second = train(data, tmp_path / "run", "--cond", "--kimg", "0.1", *more)
     # then
     assert second.returncode == 0, second.stderr
+    assert network_file.read_header(tmp_path / "run" / "best.safetensors").origin["images"] == "100"
+    last = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
+    assert last["images"] == 100
+    assert last["fid"] == torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["more"]["best"]
     assert "at 0.1 kimg" in second.stderr
     assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["steps"] == 25
     # when: other settings
@@ -85,23 +115,64 @@ def test_a_run_leaves_everything_and_goes_on_where_it_stopped(data, tmp_path):
     assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
 
 
-def test_ctrl_c_leaves_a_checkpoint(data, tmp_path):
+def test_after_ctrl_c_a_run_goes_on(data, tmp_path, train):
     log = tmp_path / "run" / "log.jsonl"
-    with subprocess.Popen(command(data, tmp_path / "run"), stderr=subprocess.DEVNULL) as process:
+    launched = [sys.executable, SCRIPT, *arguments(data, tmp_path / "run")]
+    with subprocess.Popen(launched, stderr=subprocess.DEVNULL) as process:
         try:
-            deadline = time.monotonic() + 100
+            deadline = time.monotonic() + 300
             while not log.is_file() or not log.read_text():
                 assert process.poll() is None
                 assert time.monotonic() < deadline
                 time.sleep(0.2)
             process.send_signal(signal.SIGINT)
-            assert process.wait(60) == 130
+            assert process.wait(200) == 130
         finally:
             process.kill()
-    assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["steps"] >= 20
+    steps = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["steps"]
+    assert steps >= 20
+    assert network_file.read_header(tmp_path / "run" / "best.safetensors").origin["images"] == str(4 * steps)
+    # when
+    again = train(data, tmp_path / "run", "--kimg", str(4 * (steps + 2) / 1000))
+    # then
+    assert again.returncode == 0, again.stderr
+    assert f"at {4 * steps / 1000:.1f} kimg" in again.stderr
+    assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["steps"] == steps + 2
 
 
-def test_what_is_no_dataset_is_refused(tmp_path):
+def test_a_run_on_two_processes_goes_on_on_one(data, tmp_path, train):
+    # when
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    both = subprocess.run(
+        [*launch, SCRIPT, *arguments(data, tmp_path / "run", "--kimg", "0.08")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=400,
+    )
+    # then
+    assert both.returncode == 0, both.stderr
+    assert both.stderr.count("16 pictures of 16 px") == 1
+    assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 1
+    state = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    assert (state["steps"], state["recipe"]["discriminator"]["mbstd_group_size"]) == (20, 2)
+    # when
+    alone = train(data, tmp_path / "run", "--kimg", "0.088")
+    # then
+    assert alone.returncode == 0, alone.stderr
+    assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["steps"] == 22
+
+
+def test_a_damaged_checkpoint_is_told_and_stays(data, tmp_path, train):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"half of it")
+    done = train(data, tmp_path / "run")
+    assert done.returncode == 1
+    assert "is no checkpoint, or a damaged one" in done.stderr
+    assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == b"half of it"
+
+
+def test_what_is_no_dataset_is_refused(tmp_path, train):
     (tmp_path / "data.zip").write_bytes(b"no archive")
     done = train(tmp_path / "data.zip", tmp_path / "run")
     assert done.returncode == 1
@@ -133,16 +204,38 @@ class TestOptions:
     def test_groups_fit_into_the_batch_of_a_gpu(self, data):
         assert self.made(data, "--batch", "8", gpus=4).discriminator.mbstd_group_size == 2
 
-    def test_augmentation_grows_faster_after_a_transfer(self, data):
+    def test_after_a_transfer_augmentation_grows_faster_and_the_average_keeps_what_it_knows(self, data):
+        assert self.made(data).average_ramp == 0.05
+        assert self.made(data, "--from", "style.pkl").average_ramp is None
         assert self.made(data, "--from", "style.pkl").augment_kimg == TRANSFER_AUGMENT_KIMG
         assert self.made(data, "--from", "style.pkl", "--augment-kimg", "7").augment_kimg == 7.0
 
-    @pytest.mark.parametrize("wrong", [["--batch", "0"], ["--gamma", "-1"], ["--p", "2"], ["--latent", "0"]])
-    def test_what_cannot_be_is_refused(self, data, wrong):
-        with pytest.raises(ValueError, match=r"validation error"):
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            ["--batch", "0"],
+            ["--gamma", "-1"],
+            ["--p", "2"],
+            ["--target", "-7"],
+            ["--mapping-layers", "0"],
+            ["--freeze-d", "-1"],
+        ],
+    )
+    def test_what_cannot_be_is_refused_by_its_option(self, data, wrong):
+        with pytest.raises(ValueError, match=rf"^{wrong[0]}: Input should be [^\n]*$"):
             self.made(data, *wrong)
 
-    @pytest.mark.parametrize("wrong", [["--config", "auto2"], ["--augment", "bgx"], ["--minutes", "soon"]])
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            ["--config", "auto2"],
+            ["--augment", "bgx"],
+            ["--minutes", "soon"],
+            ["--evaluate-kimg", "inf"],
+            ["--threads", "0"],
+            ["--p", "0.2", "--target", "0.6"],
+        ],
+    )
     def test_a_wrong_command_line_ends_the_program(self, data, wrong):
         with pytest.raises(SystemExit):
             self.made(data, *wrong)
@@ -212,6 +305,38 @@ class TestSources:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(BadNetwork):
             networks(tmp_path / name)
+
+
+class TestBeginning:
+    @staticmethod
+    def begun(data: Path, out: Path, begin: Path, *more: str) -> str:
+        """What is told of a run that begins with another network."""
+        options = parsed(None, [str(data), "--out", str(out), "--from", str(begin), *TINY, *more])
+        pictures = Pictures(data)
+        training = Training(recipe_of(options, pictures, 1), pictures, CPU)
+        told = io.StringIO()
+        try:
+            Run(training, options, pictures, Console(file=told), 1).begin()
+        finally:
+            training.close()
+        return told.getvalue()
+
+    def test_all_of_a_run_of_the_same_sizes_is_taken_over(self, data, trained, tmp_path):
+        told = self.begun(data, tmp_path, trained)
+        (fit, of_all) = re.findall(r"(\d+) of (\d+) tensors fit", told)[0]
+        assert fit == of_all
+        assert "anew" not in told
+
+    def test_what_does_not_fit_is_told_on_both_sides(self, data, trained, tmp_path):
+        told = self.begun(data, tmp_path, trained / "best.safetensors", "--mapping-layers", "1")
+        assert "anew begin discriminator." in told
+        assert "no place here have average.mapping.fc1." in told
+        assert "--config" in told
+
+    def test_a_network_of_which_nothing_fits_is_refused(self, data, tmp_path):
+        torch.save({name: {"x": torch.zeros(1)} for name in NETWORKS}, tmp_path / "other.pt")
+        with pytest.raises(ValueError, match=r"nothing in .* fits"):
+            self.begun(data, tmp_path, tmp_path / "other.pt")
 
 
 class TestFiles:
