@@ -1,4 +1,4 @@
-"""The embedded system: Redis, the API, workers, sweeper and webhooks on one machine, from one data folder."""
+"""The embedded system: all the processes on one machine, from one data folder."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
-from cli import context, settings
+from cli import bot, context, settings
 from cli.errors import CommandError
 from cli.supervise import Child, Supervisor
 from jobs.accounts import AccountStore
@@ -42,6 +42,8 @@ class Plan:
     port: int
     workers: int
     queues: str
+    #: The Telegram bot's; empty: no bot.
+    token: str = field(default="", repr=False)
 
 
 class AlreadyRunning(Exception):
@@ -150,8 +152,11 @@ def redis_binary() -> str:
     )
 
 
-def redis_child(folder: Path) -> tuple[Child, str]:
-    """A private Redis on loopback, and its URL. It keeps nothing: messages are only wake-ups."""
+def redis_child(folder: Path, *, keep: bool) -> tuple[Child, str]:
+    """A private Redis on loopback, and its URL.
+
+    Without `keep` it holds nothing beyond its end: messages are only wake-ups. The bot's notes are more.
+    """
     port, password = free_port("127.0.0.1"), secrets.token_urlsafe(24)
     home = folder / "redis"
     home.mkdir(exist_ok=True)
@@ -165,10 +170,10 @@ def redis_child(folder: Path) -> tuple[Child, str]:
                 f"port {port}",
                 f"requirepass {password}",
                 'save ""',
-                "appendonly no",
+                f"appendonly {'yes' if keep else 'no'}",
                 "daemonize no",
                 "maxmemory-policy noeviction",
-                "dir ./",
+                f"dir {_quoted(str(home))}",
                 "",
             )
         ),
@@ -177,6 +182,12 @@ def redis_child(folder: Path) -> tuple[Child, str]:
         Child("redis", (redis_binary(), str(configuration)), grace=2.0, stage=0),
         f"redis://:{password}@127.0.0.1:{port}/0",
     )
+
+
+def _quoted(text: str) -> str:
+    """As redis.conf takes a text with anything in it."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def children(plan: Plan) -> list[Child]:
@@ -227,16 +238,22 @@ class Embedded:
         environment = settings.environment(folder)
         environment["ATELIER_BIND"] = f"{_bracketed(self.plan.host)}:{port}"
         environment["ATELIER_QUEUES"] = self.plan.queues
+        # The bot's alone.
+        environment.pop(bot.TOKEN, None)
         started = children(self.plan)
         if "REDIS_URL" not in environment:
-            own_redis, environment["REDIS_URL"] = redis_child(folder)
+            own_redis, environment["REDIS_URL"] = redis_child(folder, keep=bool(self.plan.token))
             started.insert(0, own_redis)
         prepare(folder, environment)
+        url = f"http://{_bracketed(_reachable(self.plan.host))}:{port}"
+        if self.plan.token:
+            key = settings.key_file(folder).read_text().strip()
+            started.append(bot.child(self.plan.token, url, key, environment))
         supervisor = Supervisor(environment, folder / "logs", lock=self._lock.descriptor, say=self._say)
         self._supervisor = supervisor
         for child in started:
             supervisor.start(child)
-        self.url = f"http://{_bracketed(_reachable(self.plan.host))}:{port}"
+        self.url = url
         self._wait_ready(supervisor)
         settings.write_running(folder, settings.Running(self.url, os.getpid(), environment["REDIS_URL"]))
 

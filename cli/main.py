@@ -18,6 +18,7 @@ from cli.commands import (
     processes,
     run,
     storage,
+    telegram,
     up,
     usage,
     webhooks,
@@ -74,6 +75,8 @@ for _command in (
     processes.worker,
     processes.sweep,
     processes.dispatch,
+    processes.bot,
+    telegram.telegram,
     doctor.doctor,
 ):
     main.add_command(_command)

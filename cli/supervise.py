@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -29,6 +29,8 @@ class Child:
     grace: float = 5.0
     #: Children of one stage end together; the highest stage goes first.
     stage: int = 0
+    #: What it is told beside what all are told.
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     delay: float = FIRST_DELAY
@@ -117,7 +119,7 @@ class Supervisor:
             # and a whole child, grandchildren too, is one process group.
             child.process = subprocess.Popen(
                 child.command,
-                env=self._environment,
+                env={**self._environment, **child.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

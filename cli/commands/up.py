@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 
-from cli import context, settings
+from cli import bot, context, settings
+from cli.client import Client
 from cli.embedded import AlreadyRunning, Embedded, Plan, Stopped
 from cli.errors import CommandError
 
@@ -27,16 +28,30 @@ from cli.errors import CommandError
 )
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(0, 64), help="Worker processes.")
 @click.option("--queues", default="gpu,cpu", show_default=True, help="Queues the workers serve.")
+@click.option(
+    "--telegram",
+    "token",
+    metavar="TOKEN",
+    envvar=bot.TOKEN,
+    default="",
+    help=f"Run the Telegram bot as well, with BotFather's token. [env: {bot.TOKEN}]",
+)
 @click.pass_context
-def up(ctx: click.Context, host: str, port: int, data_dir: Path | None, workers: int, queues: str) -> None:
-    """Start the whole studio here: Redis, database, API, worker, sweeper and webhooks.
+def up(
+    ctx: click.Context, host: str, port: int, data_dir: Path | None, workers: int, queues: str, token: str
+) -> None:
+    """Start the whole studio here: Redis, database, API, worker, sweeper, webhooks, and a Telegram bot.
 
     Everything lives in one data folder and ends with Ctrl-C. Starting it twice is harmless. What you set
     in the environment is used as it is: DATABASE_URL, REDIS_URL, STORAGE_URL and the rest.
     """
     folder = settings.data_dir(data_dir) if data_dir else context.folder(ctx)
+    name = ""
+    if token:
+        bot.hide(token)
+        name = bot.check(token, settings.environment(folder))
     embedded = Embedded(
-        Plan(folder, host, port, workers, queues), say=lambda text: click.echo(text, err=True)
+        Plan(folder, host, port, workers, queues, token), say=lambda text: click.echo(text, err=True)
     )
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: embedded.ask_to_stop())
@@ -44,9 +59,13 @@ def up(ctx: click.Context, host: str, port: int, data_dir: Path | None, workers:
         click.echo("Starting ...", err=True)
         embedded.start()
         _announce(folder, embedded.url)
+        if token:
+            _announce_bot(folder, embedded.url, name)
         embedded.run()
     except AlreadyRunning as found:
         _say_where(folder, found.state)
+        if token:
+            click.echo(f"If that was without a bot: `{program(folder)} bot` runs one beside it.")
     except Stopped:
         pass
     except OSError as error:
@@ -68,6 +87,23 @@ def _announce(folder: Path, url: str) -> None:
         f'  curl -H "Authorization: Bearer $(cat {shlex.quote(str(key))})" {url}/v1/engines\n'
         f'  {program(folder)} run echo --text "hello"\n'
         "Ctrl-C stops it."
+    )
+
+
+def _announce_bot(folder: Path, url: str, name: str) -> None:
+    """How the person in front of this machine gets in: by default the bot knows nobody."""
+    with Client(url, settings.key_file(folder).read_text().strip()) as client:
+        code = client.link_code()["code"]
+    if name:
+        first = f"Telegram: open this within ten minutes, and @{name} works for you:\n"
+        first += f"  https://t.me/{name}?start={code}"
+    else:
+        first = "Telegram does not answer now; the bot keeps trying. Send it this within ten minutes:\n"
+        first += f"  /start {code}"
+    click.echo(
+        f"{first}\n"
+        f"A new link: `{program(folder)} telegram link`. Others send /start and are told a number:\n"
+        "ATELIER_TELEGRAM_ALLOW=<numbers> lets them in, ATELIER_TELEGRAM_GUESTS=yes everybody."
     )
 
 
