@@ -54,10 +54,10 @@ done
 
 began=$SECONDS
 if [ -n "$install" ]; then
-    ensure_environment api embedded gpu
+    ensure_environment api bot embedded gpu
 fi
 # A demo shows this checkout, not a server that the shell happens to be set up for.
-unset ATELIER_URL ATELIER_PUBLIC_URL ATELIER_KEY DATABASE_URL REDIS_URL STORAGE_URL
+unset ATELIER_URL ATELIER_PUBLIC_URL ATELIER_KEY ATELIER_TELEGRAM_TOKEN DATABASE_URL REDIS_URL STORAGE_URL
 mkdir -p "$data" "$out"
 data="$(cd "$data" && pwd)" # the commands below are for any folder
 atelier=("$VENV/bin/atelier" --data-dir "$data")

@@ -5,7 +5,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"
 
-ensure_environment api embedded gpu dev
+ensure_environment api bot embedded gpu dev
 
 # nginx and promtool check their own configuration; a drive through nginx; RabbitMQ as the broker. A laptop without
 # them skips those tests.
