@@ -15,6 +15,8 @@ import pytest
 import yaml
 from moto.server import ThreadedMotoServer
 
+from bot.settings import Settings
+from cli import bot as telegram_bot
 from cli.embedded import Plan, children
 from cli.main import main
 
@@ -29,10 +31,11 @@ def services():
 
 def test_the_parts_are_there(services):
     assert set(services) == {
-        *("api", "worker", "worker-gpu", "sweeper", "webhooks", "migrate"),
+        *("api", "worker", "worker-gpu", "sweeper", "webhooks", "bot", "migrate"),
         *("postgres", "redis", "s3", "bucket"),
     }
     assert services["worker-gpu"]["profiles"] == ["gpu"]
+    assert services["bot"]["profiles"] == ["telegram"]  # without a token it could only fail
 
 
 def test_nothing_starts_before_what_it_needs(services):
@@ -58,8 +61,29 @@ def test_commands_are_ones_the_tests_run(services, tmp_path):
         assert "command" not in services[name]  # the image's own: tests/deploy/test_images.py
     assert services["sweeper"]["command"] in started
     assert services["webhooks"]["command"] in started
+    assert services["bot"]["command"] == ["python", *telegram_bot.COMMAND]
     assert services["migrate"]["command"] == ["atelier", "migrate"]
     assert "migrate" in main.commands
+
+
+def test_the_bot_s_ports_are_those_that_it_and_nginx_know(services):
+    bot = services["bot"]
+    told = Settings.from_env({"ATELIER_TELEGRAM_TOKEN": "1:a", **bot["environment"]})
+    (published,) = bot["ports"]
+    first, last, inside = map(int, re.fullmatch(r"127\.0\.0\.1:(\d+)-(\d+):(\d+)", published).groups())
+    assert told.listen == f"0.0.0.0:{inside}"
+    assert f"127.0.0.1:{inside}/healthz" in bot["healthcheck"]["test"][-1]
+    assert told.url == "http://api:8080"
+    nginx = (ROOT / "deploy" / "nginx.conf").read_text()
+    upstream = re.search(r"upstream atelier_bot \{(.*?)\}", nginx, re.DOTALL)[1]
+    assert re.findall(r"server 127\.0\.0\.1:(\d+);", upstream) == [str(p) for p in range(first, last + 1)]
+
+
+def test_what_the_bot_notes_survives_redis(services):
+    """Whose chat is whose is written nowhere else."""
+    command = services["redis"]["command"]
+    assert command[command.index("--appendonly") + 1] == "yes"
+    assert services["redis"]["volumes"] == ["redis:/data"]
 
 
 def test_every_variable_it_sets_or_asks_for_is_documented(services):

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from api.settings import Settings
+from bot.settings import Settings as BotSettings
 
 ROOT = Path(__file__).parents[2]
 CODE = ("api", "bot", "cli", "engines", "jobs", "queue_config.py", "storage", "workers")
@@ -16,6 +17,9 @@ ELSEWHERE = {
     "boto3": {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
     "deploy/compose.yaml": {"POSTGRES_PASSWORD", "ATELIER_PORT"},
 }
+
+#: Fields of the bot's settings whose variables are not the bot's alone.
+BOT_SHARES = {"url", "public_url", "key", "redis_url"}
 
 
 def documented() -> dict[str, str]:
@@ -74,6 +78,10 @@ def reads(path: Path) -> set[str]:
             found.add(name_of(node.left, constants))
     if path == ROOT / "api" / "settings.py":  # it maps its fields' names
         found |= {f"ATELIER_{name.upper()}" for name in Settings.model_fields}
+    if path == ROOT / "bot" / "settings.py":  # likewise; what it shares with others has its owner there
+        found |= {
+            f"ATELIER_TELEGRAM_{name.upper()}" for name in BotSettings.model_fields if name not in BOT_SHARES
+        }
     return found
 
 
@@ -94,6 +102,16 @@ def test_every_documented_variable_is_read():
         else:
             assert (ROOT / owner).is_file(), owner
             assert name in read, f"nothing reads {name}"
+
+
+def test_the_bot_s_defaults_are_the_ones_documented():
+    text = (ROOT / "deploy" / "env.example").read_text()
+    shown = dict(re.findall(r"^#(ATELIER_TELEGRAM_\w+)=(.+)$", text, re.MULTILINE))
+    assert len(shown) > 5
+
+    read = BotSettings.from_env(shown | {"ATELIER_TELEGRAM_TOKEN": "1:a"})
+
+    assert read == BotSettings(token="1:a")
 
 
 def test_the_owner_says_so():

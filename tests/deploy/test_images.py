@@ -89,6 +89,12 @@ def test_the_api_image_starts_and_finds_itself_healthy(tmp_path):
             process.wait()
 
 
+def test_the_api_image_has_the_bot():
+    """Kubernetes and compose run it from there."""
+    (installed,) = re.findall(r'pip install "\.\[(.+)\]"', (ROOT / "Dockerfile.api").read_text())
+    assert installed.split(",") == ["api", "bot"]
+
+
 def test_the_builder_gets_every_package_and_nothing_else():
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     packages = set(re.findall(r'"(\w+)\*"', (ROOT / "pyproject.toml").read_text()))

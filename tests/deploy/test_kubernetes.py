@@ -25,6 +25,10 @@ from sqlalchemy import update
 
 from api import gunicorn
 from api.settings import Settings
+from bot.app import STOP_SECONDS
+from bot.intake import HANDLING_SECONDS
+from bot.settings import Settings as BotSettings
+from cli import bot as telegram_bot
 from cli.embedded import Plan, children
 from cli.main import main
 from jobs.accounts import AccountStore
@@ -159,7 +163,9 @@ def listed(kustomization: Path) -> set[Path]:
 
 def test_every_file_is_applied_but_the_example():
     everything = {path for path in FOLDER.rglob("*.yaml") if path.name != "kustomization.yaml"}
-    applied = listed(FOLDER / "kustomization.yaml") | listed(FOLDER / "migrate" / "kustomization.yaml")
+    applied = {
+        file for folder in (".", "migrate", "bot") for file in listed(FOLDER / folder / "kustomization.yaml")
+    }
 
     assert everything - applied == {FOLDER / "secret.example.yaml"}
 
@@ -168,12 +174,12 @@ def test_the_release_is_migrated_by_its_own_image():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     images = {
         path: {i["name"]: i for i in read(path)[0]["images"]}
-        for path in (FOLDER / "kustomization.yaml", FOLDER / "migrate" / "kustomization.yaml")
+        for path in (FOLDER / folder / "kustomization.yaml" for folder in (".", "migrate", "bot"))
     }
-    (running, migrating) = images.values()
+    (running, migrating, bot) = images.values()
 
     assert set(running) == {"atelier-api", "atelier-gpu"}
-    assert migrating == {"atelier-api": running["atelier-api"]}
+    assert migrating == bot == {"atelier-api": running["atelier-api"]}
     assert {image["newTag"] for image in running.values()} == {version}
 
 
@@ -196,6 +202,8 @@ def test_images_and_commands_exist(container, tmp_path):
     match container["name"]:
         case "sweeper" | "webhooks":
             assert command in started.values()
+        case "bot":
+            assert command == ["python", *telegram_bot.COMMAND]
         case "migrate":
             assert command == ["atelier", "migrate"]
             assert "migrate" in main.commands
@@ -213,8 +221,14 @@ def documented() -> set[str]:
 
 def test_every_variable_is_one_that_somebody_reads():
     names = {entry["name"] for c in containers() for entry in c.values[0].get("env", ())}
-    names |= of("ConfigMap")["atelier-config"]["data"].keys()
-    names |= of("Secret")["atelier-secrets"]["stringData"].keys()
+    names |= {
+        name for config in ("atelier-config", "atelier-bot") for name in of("ConfigMap")[config]["data"]
+    }
+    names |= {
+        name
+        for secret in ("atelier-secrets", "atelier-telegram")
+        for name in of("Secret")[secret]["stringData"]
+    }
 
     assert names <= documented()
 
@@ -236,6 +250,9 @@ def test_every_part_is_told_where_the_shared_parts_are():
         told = {entry["name"] for entry in pod["spec"]["containers"][0]["env"]}
         if name in ("atelier-migrate", "atelier-webhooks"):
             assert told == {"DATABASE_URL"}
+        elif name == "atelier-bot":
+            assert not told & (secret - {"REDIS_URL"})
+            assert told >= set(of("Secret")["atelier-telegram"]["stringData"])
         else:
             assert told >= secret
 
@@ -247,6 +264,43 @@ def test_the_settings_make_sense():
     ingress = of("Ingress")["atelier"]["metadata"]["annotations"]
     limit = int(ingress["nginx.ingress.kubernetes.io/proxy-body-size"].removesuffix("m")) * 1024 * 1024
     assert limit == int(config["ATELIER_MAX_UPLOAD_BYTES"]) + 1024 * 1024
+
+
+def told_to_the_bot() -> BotSettings:
+    (container,) = pods()["atelier-bot"]["spec"]["containers"]
+    told: dict[str, str] = {}
+    for source in container["envFrom"]:
+        told |= of("ConfigMap")[source["configMapRef"]["name"]]["data"]
+    told |= of("Secret")["atelier-telegram"]["stringData"]
+    told |= {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
+    return BotSettings.from_env(told | {"ATELIER_TELEGRAM_TOKEN": "1:a"})
+
+
+def test_the_bot_is_found_by_telegram_and_finds_the_api():
+    told, ingress = told_to_the_bot(), of("Ingress")["atelier-bot"]["spec"]
+    ((host, path),) = [(rule["host"], path) for rule in ingress["rules"] for path in rule["http"]["paths"]]
+    assert told.webhook == f"https://{host}{path['path']}"
+    assert (host, ingress["tls"]) == (
+        of("Ingress")["atelier"]["spec"]["rules"][0]["host"],
+        of("Ingress")["atelier"]["spec"]["tls"],
+    )
+    backend = path["backend"]["service"]
+    (service_port,) = of("Service")[backend["name"]]["spec"]["ports"]
+    (port,) = pods()["atelier-bot"]["spec"]["containers"][0]["ports"]
+    assert backend["port"]["name"] == service_port["name"]
+    assert service_port["targetPort"] == port["name"]
+    assert told.listen == f"0.0.0.0:{port['containerPort']}"
+    assert told.url == "http://atelier-api"
+    assert of("Service")["atelier-api"]["spec"]["ports"][0]["port"] == 80
+    assert told.links_url == of("ConfigMap")["atelier-config"]["data"]["ATELIER_PUBLIC_URL"]
+    patience = of("Ingress")["atelier-bot"]["metadata"]["annotations"]
+    assert int(patience["nginx.ingress.kubernetes.io/proxy-read-timeout"]) > HANDLING_SECONDS
+
+
+def test_the_bot_lets_nobody_in_unless_told():
+    told = told_to_the_bot()
+    assert not told.guests
+    assert not told.allow | told.admins
 
 
 def test_no_real_secret_is_in_it():
@@ -346,7 +400,10 @@ def test_what_no_policy_allows_is_refused():
     deny = of("NetworkPolicy")["default-deny"]["spec"]
     assert deny == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     incoming = {name: spec for name, spec in policies("ingress").items() if spec.get("ingress")}
-    assert {name for spec in incoming.values() for name in selected(spec["podSelector"])} == {"atelier-api"}
+    assert {name for spec in incoming.values() for name in selected(spec["podSelector"])} == {
+        "atelier-api",
+        "atelier-bot",
+    }
 
 
 def test_who_reaches_what():
@@ -361,6 +418,7 @@ def test_who_reaches_what():
         "atelier-api": {53, 5432, 6379, 5672, 9000},
         "atelier-sweeper": {53, 5432, 6379, 5672, 9000},
         "atelier-webhooks": {53, 5432, 443},
+        "atelier-bot": {53, 6379, 8080, 443},
         "atelier-migrate": {53, 5432},
     }
 
@@ -408,12 +466,29 @@ def test_grace_is_longer_than_what_ends_within_it():
     api = pods()["atelier-api"]["spec"]
     pause = api["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert api["terminationGracePeriodSeconds"] > pause + gunicorn.graceful_timeout
+    bot = pods()["atelier-bot"]["spec"]
+    pause = bot["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert bot["terminationGracePeriodSeconds"] > pause + 2 * STOP_SECONDS
 
 
 def test_probes_ask_what_the_api_answers():
     api = pods()["atelier-api"]["spec"]["containers"][0]
     assert api["readinessProbe"]["httpGet"]["path"] == "/readyz"
     assert api["livenessProbe"]["httpGet"]["path"] == api["startupProbe"]["httpGet"]["path"] == "/healthz"
+
+
+def test_an_outage_of_redis_restarts_no_bot_at_once():
+    bot = pods()["atelier-bot"]["spec"]["containers"][0]
+    assert (
+        bot["readinessProbe"]["httpGet"]
+        == bot["livenessProbe"]["httpGet"]
+        == {
+            "path": "/healthz",
+            "port": "http",
+        }
+    )
+    assert "startupProbe" not in bot
+    assert bot["livenessProbe"]["periodSeconds"] * bot["livenessProbe"]["failureThreshold"] >= 300
 
 
 def test_the_number_of_pods_has_one_owner():
@@ -427,6 +502,7 @@ def test_the_number_of_pods_has_one_owner():
     assert of("HorizontalPodAutoscaler")["atelier-api"]["spec"]["minReplicas"] == 2
     assert of("Deployment")["atelier-sweeper"]["spec"]["replicas"] == 2
     assert of("Deployment")["atelier-webhooks"]["spec"]["replicas"] == 2
+    assert of("Deployment")["atelier-bot"]["spec"]["replicas"] == 2
 
 
 # --- scaling -----------------------------------------------------------------------------------------

@@ -111,8 +111,9 @@ def adapted(folder: Path, changes: dict[str, str]) -> Path:
 
 
 @contextmanager
-def running(folder: Path, api_port: int) -> Iterator[Proxy]:
+def running(folder: Path, api_port: int, bots: tuple[int, int] | None = None) -> Iterator[Proxy]:
     http, https = free_port(), free_port()
+    first, second = bots or (free_port(), free_port())
     certificate = make_certificate(folder)
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     configuration = adapted(
@@ -128,6 +129,8 @@ def running(folder: Path, api_port: int) -> Iterator[Proxy]:
             "listen 80;": f"listen 127.0.0.1:{http};",
             "listen 443 ": f"listen 127.0.0.1:{https} ",
             "server 127.0.0.1:8080;": f"server 127.0.0.1:{api_port};",
+            "server 127.0.0.1:8090;": f"server 127.0.0.1:{first};",
+            "server 127.0.0.1:8091;": f"server 127.0.0.1:{second};",
             "/etc/nginx/tls/": f"{folder}/",
             "worker_processes auto;": "worker_processes 2;",
         },
@@ -192,7 +195,10 @@ def directive(name: str) -> list[str]:
 
 
 def test_the_limits_fit_the_api_s():
-    largest, network = (int(size.removesuffix("m")) * MEBIBYTE for size in directive("client_max_body_size"))
+    largest, network, update = (
+        int(size.removesuffix("m")) * MEBIBYTE for size in directive("client_max_body_size")
+    )
+    assert update == MEBIBYTE  # some kilobytes, as a rule
     assert largest == Settings().max_upload_bytes + MEBIBYTE
     assert network == Settings().max_network_bytes + MEBIBYTE
     (idle,) = directive("keepalive_timeout")
@@ -352,6 +358,57 @@ def test_the_api_is_told_who_asked(tmp_path):
     assert heard["X-Forwarded-Proto"] == "https"
     assert heard["X-Forwarded-Host"] == heard["Host"] == "127.0.0.1"
     assert re.fullmatch("[0-9a-f]{32}", heard["X-Request-ID"])
+
+
+class Bots:
+    """Two processes at one webhook, either of which can die."""
+
+    def __init__(self) -> None:
+        self.updates: list[tuple[int, str, bytes]] = []
+        heard = self.updates
+
+        class Bot(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                heard.append((self.server.server_port, self.headers["X-Telegram-Bot-Api-Secret-Token"], body))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Nothing: a test's output is its failures."""
+
+        self.servers = [HTTPServer(("127.0.0.1", 0), Bot) for _ in range(2)]
+        self.ports = (self.servers[0].server_port, self.servers[1].server_port)
+        for server in self.servers:
+            Thread(target=server.serve_forever, daemon=True).start()
+
+    def end(self, number: int) -> None:
+        self.servers[number].shutdown()
+        self.servers[number].server_close()
+
+
+def test_updates_reach_the_bot_s_processes_and_only_updates(tmp_path):
+    bots = Bots()
+    secret = {"X-Telegram-Bot-Api-Secret-Token": "s3cret"}
+
+    def send(number: int) -> int:
+        return client.post("/telegram", content=b'{"update_id": %d}' % number, headers=secret).status_code
+
+    with running(tmp_path, free_port(), bots.ports) as proxy, proxy.client() as client:
+        assert [send(number) for number in range(4)] == [200] * 4
+        assert {port for port, *_ in bots.updates} == set(bots.ports)
+        assert {told for _, told, _ in bots.updates} == {"s3cret"}
+        # nothing else of the bot is outside
+        assert client.get("/telegram").status_code == 403
+        assert client.post("/telegram/healthz").status_code == 503  # the API's, which is away
+        problem(client.post("/telegram", content=bytes(2 * MEBIBYTE)), 413, "too_large")
+        # when one dies, the other gets all of it
+        bots.end(0)
+        assert [send(number) for number in range(4, 8)] == [200] * 4
+        assert sorted(body for *_, body in bots.updates) == [b'{"update_id": %d}' % n for n in range(8)]
+        # when both are gone, Telegram is told to come again
+        bots.end(1)
+        assert send(8) == 503
 
 
 def test_an_api_that_is_away_is_a_problem_document(tmp_path):
