@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import io
 import logging
+import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -43,8 +44,11 @@ FINAL = frozenset({"succeeded", "failed", "canceled"})
 #: How long a job is one process's, and the longest that those of a dead one wait. Renewed while it is worked
 #: at, often enough that a machine with too much to do does not lose it.
 LEASE_SECONDS = 15.0
-#: From one look at a job to the next.
+#: Jobs are looked at together at the multiples of this, whoever puts them back when: so it is a request for
+#: each hundred of them, however many processes there are. The API counts the requests of the bot's key.
 LOOK_SECONDS = 0.8
+#: At least so long after it was put back.
+_REST_SECONDS = 0.1
 #: Between two questions for what is due, so that many jobs are asked for together.
 _TICK_SECONDS = 0.2
 #: After Redis or the API did not answer.
@@ -109,7 +113,7 @@ class Follower:
     async def _look(self, taken: list[Taken], jobs: dict[str, Json]) -> None:
         titles = await self._titles()
         unchanged = []
-        for one in taken:
+        for one in sorted(taken, key=lambda one: one.note.shown_at):
             job = jobs.get(one.note.job_id)
             if job is None or job["state"] in FINAL:
                 self._start(one, self._courier.finish(one, job))
@@ -122,7 +126,7 @@ class Follower:
             else:
                 self._start(one, self._edit(one, job, view))
         if unchanged:
-            await self._notes.put_all_back(unchanged, LOOK_SECONDS)
+            await self._notes.put_all_back(unchanged, _REST_SECONDS, LOOK_SECONDS)
 
     async def _titles(self) -> dict[str, str]:
         try:
@@ -136,7 +140,7 @@ class Follower:
     async def _edit(self, taken: Taken, job: Json, view: progress.View) -> None:
         """Show how far a job is; what goes wrong here is repaired by its end."""
         note = taken.note
-        update: Json = {"shown": view.mark, "version": job["version"]}
+        update: Json = {"shown": view.mark, "version": job["version"], "shown_at": time.time()}
         try:
             update |= await self._show(note, job, view)
         except Flooded as flooded:
@@ -155,7 +159,8 @@ class Follower:
             return
         except SendError as error:
             _log.info("%s is not shown: %s", note.job_id, error)
-        await self._notes.put_back(taken, LOOK_SECONDS, note.model_copy(update=update))
+        again = note.model_copy(update=update)
+        await self._notes.put_back(taken, _REST_SECONDS, again, grid=LOOK_SECONDS)
 
     async def _show(self, note: JobNote, job: Json, view: progress.View) -> Json:
         """What is to be noted of it."""

@@ -42,11 +42,13 @@ end
 return found
 """
 
-#: KEYS: the set, the notes. ARGV: id, lease, seconds from now, note or ''. -> the new lease; nil: lost.
+#: KEYS: the set, the notes. ARGV: id, lease, seconds from now, note or '', grid or 0 -> new lease; nil: lost.
 _MOVE = """
 if redis.call('ZSCORE', KEYS[1], ARGV[1]) ~= ARGV[2] then return nil end
 local t = redis.call('TIME')
 local at = tonumber(t[1]) + tonumber(t[2]) / 1000000 + tonumber(ARGV[3])
+local grid = tonumber(ARGV[5])
+if grid > 0 then at = math.ceil(at / grid) * grid end
 redis.call('ZADD', KEYS[1], string.format('%.6f', at), ARGV[1])
 if ARGV[4] ~= '' then redis.call('HSET', KEYS[2], ARGV[1], ARGV[4]) end
 return redis.call('ZSCORE', KEYS[1], ARGV[1])
@@ -93,6 +95,8 @@ class JobNote(BaseModel):
     reply_to: int | None = None
     #: The topic of a forum.
     thread_id: int | None = None
+    #: When it was last edited; of a chat's jobs the one that waits longest has the next turn.
+    shown_at: float = 0.0
     #: A hash of the text and buttons that are shown, so that nothing is edited into itself.
     shown: str = ""
     #: A hash of the preview that is shown, and the version of the job it was looked at for.
@@ -153,18 +157,25 @@ class OpenJobs:
         async with taken.lock:
             return taken.let_go or await self._moved(taken, lease_seconds, "")
 
-    async def put_back(self, taken: Taken, after_seconds: float, note: JobNote | None = None) -> bool:
-        """To be looked at again then, with this note; False: the lease was lost, nothing changed."""
+    async def put_back(
+        self, taken: Taken, after_seconds: float, note: JobNote | None = None, *, grid: float = 0.0
+    ) -> bool:
+        """To be looked at again then, with this note; False: the lease was lost, nothing changed.
+
+        With a `grid` at the next multiple of so many seconds, so that all jobs are looked at together.
+        """
         async with taken.lock:
             taken.let_go = True
-            return await self._moved(taken, after_seconds, note.model_dump_json() if note else "")
+            return await self._moved(taken, after_seconds, note.model_dump_json() if note else "", grid)
 
-    async def put_all_back(self, taken: Iterable[Taken], after_seconds: float) -> None:
+    async def put_all_back(self, taken: Iterable[Taken], after_seconds: float, grid: float = 0.0) -> None:
         """The same for many, in one round trip."""
         async with self._redis.pipeline(transaction=False) as pipeline:
             for one in taken:
                 await self._move(
-                    keys=self._keys, args=[one.note.job_id, one.lease, after_seconds, ""], client=pipeline
+                    keys=self._keys,
+                    args=[one.note.job_id, one.lease, after_seconds, "", grid],
+                    client=pipeline,
                 )
             await pipeline.execute()
 
@@ -191,8 +202,9 @@ class OpenJobs:
         """How many jobs are open."""
         return int(await self._redis.zcard(self._keys[0]))
 
-    async def _moved(self, taken: Taken, seconds: float, note: str) -> bool:
-        lease = await self._move(keys=self._keys, args=[taken.note.job_id, taken.lease, seconds, note])
+    async def _moved(self, taken: Taken, seconds: float, note: str, grid: float = 0.0) -> bool:
+        args: list[str | float] = [taken.note.job_id, taken.lease, seconds, note, grid]
+        lease = await self._move(keys=self._keys, args=args)
         if lease is None:
             return False
         taken.lease = _text(lease)

@@ -149,6 +149,19 @@ async def test_put_back_it_comes_when_it_was_to_come(notes):
     assert len(await notes.due(10, 5)) == 1
 
 
+async def test_on_a_grid_all_come_together_whenever_they_were_put_back(notes, redis):
+    for number in range(1, 4):
+        await notes.open_job(a_note(number))
+    one, two, three = await notes.due(10, 5)
+    await notes.put_back(one, 0.1, grid=1000.0)
+    await asyncio.sleep(0.05)
+    await notes.put_all_back([two], 0.1, 1000.0)
+    await notes.put_back(three, 0.1, grid=1000.0)
+    times = {at for _, at in await redis.zrange(f"bot:{BOT_ID}:due", 0, -1, withscores=True)}
+    assert len(times) == 1
+    assert times.pop() % 1000 == 0
+
+
 async def test_many_are_put_back_in_one_go_but_not_those_that_were_lost(notes):
     for number in range(1, 4):
         await notes.open_job(a_note(number))
