@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
+from bot.handlers.routing import COMMANDS
 from cli import bot, embedded
 from cli.errors import CommandError
 from cli.main import main
@@ -19,6 +21,9 @@ from tests.cli.conftest import ATELIER, System, clean_environment, end_system, g
 from tests.services import free_port
 from tests.telegram.flood import NO_LIMITS
 from tests.telegram.server import TOKEN, BotApi
+
+ROOT = Path(__file__).parents[2]
+BOTFATHER = {"newbot", "setinline", "setuserpic"}
 
 
 @pytest.fixture(scope="module")
@@ -227,6 +232,15 @@ def test_the_bot_runs_beside_a_system_that_has_none(tmp_path):
                 assert process.wait(30) == 0
         finally:
             end_system(system)
+
+
+def test_the_handbook_names_what_there_is():
+    text = (ROOT / "docs" / "telegram.md").read_text()
+    variables = (ROOT / "deploy" / "env.example").read_text()
+    for name in set(re.findall(r"ATELIER_[A-Z_]*[A-Z]", text)):
+        assert f"{name}=" in variables, name
+    commands = {name for name in re.findall(r"`/([a-z]+)", text) if name not in BOTFATHER | {"healthz"}}
+    assert commands == set(COMMANDS) - {"start"}
 
 
 def test_both_are_commands():
