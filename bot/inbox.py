@@ -24,6 +24,11 @@ MOST_TRIES = 8
 
 _DONE, _HELD = b"done", b"held"
 
+#: KEYS: the update. ARGV: held, milliseconds. What was finished meanwhile stays known for its day.
+_RENEW = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+"""
+
 _log = logging.getLogger(__name__)
 
 
@@ -43,6 +48,7 @@ class Inbox:
         self._redis = redis
         self._prefix = f"bot:{bot_id}:inbox:"
         self._held: set[int] = set()
+        self._renew = redis.register_script(_RENEW)
 
     async def take(self, update_id: int) -> Taken:
         """Begin with an update, if nobody has."""
@@ -74,10 +80,8 @@ class Inbox:
             await asyncio.sleep(_RENEW_SECONDS)
             held = list(self._held)
             try:
-                async with self._redis.pipeline(transaction=False) as pipeline:
-                    for update_id in held:
-                        pipeline.pexpire(self._key(update_id), round(LEASE_SECONDS * 1000))
-                    await pipeline.execute()
+                for update_id in held:
+                    await self._renew(keys=[self._key(update_id)], args=[_HELD, round(LEASE_SECONDS * 1000)])
             except RedisError as error:
                 _log.warning("leases of %d updates could not be renewed: %s", len(held), error)
 

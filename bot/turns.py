@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,6 +38,9 @@ from bot.words import Html, Words
 RETRIES = 3
 #: Of the notice that a tap is answered with (Bot API, answerCallbackQuery).
 _NOTICE_LENGTH = 200
+
+#: In the catalogues' own HTML; facts are escaped.
+_TAG = re.compile(r"</?[a-z]+[^>]*>")
 
 _log = logging.getLogger(__name__)
 
@@ -171,20 +176,20 @@ class Turn:
         except BadRequest as error:
             _log.debug("buttons stay: %s", error.message)
 
-    async def notice(self, text: str = "", *, alert: bool = False) -> None:
-        """Answer the tap: the button stops waiting, and `text` is shown for a moment."""
+    async def notice(self, text: str = "", *, alert: bool = False) -> bool:
+        """Answer the tap: the button stops waiting, and `text` is shown. False: it cannot be (any more)."""
         if self.query is None or self._answered:
-            return
+            return False
         self._answered = True
         try:
-            await self.query.answer(clip(text, _NOTICE_LENGTH) or None, show_alert=alert)
+            return await self.query.answer(clip(text, _NOTICE_LENGTH) or None, show_alert=alert)
         except BadRequest as error:
             _log.info("a tap was answered too late: %s", error.message)
+            return False
 
-    async def tell(self, text: Html, plain: str) -> None:
+    async def tell(self, text: Html) -> None:
         """Say it the way this update is answered: a tap with a notice, anything else with a message."""
-        if self.query is not None and not self._answered:
-            await self.notice(plain, alert=True)
+        if await self.notice(html.unescape(_TAG.sub("", text)), alert=True):
             return
         try:
             await self.say(text)

@@ -6,7 +6,7 @@ from bot.accounts import NotAllowed
 from bot.api import NoServer, Refused
 from bot.forms import BadValue
 from bot.turns import Turn
-from bot.words import Fact, Html, Words
+from bot.words import Fact, Words
 
 #: Telegram gives bots no larger files (getFile).
 DOWNLOAD_MB = 20
@@ -38,13 +38,11 @@ EXPECTED = (NoServer, Refused, NotAllowed, BadValue, Sorry)
 async def explain(turn: Turn, error: Expected) -> None:
     """Tell the user."""
     key, facts = reason(error, turn.user.id, turn.words)
-    await turn.tell(turn.words(key, **facts), turn.words.plain(key, **facts))
-
-
-def text_of(turn: Turn, error: Expected) -> Html:
-    """The same, to be put elsewhere."""
-    key, facts = reason(error, turn.user.id, turn.words)
-    return turn.words(key, **facts)
+    if isinstance(error, NotAllowed) and turn.is_group:
+        # The number is for the operator's eyes.
+        link = f"https://t.me/{turn.services.bot.username}"
+        key, facts = "group.may_not", {"name": turn.user.first_name, "link": link}
+    await turn.tell(turn.words(key, **facts))
 
 
 def reason(error: Expected, user: int, words: Words) -> tuple[str, dict[str, Fact]]:

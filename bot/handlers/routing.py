@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from telegram import Message, Update, User
@@ -32,6 +33,9 @@ from bot.turns import Services, Turn
 
 #: A command at the beginning of a text or caption, the bot it is meant for, and what follows.
 _COMMAND = re.compile(r"/([A-Za-z0-9_]{1,32})(?:@([A-Za-z0-9_]{5,32}))?(?:\s+(.*))?", re.DOTALL)
+
+#: What people may say whom the operator has not let in.
+FOR_ALL = frozenset({"start", "help", "settings"})
 
 Command = Callable[[Turn, str], Awaitable[None]]
 Tap = Callable[[Turn, tuple[str, ...]], Awaitable[None]]
@@ -75,6 +79,7 @@ TAPS: dict[str, Tap] = {
     callbacks.DRAIN: lambda turn, args: admin.drain(turn, args[0]),
     callbacks.RESUME: lambda turn, args: admin.resume(turn, args[0]),
 }
+TAPS_FOR_ALL = frozenset({callbacks.SETTINGS, callbacks.LANGUAGE, callbacks.SIZE, callbacks.QUALITY})
 _FORM_VERBS = (
     callbacks.GO,
     callbacks.ASK,
@@ -87,6 +92,17 @@ _FORM_VERBS = (
 )
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an update asks for."""
+
+    do: Callable[[Turn], Awaitable[None]]
+    #: Of the command, if it is one.
+    name: str = ""
+    #: Whether the user need not be let in.
+    for_all: bool = False
 
 
 class Router:
@@ -114,15 +130,14 @@ class Router:
         files = [found for found in map(shortcuts.picture_of, messages) if found]
         command = self._command(turn, captioned.message.caption if captioned.message else None)
 
-        async def work(turn: Turn) -> None:
+        async def all_of_it(turn: Turn) -> None:
             if not files:
                 raise Sorry("error.not_a_picture")
-            if command is not None:
-                await command(turn)
-            else:
-                await photos.album(turn, files, is_late=album.is_late)
+            await photos.album(turn, files, is_late=album.is_late)
 
-        await self._locked(turn, work)
+        if command is None or command.name == "style":
+            command = Work(all_of_it)
+        await self._locked(turn, command)
 
     async def _message(self, update: Update, _context: CallbackContext[Any, Any, Any, Any]) -> None:
         message = update.message
@@ -135,7 +150,9 @@ class Router:
                     message.chat.id, message.media_group_id, message.message_id, update.to_dict()
                 )
             return
-        work = self._command(turn, message.text or message.caption) or self._content(turn, message)
+        work = self._command(turn, message.text or message.caption)
+        if work is None and (content := self._content(turn, message)) is not None:
+            work = Work(content)
         if work is not None:
             await self._locked(turn, work)
 
@@ -162,7 +179,7 @@ class Router:
                 raise BadCallback(verb)
 
         try:
-            await self._locked(turn, work)
+            await self._locked(turn, Work(work, for_all=verb in TAPS_FOR_ALL))
         except (BadCallback, Outdated):
             await turn.notice(turn.words.plain("toast.old_button"), alert=True)
         finally:
@@ -199,25 +216,25 @@ class Router:
 
     async def _unexpected(self, turn: Turn, error: Exception) -> None:
         _log.error("update %d", turn.update.update_id, exc_info=error)
-        await turn.tell(turn.words("error.unexpected"), turn.words.plain("error.unexpected"))
+        await turn.tell(turn.words("error.unexpected"))
 
     async def _turn(self, update: Update, user: User, message: Message | None) -> Turn:
         language = await self._services.notes.language(user.id) or user.language_code or ""
         return Turn(self._services, update, user, language, message=message)
 
-    async def _locked(self, turn: Turn, work: Callable[[Turn], Awaitable[None]]) -> None:
+    async def _locked(self, turn: Turn, work: Work) -> None:
         """Do it as the only update of its chat, and say why where it cannot be done."""
         try:
             async with self._services.notes.lock(turn.chat_id):
+                if not work.for_all and not await self._services.accounts.is_allowed(turn.user.id):
+                    raise NotAllowed
                 try:
-                    await work(turn)
+                    await work.do(turn)
                 except Refused as error:
                     if not is_bad_key(error) or not await self._renewed(turn):
                         raise
-                    await work(turn)
+                    await work.do(turn)
         except EXPECTED as error:
-            if isinstance(error, NotAllowed) and turn.is_group:
-                _log.info("user %d may not use the bot in chat %d", turn.user.id, turn.chat_id)
             await explain(turn, error)
 
     async def _renewed(self, turn: Turn) -> bool:
@@ -228,18 +245,18 @@ class Router:
         await self._services.accounts.renew(turn.user.id)
         return account.guest
 
-    def _command(self, turn: Turn, text: str | None) -> Callable[[Turn], Awaitable[None]] | None:
+    def _command(self, turn: Turn, text: str | None) -> Work | None:
         """The work of a command at the beginning of the text; None: there is none."""
         found = _COMMAND.fullmatch((text or "").strip())
         if found is None:
             return None
         name, target, args = found[1].lower(), found[2], (found[3] or "").strip()
         if target and target.lower() != (self._services.bot.username or "").lower():
-            return _nothing
+            return Work(_nothing, for_all=True)
         command = COMMANDS.get(name)
         if command is None or (command is admin.admin and not turn.is_admin):
-            return _nothing if turn.is_group and not target else _unknown
-        return lambda turn: command(turn, args)
+            return Work(_nothing if turn.is_group and not target else _unknown, for_all=True)
+        return Work(lambda turn: command(turn, args), name, for_all=name in FOR_ALL)
 
     def _content(self, turn: Turn, message: Message) -> Callable[[Turn], Awaitable[None]] | None:
         """The work of a message without a command; None: it is not for the bot."""

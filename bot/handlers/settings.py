@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot import callbacks
+from bot.api import ApiError
 from bot.callbacks import BadCallback
 from bot.forms import Form
 from bot.screens import Button, Screen
@@ -74,9 +75,7 @@ async def _screen(turn: Turn) -> Screen:
         "settings.title",
         language=Words.languages[words.language],
         size=found.get("size") or unset,
-        quality=words.choice("", "quality", str(found["quality"]), str(found["quality"]))
-        if found.get("quality")
-        else unset,
+        quality=await _name_of(turn, found["quality"]) if found.get("quality") else unset,
     )
     verbs = {
         "button.language": callbacks.LANGUAGE,
@@ -84,6 +83,13 @@ async def _screen(turn: Turn) -> Screen:
         "button.quality": callbacks.QUALITY,
     }
     return Screen(text, [[Button(words.plain(key), callbacks.pack(verb))] for key, verb in verbs.items()])
+
+
+async def _name_of(turn: Turn, quality: str) -> str:
+    try:
+        return (await _qualities(turn)).get(quality, quality)
+    except ApiError:
+        return quality
 
 
 async def _qualities(turn: Turn) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 from telegram import Message
 
 from bot import dialogue
-from bot.forms import BadValue, Form
+from bot.forms import BadValue, Field, Form
 from bot.handlers import forms, menu, submitting
 from bot.turns import Turn
 from bot.words import Words
@@ -77,6 +77,8 @@ def picture_of(message: Message | None) -> tuple[str, str] | None:
 def worlds(form: Form, words: Words, text: str) -> dict[str, Any]:
     """What was asked for: `world`, and a number as `count`. Several worlds are mixed. Raises BadValue."""
     field = form["world"]
+    if "=" in text or ":" in text:
+        return {"world": _mix(field, text)}
     found: dict[str, Any] = {}
     rest = []
     for word in re.split(r"[\s,;]+", text.strip()):
@@ -86,8 +88,6 @@ def worlds(form: Form, words: Words, text: str) -> dict[str, Any]:
             rest.append(word)
     if not rest:
         return found
-    if any("=" in word or ":" in word for word in rest):
-        return found | {"world": field.parse(", ".join(rest))}
     names = {str(choice.value).casefold(): choice.value for choice in field.choices}
     names |= {
         words.choice(form.engine, field.name, str(choice.value), choice.title).casefold(): choice.value
@@ -100,3 +100,13 @@ def worlds(form: Form, words: Words, text: str) -> dict[str, Any]:
     world = chosen[0] if len(chosen) == 1 else dict.fromkeys(chosen, 1.0)
     field.check(world)
     return found | {"world": world}
+
+
+def _mix(field: Field, text: str) -> Any:
+    try:
+        return field.parse(text)
+    except BadValue as complaint:
+        if complaint.code != "not_a_choice":
+            raise
+        # It may be a name too, but with a sign in it, it was not meant as one.
+        raise BadValue("not_pairs") from complaint

@@ -9,7 +9,7 @@ from telegram import File as TelegramFile
 from telegram.error import BadRequest, InvalidToken, TelegramError
 
 from bot import dialogue, progress
-from bot.api import File, Json
+from bot.api import File, Json, Refused
 from bot.dialogue import Draft
 from bot.forms import Field, Form, Kind
 from bot.gallery import Gallery
@@ -72,10 +72,11 @@ async def follow(turn: Turn, job: Json, *, anew: bool = False) -> None:
 
 async def title_of(turn: Turn, engine: str) -> str:
     """What an engine is called; not HTML."""
-    for known in await turn.services.api.engines():
-        if known["name"] == engine:
-            return turn.words.engine_title(engine, known["title"])
-    return turn.words.engine_title(engine, engine)
+    try:
+        title = (await turn.services.api.engine(engine))["title"]
+    except Refused:
+        title = engine  # there is none of this name any more
+    return turn.words.engine_title(engine, title)
 
 
 async def _submit(turn: Turn, form: Form, draft: Draft, key: str) -> Json:
@@ -95,6 +96,8 @@ async def _submit(turn: Turn, form: Form, draft: Draft, key: str) -> Json:
             else:
                 params[field.name] = [*params.get(field.name, []), source.id]
     services = turn.services
+    if sent:
+        await turn.notice()  # fetching takes a while, and a button does not wait for ever
     is_large = sum(file.file_size or 0 for _, file in sent) > _LARGE
     async with services.large if is_large else nullcontext():
         files += [(name, f"telegram{_suffix(file)}", await _fetch(file)) for name, file in sent]

@@ -1,0 +1,285 @@
+"""Who comes in, and what becomes of what they said when something is away, ends, or hears it twice."""
+
+from __future__ import annotations
+
+import time
+
+import httpx
+import pytest
+
+from tests.bot.balancer import balancer
+from tests.bot.house import PATIENCE, SECRET, House, house, picture
+from tests.services import free_port
+from tests.telegram.people import User
+from tests.telegram.transcript import Shown
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    with house(tmp_path_factory.mktemp("house")) as made:
+        yield made
+
+
+@pytest.fixture
+def home(whole: House):
+    """The house, empty of bots before and after."""
+    yield whole
+    whole.end_bots()
+    whole.telegram.faults.clear()
+
+
+@pytest.fixture
+def ada(home: House) -> User:
+    return home.telegram.user("Ada")
+
+
+def is_form(message: Shown) -> bool:
+    return "▶️ Go" in message.labels
+
+
+def is_over(message: Shown) -> bool:
+    return "🔁 Again" in message.labels
+
+
+def echo(user: User, seconds: float) -> Shown:
+    """A job that does nothing, so long."""
+    user.say(f'/new echo {{"seconds": {seconds}, "text": "done"}}')
+    form = user.wait_for(is_form, 20)
+    user.press("▶️ Go", form).answer(10)
+    return form
+
+
+def test_who_was_not_let_in_hears_so_and_gets_no_account(home, ada):
+    bob = home.telegram.user("Bob")
+    home.start_bot(ATELIER_TELEGRAM_GUESTS="no", ATELIER_TELEGRAM_ALLOW=str(bob.id))
+    for said in ("/start", "/planet mars", "hello"):
+        before = ada.say(said)
+        ada.wait_for(lambda m: str(ada.id) in m.text, 20, after=before)
+    ada.send_photo(picture())
+    ada.wait_until(lambda all_: sum(str(ada.id) in m.text for m in all_) == 4, 20)
+    bob.say("/start")
+    bob.wait_for(lambda m: "Planets" in m.labels, 20)
+
+    assert home.jobs_of(ada.id) == []
+
+
+def test_who_was_let_in_once_and_is_no_more(home, ada):
+    bot = home.start_bot(ATELIER_TELEGRAM_GUESTS="no", ATELIER_TELEGRAM_ALLOW=str(ada.id))
+    form = echo(ada, 0)
+    ada.wait_for(lambda m: m.id == form.id and is_over(m), PATIENCE)
+    assert bot.terminate() == 0
+    home.start_bot(ATELIER_TELEGRAM_GUESTS="no")
+
+    told = ada.press("🔁 Again").answer(20)["text"]
+    assert f"give this number: {ada.id}." in told, "and no HTML"
+    before = ada.say("/jobs")
+    ada.wait_for(lambda m: str(ada.id) in m.text, 20, after=before)
+
+
+def test_a_guest_s_limits_are_told(home, ada):
+    home.start_bot(ATELIER_TELEGRAM_GUEST_QUEUED="1")
+    echo(ada, 20)
+    ada.wait_for(lambda m: "▱" in m.text, PATIENCE)
+    echo(ada, 0)
+    ada.say('/new echo {"seconds": 0}')
+    form = ada.wait_for(is_form, 20)
+    assert "as many jobs waiting as you may" in ada.press("▶️ Go", form).answer(20)["text"]
+    assert len(home.jobs_of(ada.id)) == 2
+    assert is_form(next(m for m in ada.messages if m.id == form.id)), "the form is still there"
+    ada.press("✖️ Cancel", next(m for m in ada.messages if "▱" in m.text)).answer(10)
+    ada.wait_until(lambda all_: any(is_over(m) for m in all_), PATIENCE)
+
+
+def test_an_update_that_comes_twice_makes_one_job(home, ada):
+    home.start_bot()
+    ada.say('/new echo {"seconds": 0}')
+    form = ada.wait_for(is_form, 20)
+    press = ada.press("▶️ Go", form)
+    press.answer(10)
+    ada.wait_for(is_over, PATIENCE)
+    before = len(ada.messages)
+    home.telegram.updates.again(press.query.update)
+    ada.say("/help")
+    ada.wait_for(lambda m: "/planet" in m.text, 20)
+
+    assert len(home.jobs_of(ada.id)) == 1
+    assert len(ada.messages) == before + 2
+
+
+def test_two_processes_share_a_webhook(home, ada):
+    first = home.start_bot(webhook=True)
+    second = home.start_bot(webhook=True)
+    with balancer([first.port, second.port]) as balanced:
+        for bot in (first, second):
+            bot.terminate()
+        home.bots.clear()
+        bots = [
+            home.start_bot(
+                webhook=True,
+                ATELIER_TELEGRAM_WEBHOOK=f"{balanced.url}/telegram",
+                ATELIER_TELEGRAM_LISTEN=f"127.0.0.1:{port}",
+            )
+            for port in (first.port, second.port)
+        ]
+        people = [home.telegram.user(f"Person {number}") for number in range(6)]
+        for person in people:
+            person.say('/new echo {"seconds": 0}')
+        for person in people:
+            person.wait_for(is_form, 30)
+            person.press("▶️ Go").answer(20)
+        for person in people:
+            person.wait_for(is_over, PATIENCE)
+        ada.send_album([picture(colour=colour) for colour in ("red", "green", "blue", "white")])
+        ada.wait_for(lambda m: "I have 4 pictures" in m.text, 20)
+        # What Telegram sends twice, at the same moment, to both.
+        press = people[0].press("🔁 Again")
+        press.answer(10)
+        home.telegram.updates.again(press.query.update)
+        form = people[0].wait_for(is_form, 20)
+        again = people[0].press("▶️ Go", form)
+        home.telegram.updates.again(again.query.update)
+        people[0].wait_until(lambda all_: sum(is_over(m) for m in all_) == 2, PATIENCE)
+
+        assert all(count > 3 for count in balanced.had.values()), balanced.had
+        assert [len(home.jobs_of(person.id)) for person in people] == [2, 1, 1, 1, 1, 1]
+        assert len([m for m in ada.messages if m.from_bot]) == 1
+        for bot in bots:
+            assert b"ERROR" not in bot.log.read_bytes(), bot.log.read_text()
+
+
+def test_strangers_do_not_get_in_by_the_webhook(home):
+    bot = home.start_bot(webhook=True)
+    url = f"http://127.0.0.1:{bot.port}/telegram"
+    update = {"update_id": 1, "message": {"message_id": 1}}
+
+    assert httpx.post(url, json=update).status_code == 403
+    wrong = {"X-Telegram-Bot-Api-Secret-Token": "guess"}
+    assert httpx.post(url, json=update, headers=wrong).status_code == 403
+    right = {"X-Telegram-Bot-Api-Secret-Token": SECRET}
+    assert httpx.post(url, content=b"{", headers=right).status_code == 200, "sent again it is no better"
+    assert httpx.post(url, content=b"[]", headers=right).status_code == 200
+    assert httpx.get(url).status_code == 405
+    assert bot.health().json()["ok"] is True
+
+
+def test_a_stop_in_the_middle_of_a_job_delivers_it_once(home, ada):
+    first = home.start_bot()
+    form = echo(ada, 3)
+    ada.wait_for(lambda m: m.id == form.id and not is_form(m), 20)
+    assert first.terminate() == 0
+    home.start_bot()
+    ada.wait_for(lambda m: m.id == form.id and is_over(m), PATIENCE)
+    time.sleep(2)
+
+    assert len([m for m in ada.messages if m.from_bot]) == 1
+
+
+def test_a_kill_in_the_middle_of_a_job_delivers_it_once(home, ada):
+    first = home.start_bot()
+    form = echo(ada, 3)
+    ada.wait_for(lambda m: m.id == form.id and not is_form(m), 20)
+    first.kill()
+    home.start_bot()
+    ada.wait_for(lambda m: m.id == form.id and is_over(m), PATIENCE)
+    time.sleep(2)
+
+    assert len([m for m in ada.messages if m.from_bot]) == 1
+
+
+def test_what_was_said_while_no_bot_ran_is_answered(home, ada):
+    ada.say("/help")
+    home.start_bot()
+    ada.wait_for(lambda m: "/planet" in m.text, 20)
+
+
+def test_the_api_is_away_and_a_form_survives_it(home, ada):
+    bot = home.start_bot()
+    ada.say('/new echo {"seconds": 0}')
+    form = ada.wait_for(is_form, 20)
+    assert bot.terminate() == 0
+    bot = home.start_bot(ATELIER_URL=f"http://127.0.0.1:{free_port()}")
+    assert "cannot be reached" in ada.press("▶️ Go", form).answer(20)["text"]
+    ada.say("/planet mars")
+    ada.wait_for(lambda m: "cannot be reached" in m.text, 20)
+    assert bot.health().status_code == 200, "a probe that ended it would help nobody"
+    assert bot.terminate() == 0
+    home.start_bot()
+    ada.press("▶️ Go", form).answer(20)
+    ada.wait_for(lambda m: m.id == form.id and is_over(m), PATIENCE)
+
+    assert len(home.jobs_of(ada.id)) == 1
+
+
+def test_redis_is_away_and_nothing_said_is_lost(home, ada):
+    bot = home.start_bot()
+    ada.say("/help")
+    ada.wait_for(lambda m: "/planet" in m.text, 20)
+    home.redis.stop()
+    before = ada.say("/settings")
+    give_up = time.monotonic() + 20
+    while bot.health().status_code != 503:
+        assert time.monotonic() < give_up
+    home.redis.start()
+    ada.wait_for(lambda m: "English" in m.text, 40, after=before)
+    assert bot.health().status_code == 200
+
+
+def test_telegram_cuts_an_answer_off_and_it_comes_nevertheless(home, ada):
+    home.start_bot()
+    home.telegram.faults.cut("sendMessage", times=2)
+    ada.say("/help")
+    ada.wait_for(lambda m: "/planet" in m.text, 30)
+
+
+def test_telegram_says_to_wait_and_others_are_served(home, ada):
+    home.start_bot()
+    bob = home.telegram.user("Bob")
+    home.telegram.faults.flood(3, "sendMessage", chat_id=ada.id)
+    ada.say("/help")
+    time.sleep(0.5)
+    asked = time.monotonic()
+    bob.say("/help")
+    bob.wait_for(lambda m: "/planet" in m.text, 10)
+    assert time.monotonic() - asked < 2
+    ada.wait_for(lambda m: "/planet" in m.text, 10)
+
+
+def test_telegram_is_away_at_the_start(home, ada):
+    with home.telegram.faults.offline():
+        bot = home.start_bot(wait=False)
+        time.sleep(3)
+        assert bot.process.poll() is None, bot.log.read_text()
+    home.wait_ready(bot)
+    ada.say("/help")
+    ada.wait_for(lambda m: "/planet" in m.text, 20)
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"ATELIER_TELEGRAM_TOKEN": ""}, "token"),
+        ({"ATELIER_TELEGRAM_TOKEN": "1:unknown"}, "Telegram does not know this token"),
+        ({"ATELIER_TELEGRAM_WEBHOOK": "https://example.org/"}, "ATELIER_TELEGRAM_SECRET"),
+    ],
+)
+def test_a_bot_that_cannot_run_says_why(home, environ, said):
+    bot = home.start_bot(wait=False, **environ)
+
+    assert bot.process.wait(30) == 2
+    assert said in bot.log.read_text()
+    assert home.telegram.token not in bot.log.read_text()
+
+
+def test_a_blocked_bot_goes_on(home, ada):
+    bot = home.start_bot()
+    form = echo(ada, 2)
+    ada.wait_for(lambda m: m.id == form.id and not is_form(m), 20)
+    ada.block_bot()
+    bob = home.telegram.user("Bob")
+    echo(bob, 0)
+    bob.wait_for(is_over, PATIENCE)
+    assert bot.process.poll() is None
+    ada.unblock_bot()
+    ada.say("/jobs")
+    ada.wait_for(lambda m: "Your jobs" in m.text, 20)
+    assert bot.terminate() == 0
