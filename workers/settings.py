@@ -33,7 +33,7 @@ GIVE_UP_SECONDS = 60.0
 HARD_STOP_SECONDS = 30.0
 #: A parent that is told to shut down waits this long for its child to give the job back.
 DRAIN_SECONDS = 12.0
-#: And is gone after this, whatever holds it. A spot machine may give 20, and a busy one hears late (5 s seen).
+#: And is gone after this, whatever holds it. A spot machine may give 20, and a busy one hears late (5 s).
 EXIT_SECONDS = 15.0
 #: How long a worker tries to store an output or a final state while the storage or the database is away.
 WRITE_PATIENCE_SECONDS = 120.0
