@@ -35,19 +35,24 @@ class Judge:
         for start in range(0, len(chosen), _BATCH):
             part = torch.stack([pictures.picture(index) for index in chosen[start : start + _BATCH]])
             found.append(self._of(part.to(device).float() / 255.0))
-        self._real = torch.cat(found)
+        #: (N, F) of the real pictures.
+        self.real = torch.cat(found)
 
-    @torch.no_grad()
     def fid(self, generator: Generator, seed: int) -> float:
         """The Frechet distance between made and real pictures; always from the same latents."""
+        return fid(self.real, self.made(generator, seed, self.count))
+
+    @torch.no_grad()
+    def made(self, generator: Generator, seed: int, count: int) -> Tensor:
+        """(count or a few more, F): the features of made pictures, classes as often as among the real ones."""
         random, found = draws(seed, "judge"), []
-        for _ in range(0, self.count, _BATCH):
+        for _ in range(0, count, _BATCH):
             z = torch.randn(_BATCH, generator.config.z_dim, generator=random).to(self._device)
             chosen = torch.randint(len(self._pictures), (_BATCH,), generator=random).tolist()
             labels = torch.stack([self._pictures.label(index) for index in chosen]).to(self._device)
             made = generator(z, labels, "random", random=random)
             found.append(self._of(((made + 1.0) * 0.5).clamp(0.0, 1.0)))
-        return fid(self._real, torch.cat(found))
+        return torch.cat(found)
 
     def _of(self, rgb: Tensor) -> Tensor:
         return self._features(rgb).double().cpu()
