@@ -44,7 +44,7 @@ class Judge:
 
     @torch.no_grad()
     def made(self, generator: Generator, seed: int, count: int) -> Tensor:
-        """(count or a few more, F): the features of made pictures, classes as often as among the real ones."""
+        """(count or a few more, F): the features of made pictures, classes as often as in the real ones."""
         random, found = draws(seed, "judge"), []
         for _ in range(0, count, _BATCH):
             z = torch.randn(_BATCH, generator.config.z_dim, generator=random).to(self._device)
