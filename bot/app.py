@@ -18,6 +18,7 @@ from telegram.ext import Application, ExtBot
 from bot.accounts import Accounts
 from bot.albums import Albums
 from bot.api import Api
+from bot.downloads import Downloads
 from bot.following import Follower
 from bot.gallery import Gallery
 from bot.handlers.routing import LISTED, Router
@@ -88,6 +89,7 @@ def build(settings: Settings) -> Bot:
         notes=notes,
         accounts=Accounts(settings, api, notes),
         albums=Albums(redis, settings.bot_id),
+        downloads=Downloads(settings.api),
         gallery=Gallery(),
         large=asyncio.Semaphore(1),
     )
@@ -131,6 +133,7 @@ async def serve(bot: Bot, stop: asyncio.Event, listening: asyncio.Future[int] | 
     finally:
         await server.close()
         await bot.application.shutdown()
+        await bot.services.downloads.close()
         await bot.services.api.close()
         await bot.redis.aclose()
 

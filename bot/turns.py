@@ -27,6 +27,7 @@ from bot.accounts import Accounts
 from bot.albums import Albums
 from bot.api import Api
 from bot.delivering import keyboard
+from bot.downloads import Downloads
 from bot.gallery import Gallery
 from bot.notes import Account, Notes
 from bot.screens import Button, Screen
@@ -55,6 +56,7 @@ class Services:
     notes: Notes
     accounts: Accounts
     albums: Albums
+    downloads: Downloads
     gallery: Gallery
     #: Held while the files of a large submission are in memory.
     large: asyncio.Semaphore

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from telegram.constants import MessageLimit
 
 from bot import callbacks, dialogue
-from bot.api import NoServer
 from bot.dialogue import Draft, Outdated, Unasked
 from bot.forms import Choice, Form, Kind
 from bot.gallery import Gallery
@@ -92,6 +91,7 @@ async def tapped(turn: Turn, verb: str, args: tuple[str, ...]) -> None:
     elif verb == callbacks.GO:
         await _go(turn, form, draft)
     else:
+        await turn.notice()  # an edit may have to wait for its turn among all chats, a button does not
         await show_here(turn, form, changed)
 
 
@@ -152,12 +152,8 @@ async def _go(turn: Turn, form: Form, draft: Draft) -> None:
         await turn.notice(turn.words.plain("toast.choose_first", title=title))
         await show_here(turn, form, draft)
         return
-    try:
-        await submitting.hand_in(turn, form, draft)
-    except NoServer:
-        # The form stays as it is: another tap on Go, and it is on its way.
-        await turn.notice(turn.words.plain("toast.server_away"), alert=True)
-        raise
+    # Where that fails the form stays as it is: another tap on Go, and it is on its way.
+    await submitting.hand_in(turn, form, draft)
 
 
 async def _tapped_draft(turn: Turn) -> Draft | None:

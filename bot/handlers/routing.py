@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -34,6 +35,8 @@ from bot.turns import Services, Turn
 #: A command at the beginning of a text or caption, the bot it is meant for, and what follows.
 _COMMAND = re.compile(r"/([A-Za-z0-9_]{1,32})(?:@([A-Za-z0-9_]{5,32}))?(?:\s+(.*))?", re.DOTALL)
 
+#: A tap is answered after so long, whatever it was for.
+ANSWER_SECONDS = 0.2
 #: What people may say whom the operator has not let in.
 FOR_ALL = frozenset({"start", "help", "settings"})
 
@@ -178,11 +181,13 @@ class Router:
             else:
                 raise BadCallback(verb)
 
+        answering = asyncio.create_task(_answer_in_time(turn))
         try:
             await self._locked(turn, Work(work, for_all=verb in TAPS_FOR_ALL))
         except (BadCallback, Outdated):
             await turn.notice(turn.words.plain("toast.old_button"), alert=True)
         finally:
+            answering.cancel()
             await turn.notice()
 
     async def _inline(self, update: Update, _context: CallbackContext[Any, Any, Any, Any]) -> None:
@@ -282,6 +287,12 @@ class Router:
             and replied.from_user is not None
             and replied.from_user.id == self._services.settings.bot_id
         )
+
+
+async def _answer_in_time(turn: Turn) -> None:
+    """A button does not wait for a slow studio; what went wrong is then said in a message."""
+    await asyncio.sleep(ANSWER_SECONDS)
+    await turn.notice()
 
 
 async def _typed(turn: Turn, text: str) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import mimetypes
-from contextlib import nullcontext
+from contextlib import AsyncExitStack
+from typing import cast
 
 from telegram import File as TelegramFile
-from telegram.error import BadRequest, InvalidToken, TelegramError
+from telegram.error import BadRequest, TelegramError
 
 from bot import dialogue, progress
 from bot.api import File, Json, Refused
@@ -45,6 +46,7 @@ async def hand_in(turn: Turn, form: Form, draft: Draft) -> None:
 async def follow(turn: Turn, job: Json, *, anew: bool = False) -> None:
     """Show a job from now on: in the message that was tapped, or with `anew` in one of its own."""
     services, words = turn.services, turn.words
+    await turn.notice()
     if await services.notes.note(job["id"]) is not None:
         return  # an earlier delivery of this update came so far
     view = progress.under_way(job, await title_of(turn, job["engine"]), words)
@@ -99,8 +101,16 @@ async def _submit(turn: Turn, form: Form, draft: Draft, key: str) -> Json:
     if sent:
         await turn.notice()  # fetching takes a while, and a button does not wait for ever
     is_large = sum(file.file_size or 0 for _, file in sent) > _LARGE
-    async with services.large if is_large else nullcontext():
-        files += [(name, f"telegram{_suffix(file)}", await _fetch(file)) for name, file in sent]
+    async with AsyncExitStack() as stack:
+        if is_large:
+            await stack.enter_async_context(services.large)
+        for name, file in sent:
+            try:
+                stream = stack.enter_context(await services.downloads.fetch(file))
+            except BadRequest as error:
+                raise _no_file(error) from error
+            # httpx takes files as it takes bytes, and reads them in pieces.
+            files.append((name, f"telegram{_suffix(file)}", cast(bytes, stream)))
         return await services.api.submit(account.key, form.engine, params, files, key)
 
 
@@ -113,13 +123,6 @@ async def _find(turn: Turn, file_id: str) -> TelegramFile:
     if (file.file_size or 0) > DOWNLOAD_MB * 1024 * 1024:
         raise Sorry("error.file_too_large", limit=DOWNLOAD_MB)
     return file
-
-
-async def _fetch(file: TelegramFile) -> bytes:
-    try:
-        return bytes(await file.download_as_bytearray())
-    except (BadRequest, InvalidToken) as error:  # what the library makes of a 404
-        raise _no_file(error) from error
 
 
 def _no_file(error: TelegramError) -> Sorry:

@@ -18,9 +18,11 @@ from PIL import Image, ImageDraw
 
 from tests.cli.conftest import clean_environment, end_system, start_system
 from tests.services import RedisServer, free_port, redis_server
+from tests.telegram.asking import Press
 from tests.telegram.flood import NO_LIMITS
 from tests.telegram.parameters import Json
 from tests.telegram.server import BotApi
+from tests.telegram.talk import Talk
 
 SECRET = "a-secret-of-the-webhook"  # of this machine's loopback, for minutes
 #: Seconds that a job of seconds may take on a busy machine.
@@ -142,6 +144,12 @@ def house(folder: Path) -> Iterator[House]:
                 made.end_bots()
     finally:
         end_system(system)
+
+
+def assert_told(user: Talk, press: Press, text: str) -> None:
+    """A tap was answered with this text: in the notice, or in a message where the studio was slow."""
+    if text not in press.answer(20).get("text", ""):
+        user.wait_for(lambda message: text in message.text, 20)
 
 
 def picture(side: int = 96, colour: str = "steelblue", *, kind: str = "JPEG") -> bytes:

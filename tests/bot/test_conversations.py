@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
 
 import pytest
+from PIL import Image
 
-from tests.bot.house import PATIENCE, House, house, picture
+from tests.bot.house import PATIENCE, House, assert_told, house, picture
 from tests.telegram.people import User
 from tests.telegram.transcript import Shown
 
@@ -355,8 +358,36 @@ def test_buttons_of_old_and_of_nobody(home, ada):
     assert home.jobs_of(ada.id) == []
 
 
-def test_the_process_stays_small(home):
+def test_the_process_stays_small_whatever_people_send(home, ada):
+    set_small(ada)
+    large = noise(2500)
+    assert len(large) > 18_000_000
+    for number in range(2):
+        ada.send_document(large, f"{number}.png", "image/png")
+        form = ada.wait_for(lambda m: "1 Autumn" in m.labels, 30)
+        ada.press("1 Autumn", form).answer(10)
+        ada.wait_for(lambda m, form=form: m.id == form.id and is_form(m), 10)
+        ada.press("▶️ Go", form).answer(10)
+    ada.wait_until(lambda _: len(home.jobs_of(ada.id)) == 2, 60)
+
     assert home.bots[0].rss <= 120_000_000
+
+
+def test_a_file_that_telegram_gives_no_bot(home, ada):
+    ada.send_document(noise(2700), "huge.png", "image/png")
+    form = ada.wait_for(lambda m: "1 Autumn" in m.labels, 30)
+    ada.press("1 Autumn", form).answer(10)
+    ada.wait_for(is_form, 10)
+    assert_told(ada, ada.press("▶️ Go", form), "too large for me")
+    assert home.jobs_of(ada.id) == []
+
+
+def noise(side: int) -> bytes:
+    """A picture that no format makes smaller: three bytes a pixel."""
+    made = Image.frombytes("RGB", (side, side), os.urandom(side * side * 3))
+    out = io.BytesIO()
+    made.save(out, "PNG", compress_level=0)
+    return out.getvalue()
 
 
 def set_small(user: User) -> None:
