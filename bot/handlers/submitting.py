@@ -40,7 +40,8 @@ async def hand_in(turn: Turn, form: Form, draft: Draft) -> None:
             await follow(turn, await _submit(turn, form, one, key), anew=number > 0)
             left = _with_files(draft, several, files[number + 1 :])
             await notes.save_draft(turn.chat_id, turn.user.id, left)
-    await notes.drop_draft(turn.chat_id, turn.user.id)
+    if draft.message_id is not None:  # one that was never shown is not the one in the notes
+        await notes.drop_draft(turn.chat_id, turn.user.id)
 
 
 async def follow(turn: Turn, job: Json, *, anew: bool = False) -> None:

@@ -114,12 +114,15 @@ def test_variation_again_and_shared_settings(home, ada):
     assert same.media == first.media
 
 
-def test_planet_with_words_needs_no_form(home, ada):
+def test_planet_with_words_needs_no_form_and_leaves_an_open_one_alone(home, ada):
+    form = small_planets(ada)
     ada.say("/planet mars moon")
     ada.wait_for(is_result, PATIENCE)
 
     (job,) = home.jobs_of(ada.id)
     assert job["params"]["world"] == {"mars": 1.0, "moon": 1.0}
+    ada.press("▶️ Go", form).answer(10)
+    ada.wait_for(lambda m: m.id == form.id and is_result(m), PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -366,8 +369,9 @@ def test_the_process_stays_small_whatever_people_send(home, ada):
         ada.send_document(large, f"{number}.png", "image/png")
         form = ada.wait_for(lambda m: "1 Autumn" in m.labels, 30)
         ada.press("1 Autumn", form).answer(10)
-        ada.wait_for(lambda m, form=form: m.id == form.id and is_form(m), 10)
+        form = ada.wait_for(lambda m, form=form: m.id == form.id and is_form(m), 10)
         ada.press("▶️ Go", form).answer(10)
+        ada.wait_for(lambda m, form=form: m.id == form.id and "✖️ Cancel" in m.labels, 30)
     ada.wait_until(lambda _: len(home.jobs_of(ada.id)) == 2, 60)
 
     assert home.bots[0].rss <= 120_000_000
@@ -377,7 +381,7 @@ def test_a_file_that_telegram_gives_no_bot(home, ada):
     ada.send_document(noise(2700), "huge.png", "image/png")
     form = ada.wait_for(lambda m: "1 Autumn" in m.labels, 30)
     ada.press("1 Autumn", form).answer(10)
-    ada.wait_for(is_form, 10)
+    form = ada.wait_for(is_form, 10)
     assert_told(ada, ada.press("▶️ Go", form), "too large for me")
     assert home.jobs_of(ada.id) == []
 

@@ -218,8 +218,8 @@ def test_the_api_is_away_and_a_form_survives_it(home, ada):
     assert bot.terminate() == 0
     bot = home.start_bot(ATELIER_URL=f"http://127.0.0.1:{free_port()}")
     assert_told(ada, ada.press("▶️ Go", form), "cannot be reached")
-    ada.say("/planet mars")
-    ada.wait_for(lambda m: "cannot be reached" in m.text, 20)
+    before = ada.say("/planet mars")
+    ada.wait_for(lambda m: "cannot be reached" in m.text, 20, after=before)
     assert bot.health().status_code == 200, "a probe that ended it would help nobody"
     assert bot.terminate() == 0
     home.start_bot()
