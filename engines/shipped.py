@@ -28,18 +28,7 @@ def read(folder: Path, name: str) -> tuple[dict[str, Tensor], dict[str, str]]:
 
     Raises EngineError when the file is absent, damaged, not the registered one, or not finite throughout.
     """
-    path = folder / name
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise EngineError(f"the weights {name} cannot be read: {error}; {_REMEDY}") from error
-    expected = registered(folder).get(name, {}).get("sha256")
-    found = hashlib.sha256(data).hexdigest()
-    if found != expected:
-        raise EngineError(
-            f"the weights {name} are damaged or another release's: sha256 {found[:16]}..., "
-            f"expected {str(expected)[:16]}...; {_REMEDY}"
-        )
+    data = _verified(folder, name)
     try:
         tensors = safetensors.torch.load(data)
         metadata = _metadata(data)
@@ -51,6 +40,27 @@ def read(folder: Path, name: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     return {
         key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in tensors.items()
     }, metadata
+
+
+def verified(folder: Path, name: str) -> Path:
+    """Where a shipped file lies. Raises EngineError when it is absent, damaged or not the registered one."""
+    _verified(folder, name)
+    return folder / name
+
+
+def _verified(folder: Path, name: str) -> bytes:
+    try:
+        data = (folder / name).read_bytes()
+    except OSError as error:
+        raise EngineError(f"the weights {name} cannot be read: {error}; {_REMEDY}") from error
+    expected = registered(folder).get(name, {}).get("sha256")
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected:
+        raise EngineError(
+            f"the weights {name} are damaged or another release's: sha256 {found[:16]}..., "
+            f"expected {str(expected)[:16]}...; {_REMEDY}"
+        )
+    return data
 
 
 def registered(folder: Path) -> dict[str, dict[str, Any]]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from engines import images
+from engines import images, shipped
 from engines.base import BadInput, Context, OutOfMemory, Output, Transient, network_sha256
 from engines.films import FILMS
 from engines.interpolation import linear, spherical, steps
@@ -92,7 +92,7 @@ class Engine:
         """The network of a job, from memory or from its file."""
         key = network_sha256(ref) or ref
         if key not in self._networks:
-            path = WEIGHTS / f"{ref}.safetensors" if ref in SHIPPED else context.network(ref)
+            path = shipped.verified(WEIGHTS, f"{ref}.safetensors") if ref in SHIPPED else context.network(ref)
             self._networks[key] = Network(path, self._device)
         self._networks.move_to_end(key)
         for other, network in self._networks.items():

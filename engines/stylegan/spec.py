@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, create_model, model_validator
 from engines.base import EngineSpec, NetworkRef, Params, Seed, network_sha256
 
 #: Networks that come with the project.
-SHIPPED: tuple[str, ...] = ()
+SHIPPED = ("planets-preview",)
 MAX_COUNT = 64
 #: Twenty minutes at 60 a second.
 MAX_FRAMES = 72_000
@@ -74,7 +74,7 @@ class StyleganParams(Params):
     """Pictures of a StyleGAN2 network, or a film that walks from one to the next."""
 
     network: Annotated[str, NetworkRef("stylegan", shipped=SHIPPED)] = Field(
-        description="Which network draws: its name or its id."
+        default=SHIPPED[0], description="Which network draws: its name or its id."
     )
     seeds: _SeedList | _SeedText | None = Field(
         default=None,
@@ -239,7 +239,7 @@ SPEC = EngineSpec(
     description="Pictures and walks of any StyleGAN2-ADA network: those shipped, and your own.",
     params=_WithClass,
     produces=("image/png", "image/jpeg", "image/webp", "video/mp4", "application/zip"),
-    example={"network": "planets", "seeds": "1-4", "truncation": 0.7},
+    example={"network": "planets-preview", "seeds": "1-4", "truncation": 0.7},
     queue="gpu",
     time_limit=14_400.0,
     model_for=_model_for,

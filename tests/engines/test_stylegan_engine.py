@@ -13,14 +13,15 @@ import pytest
 import torch
 from PIL import Image
 
-from engines import images
-from engines.base import BadInput, Interrupted, OutOfMemory, Transient
+from engines import images, shipped
+from engines.base import BadInput, EngineError, Interrupted, OutOfMemory, Transient
+from engines.stylegan import engine as stylegan_engine
 from engines.stylegan import network_file
 from engines.stylegan.config import GeneratorConfig
 from engines.stylegan.engine import Engine
 from engines.stylegan.model import Generator
 from engines.stylegan.network import Drawing, Network, chunk_of
-from engines.stylegan.spec import SPEC, StyleganParams, encode_w
+from engines.stylegan.spec import SHIPPED, SPEC, StyleganParams, encode_w
 from tests.engines.recording import RecordingContext
 
 PLAIN = GeneratorConfig(c_dim=0, img_resolution=64, img_channels=3, z_dim=16, w_dim=24, mapping_layers=2,
@@ -325,3 +326,25 @@ def test_progress_grows_and_shows_pictures(engine, context):
     fractions = [report.fraction for report in looked.reports]
     assert fractions == sorted(fractions)
     assert pixels(looked.previews[-1]).shape == (2 * 68 + 4, 2 * 68 + 4, 3)
+
+
+def test_the_shipped_network_draws_with_nothing_to_bring(engine, context):
+    wanted = {"seeds": [1, 2], "class": "earth", "truncation": 1.0}
+    made = list(engine.run(SPEC.params(**wanted), context()))
+    first, second = (pixels(output.data) for output in made)
+    assert first.shape == (64, 64, 3)
+    assert first[24:40, 24:40].mean() > 3 * first[:4, :4].mean() + 10, "a bright disc on black"
+    assert (first != second).any()
+    assert made[0].meta["network"] == SHIPPED[0]
+    assert made[0].meta["class"] == "earth"
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: data[:5000] + b"\0" + data[5001:]])
+def test_a_damaged_shipped_network_is_refused(monkeypatch, tmp_path, context, damage):
+    for name in (shipped.REGISTER, f"{SHIPPED[0]}.safetensors"):
+        (tmp_path / name).write_bytes((stylegan_engine.WEIGHTS / name).read_bytes())
+    path = tmp_path / f"{SHIPPED[0]}.safetensors"
+    path.write_bytes(damage(path.read_bytes()))
+    monkeypatch.setattr(stylegan_engine, "WEIGHTS", tmp_path)
+    with pytest.raises(EngineError, match="damaged"):
+        list(Engine(torch.device("cpu")).run(SPEC.params(), context()))
