@@ -18,7 +18,14 @@ _numbers = itertools.count()
 
 
 #: Files that take minutes, mostly in waiting: started first, nobody waits for them at the end.
-LONG = ("test_chaos.py", "test_spot.py")
+LONG = (
+    "test_chaos.py",
+    "test_spot.py",
+    "test_process.py",
+    "test_conversations_doors.py",
+    "test_conversations.py",
+    "test_up.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -173,16 +173,24 @@ def test_a_job_s_params_make_its_form_again():
         start(style, nothing=7)
 
 
+def test_a_network_that_comes_along_needs_no_choice():
+    shipped = form("stylegan")
+    assert shipped["network"].default in [choice.value for choice in shipped["network"].choices]
+    assert missing(shipped, start(shipped)) is None
+    assert apply(shipped, tap(shipped, start(shipped), "Network"), Typed("mine")).values == {"network": "mine"}
+
+
 def test_the_only_network_is_chosen_already():
-    one = form("stylegan").offering({"network": [Choice("planets", "Planets")]})
+    network = {"type": "string", "title": "Network", "x-network": {"kind": "new", "shipped": []}}
+    engine = Form.of(schema({"network": network}, required=("network",)))
+    one = engine.offering({"network": [Choice("planets", "Planets")]})
     assert start(one).values == {"network": "planets"}
-    two = form("stylegan").offering({"network": [Choice("a", "A"), Choice("b", "B")]})
+    two = engine.offering({"network": [Choice("a", "A"), Choice("b", "B")]})
     draft = start(two)
     assert missing(two, draft) is two["network"]
     assert tap(two, draft, "B").values == {"network": "b"}
-    none = form("stylegan")
-    assert "no network" in screen(none, start(none), ENGLISH).text
-    assert apply(none, start(none), Typed("mine")).values == {"network": "mine"}
+    assert "no network" in screen(engine, start(engine), ENGLISH).text
+    assert apply(engine, start(engine), Typed("mine")).values == {"network": "mine"}
 
 
 def test_a_required_null_is_not_left_out():

@@ -25,6 +25,8 @@ def clean_environment() -> dict[str, str]:
 def environment() -> Iterator[None]:
     """Commands run in this process may set variables for the rest of it."""
     before, cleaned = dict(os.environ), clean_environment()
+    # Not what another test's import of api.gunicorn set for this process: its metrics lie there from then on.
+    cleaned |= {name: value for name, value in before.items() if name.startswith("PROMETHEUS_")}
     os.environ.clear()
     os.environ.update(cleaned)
     yield
