@@ -177,7 +177,9 @@ def test_a_network_that_comes_along_needs_no_choice():
     shipped = form("stylegan")
     assert shipped["network"].default in [choice.value for choice in shipped["network"].choices]
     assert missing(shipped, start(shipped)) is None
-    assert apply(shipped, tap(shipped, start(shipped), "Network"), Typed("mine")).values == {"network": "mine"}
+    assert apply(shipped, tap(shipped, start(shipped), "Network"), Typed("mine")).values == {
+        "network": "mine"
+    }
 
 
 def test_the_only_network_is_chosen_already():

@@ -47,6 +47,7 @@ def rows(printed: str) -> list[list[str]]:
         "stylegan_walk.py",
         "service.py",
         "streams.py",
+        "telegram.py",
     ],
 )
 def test_a_benchmark_explains_itself(script):
