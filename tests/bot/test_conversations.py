@@ -135,6 +135,22 @@ def test_planet_with_words_that_mean_nothing(home, ada, said, answer):
     assert home.jobs_of(ada.id) == []
 
 
+def test_pictures_and_a_walk_of_the_network_that_comes_along(home, ada):
+    ada.say("/stylegan")
+    form = ada.wait_for(is_form, 20)
+    ada.press("▶️ Go", form).answer(10)
+    result = ada.wait_for(lambda m: is_result(m) and m.id == form.id, PATIENCE)
+    assert result.kind == "photo"
+    assert home.jobs_of(ada.id)[0]["params"]["network"] == "planets-preview"
+
+    ada.say('/new stylegan {"seeds": "1,2", "walk": "mp4", "frames": 4}')
+    form = ada.wait_for(is_form, 20, after=result)
+    ada.press("▶️ Go", form).answer(10)
+    film = ada.wait_for(lambda m: is_result(m) and m.id == form.id, PATIENCE)
+    assert film.kind == "animation"
+    assert film.media[4:8] == b"ftyp", "an MP4"
+
+
 def test_a_photo_a_style_and_go(home, ada):
     set_small(ada)
     ada.send_photo(picture())

@@ -119,8 +119,12 @@ def test_a_bot_survives_an_outage(telegram: BotApi, anna: User) -> None:
     with running(telegram, handlers):
         anna.wait_for(lambda m: m.text == "you: /start")
         with telegram.faults.offline():
+            anna.say("never answered")  # it ends the poll under way, and the answer to it is cut off
+            until = time.monotonic() + 20
+            while not any(call.status == 0 for call in telegram.calls.of("getUpdates")):
+                assert time.monotonic() < until, "the bot did not ask again"
+                time.sleep(0.02)
             anna.say("are you there")
-            time.sleep(0.3)
         anna.wait_for(lambda m: m.text == "you: are you there", 20)
 
 

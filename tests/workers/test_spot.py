@@ -229,4 +229,6 @@ def test_gatys_goes_on_elsewhere_to_the_same_picture(house, pictures, number, tm
         lambda: house.submit_style(content, style, method="gatys", size=72, quality="draft"),
         least=0.2,
     )
-    assert np.array_equal(resumed, whole)
+    # The math library's sums depend on where arrays lie in memory, which every process does otherwise: in one
+    # of some twenty runs a few pixels differed by one of 255.
+    assert np.abs(resumed.astype(int) - whole).max() <= 2
