@@ -162,8 +162,11 @@ def _simple(field: Schema, root: Schema) -> Schema:
         inner = _simple(target, root)
     for several in ("anyOf", "allOf"):
         choices = [choice for choice in field.get(several, []) if choice.get("type") != "null"]
-        # "One X or a list of X": the list, which a repeated option is.
+        # "One X or a list of X": the list, which a repeated option is. "Text or a list of numbers": the text.
         lists = [choice for choice in choices if choice.get("type") == "array"]
+        texts = [choice for choice in choices if choice.get("type") == "string"]
+        if lists and texts and lists[0].get("items", {}).get("type") not in ("string", None):
+            lists = texts
         if len(choices) == 1 or lists:
             inner = _simple((lists or choices)[0], root)
         elif choices:

@@ -130,3 +130,22 @@ def test_help_shows_description_default_and_bounds(run):
 def test_a_network_is_named_and_the_help_says_where_to_look(run):
     assert run("--network", "flowers")[1]["network"] == "flowers"
     assert "there are planets; yours: `atelier networks list`" in " ".join(run("--help")[0].output.split())
+
+
+def test_what_text_or_a_list_of_numbers_can_say_is_text():
+    (option,) = options.options(
+        {
+            "properties": {
+                "seeds": {
+                    "anyOf": [
+                        {"type": "array", "items": {"type": "integer"}},
+                        {"type": "string", "maxLength": 9},
+                        {"type": "null"},
+                    ],
+                    "description": "Which.",
+                }
+            }
+        }
+    )
+    assert not option.multiple
+    assert option.type.convert("1-4,9", option, None) == "1-4,9"
