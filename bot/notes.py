@@ -94,14 +94,6 @@ class Notes(OpenJobs):
         """It was sent off, or given up."""
         await self._redis.delete(self._key("draft", chat, user))
 
-    async def first_time(self, update_id: int) -> bool:
-        """Whether no process has begun with this update."""
-        return bool(await self._redis.set(self._key("update", update_id), "1", nx=True, ex=_DAY))
-
-    async def forget_update(self, update_id: int) -> None:
-        """It could not be handled: when Telegram sends it again it is new."""
-        await self._redis.delete(self._key("update", update_id))
-
     @asynccontextmanager
     async def lock(self, chat: int) -> AsyncIterator[None]:
         """One update of a chat at a time, in all processes. Raises ChatBusy after 20 seconds."""

@@ -70,7 +70,7 @@ class FastGenerator:
         mixed = worlds.amax(1) < 1.0
         if bool(mixed.any()):
             alpha = torch.where(mixed[:, None, None, None], self._outline(z, worlds, noise, alpha), alpha)
-        return torch.cat([colours * alpha, alpha], dim=1) * 2.0 - 1.0
+        return self._generator.composed(colours, alpha)
 
     def _outline(self, z: Tensor, worlds: Tensor, noise: Tensor, own: Tensor) -> Tensor:
         """(B, 1, S, S) in 0..1: what is within the outline of every world that there is enough of.

@@ -172,8 +172,12 @@ class Generator(nn.Module):
     def finished(x: Tensor) -> Tensor:
         """(B, 4, S, S), without bounds -> in [-1, 1], colours within the mask."""
         x = torch.sigmoid(x.float())
-        alpha = x[:, 3:]
-        return torch.cat([x[:, :3] * alpha, alpha], dim=1) * 2.0 - 1.0
+        return Generator.composed(x[:, :3], x[:, 3:])
+
+    @staticmethod
+    def composed(colours: Tensor, alpha: Tensor) -> Tensor:
+        """(B, 3, S, S) and (B, 1, S, S) in [0, 1] -> (B, 4, S, S) in [-1, 1], colours within the mask."""
+        return torch.cat([colours * alpha, alpha], dim=1) * 2.0 - 1.0
 
 
 class Discriminator(nn.Module):

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import statistics
 import sys
 import tempfile
@@ -24,12 +23,12 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
-from servers import row  # noqa: E402
+from servers import percentile, row  # noqa: E402
 
 from tests.bot.house import House, house  # noqa: E402
 from tests.telegram.asking import Press  # noqa: E402
@@ -66,11 +65,6 @@ def waits(presses: Sequence[Press]) -> list[float]:
     return found
 
 
-def p95(values: Sequence[float]) -> float:
-    """The value that 95 of 100 do not pass."""
-    return sorted(values)[math.ceil(0.95 * len(values)) - 1]
-
-
 def pressed(people: Sequence[User], rate: float, label: Callable[[User], str]) -> list[float]:
     """Everybody taps, and the waits."""
     return waits(paced(people, rate, lambda one: one.press(label(one))))
@@ -98,23 +92,12 @@ def submissions(home: House, count: int) -> list[float]:
     return found
 
 
-def job_of(home: House, one: User) -> dict[str, Any]:
-    """Somebody's job, as the API has it. The operator's key may ask only so often."""
-    with home.api as api:
-        while (made := api.post("/v1/keys", json={"user": f"telegram-{one.id}"})).status_code == 429:
-            time.sleep(float(made.headers["Retry-After"]))
-        key = {"Authorization": f"Bearer {made.raise_for_status().json()['key']}"}
-        (job,) = api.get("/v1/jobs", headers=key).raise_for_status().json()["jobs"]
-    found: dict[str, Any] = job
-    return found
-
-
 def pictures(home: House, people: Sequence[User]) -> list[float]:
     """Seconds from the end of each person's job to the call that brought its picture."""
     offset = time.time() - time.monotonic()
     found = []
     for one in people:
-        job = job_of(home, one)
+        (job,) = home.jobs_of(one.id)
         ended = datetime.fromisoformat(job["finished_at"]).timestamp()
         calls = home.telegram.calls.of("editMessageMedia", "sendPhoto", chat_id=one.id)
         brought = [call.at + offset for call in calls if call.at + offset >= ended]
@@ -162,10 +145,10 @@ def main() -> None:
             until(one, lambda one: any(message.kind == "document" for message in one.messages))
         brought = pictures(home, people)
         memory = bot.rss
-    figures["forms: p50"], figures["forms: p95"] = statistics.median(taps), p95(taps)
+    figures["forms: p50"], figures["forms: p95"] = statistics.median(taps), percentile(taps, 0.95)
     figures["submission: p50"] = statistics.median(own)
-    figures["go: p50"], figures["go: p95"] = statistics.median(went), p95(went)
-    figures["picture: p50"], figures["picture: p95"] = statistics.median(brought), p95(brought)
+    figures["go: p50"], figures["go: p95"] = statistics.median(went), percentile(went, 0.95)
+    figures["picture: p50"], figures["picture: p95"] = statistics.median(brought), percentile(brought, 0.95)
     figures["picture: longest"], figures["memory"] = max(brought), float(memory)
     told(figures, arguments)
     if arguments.json:

@@ -15,6 +15,7 @@ from engines.stylegan import recipes
 from engines.stylegan.augment_draws import PIPES
 from engines.stylegan.dataset import Pictures
 from engines.stylegan.recipes import Recipe
+from engines.torch_device import has_native_bfloat16
 
 #: Thousand pictures in which augmentation grows from 0 to 1 when a run begins with a trained network.
 TRANSFER_AUGMENT_KIMG = 100.0
@@ -207,5 +208,4 @@ def low_precision(precision: str, device: torch.device) -> torch.dtype | None:
     if device.type == "cuda":
         return torch.float16
     # With AVX-512 BF16 alone a step takes two thirds of the time at 64 px.
-    units = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
-    return torch.bfloat16 if device.type == "cpu" and units else None
+    return torch.bfloat16 if device.type == "cpu" and has_native_bfloat16(device) else None

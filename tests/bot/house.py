@@ -121,9 +121,12 @@ class House:
         self.bots.clear()
 
     def jobs_of(self, user: int) -> list[Json]:
-        """A Telegram user's jobs, newest first."""
+        """A Telegram user's jobs, newest first. The operator's key may ask only so often: then it waits."""
+        wanted = {"user": f"telegram-{user}", "name": "a test"}
         with self.api as api:
-            made = api.post("/v1/keys", json={"user": f"telegram-{user}", "name": "a test"}).json()
+            while (answer := api.post("/v1/keys", json=wanted)).status_code == 429:
+                time.sleep(float(answer.headers["Retry-After"]))
+            made = answer.raise_for_status().json()
             found = api.get("/v1/jobs", headers={"Authorization": f"Bearer {made['key']}"}).json()
         return list(found["jobs"])
 

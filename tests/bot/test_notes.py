@@ -64,13 +64,6 @@ async def test_a_draft_is_of_one_user_in_one_chat_and_ends_after_a_day(notes, re
     assert await notes.draft(1, 2) is None
 
 
-async def test_of_an_update_that_comes_to_many_one_is_the_first(notes):
-    assert sum(await asyncio.gather(*(notes.first_time(5) for _ in range(20)))) == 1
-    assert await notes.first_time(6)
-    await notes.forget_update(5)
-    assert await notes.first_time(5)
-
-
 async def test_the_lock_lets_one_in_at_a_time(notes):
     inside, most = 0, 0
 

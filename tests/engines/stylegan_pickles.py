@@ -21,6 +21,19 @@ from engines.stylegan.shapes import expected_shapes
 Config = GeneratorConfig | DiscriminatorConfig
 Tensors = Mapping[str, np.ndarray]
 
+#: A network of a few hundred numbers that has one of everything.
+TINY = GeneratorConfig(
+    c_dim=2,
+    img_resolution=8,
+    img_channels=1,
+    channel_base=16,
+    channel_max=4,
+    num_fp16_res=1,
+    z_dim=3,
+    w_dim=4,
+    mapping_layers=2,
+)
+
 _STORAGES = {"f4": "FloatStorage", "f2": "HalfStorage", "f8": "DoubleStorage", "i8": "LongStorage"}
 
 

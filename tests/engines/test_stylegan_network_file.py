@@ -19,20 +19,8 @@ from hypothesis import strategies as st
 from engines.base import EngineError
 from engines.stylegan import network_file
 from engines.stylegan.bad_network import BadNetwork
-from engines.stylegan.config import GeneratorConfig
-from tests.engines.stylegan_pickles import random_tensors
+from tests.engines.stylegan_pickles import TINY, random_tensors
 
-TINY = GeneratorConfig(
-    c_dim=2,
-    img_resolution=8,
-    img_channels=1,
-    channel_base=16,
-    channel_max=4,
-    num_fp16_res=1,
-    z_dim=3,
-    w_dim=4,
-    mapping_layers=2,
-)
 TENSORS = random_tensors(TINY)
 Header = dict[str, Any]
 

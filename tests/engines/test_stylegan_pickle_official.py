@@ -20,21 +20,11 @@ from engines.stylegan.model import Discriminator, Generator
 from engines.stylegan.official import Official
 from engines.stylegan.shapes import expected_shapes
 from tests.engines import stylegan_pickles as pickles
+from tests.engines.stylegan_pickles import TINY
 
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden" / "stylegan2"
 STYLES = ("network_p4", "network_p3_oldstyle")
 
-TINY = GeneratorConfig(
-    c_dim=2,
-    img_resolution=8,
-    img_channels=1,
-    channel_base=16,
-    channel_max=4,
-    num_fp16_res=1,
-    z_dim=3,
-    w_dim=4,
-    mapping_layers=2,
-)
 JUDGE = DiscriminatorConfig(
     c_dim=2, img_resolution=8, img_channels=1, channel_base=16, channel_max=4, cmap_dim=3
 )

@@ -22,10 +22,9 @@ from hypothesis import strategies as st
 from engines.base import EngineError
 from engines.stylegan import pickle_reader
 from engines.stylegan.bad_network import BadNetwork
-from engines.stylegan.config import GeneratorConfig
 from engines.stylegan.pickle_machine import Limits, LongText
 from tests.engines import stylegan_pickles as pickles
-from tests.engines.stylegan_pickles import Call, Global, Raw, assemble, tensor
+from tests.engines.stylegan_pickles import TINY, Call, Global, Raw, assemble, tensor
 
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden" / "stylegan2"
 FILES = [
@@ -34,17 +33,6 @@ FILES = [
     for style in ("network_p4", "network_p3_oldstyle")
 ]
 
-TINY = GeneratorConfig(
-    c_dim=2,
-    img_resolution=8,
-    img_channels=1,
-    channel_base=16,
-    channel_max=4,
-    num_fp16_res=1,
-    z_dim=3,
-    w_dim=4,
-    mapping_layers=2,
-)
 NUMBERS = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 
 # Every attempt would leave this behind.

@@ -20,20 +20,10 @@ from engines.stylegan.bad_network import BadNetwork
 from engines.stylegan.config import GeneratorConfig
 from engines.stylegan.sandbox import SandboxLimits, convert
 from tests.engines import stylegan_pickles as pickles
+from tests.engines.stylegan_pickles import TINY
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT.parent / "shared" / "golden" / "stylegan2"
-TINY = GeneratorConfig(
-    c_dim=2,
-    img_resolution=8,
-    img_channels=1,
-    channel_base=16,
-    channel_max=4,
-    num_fp16_res=1,
-    z_dim=3,
-    w_dim=4,
-    mapping_layers=2,
-)
 
 
 @pytest.fixture
