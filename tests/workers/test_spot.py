@@ -220,7 +220,8 @@ def test_gatys_goes_on_elsewhere_to_the_same_picture(house, pictures, number, tm
         for name, value in layer.state_dict().items()
     }
     torch.save(weights, tmp_path / "vgg19-dcbb9e9d.pth")
-    house.set(ATELIER_WEIGHTS_DIR=str(tmp_path))
+    # One thread: on two, two whole runs in two processes already differ in their last bits.
+    house.set(ATELIER_WEIGHTS_DIR=str(tmp_path), OMP_NUM_THREADS="1")
     content, style = map(house.upload, pictures)
     resumed, whole = interrupted(
         house,
@@ -229,6 +230,4 @@ def test_gatys_goes_on_elsewhere_to_the_same_picture(house, pictures, number, tm
         lambda: house.submit_style(content, style, method="gatys", size=72, quality="draft"),
         least=0.2,
     )
-    # The math library's sums depend on where arrays lie in memory, which every process does otherwise: in one
-    # of some twenty runs a few pixels differed by one of 255.
-    assert np.abs(resumed.astype(int) - whole).max() <= 2
+    assert np.array_equal(resumed, whole)
