@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from jobs.database import Database
+from jobs.logs import configure_logging
 from jobs.migrate import migrate
 from tests.services import MissingService, PostgresServer, RedisServer, postgres_server, redis_server
 
@@ -37,6 +39,18 @@ def missing(what: object) -> None:
     if os.environ.get("CI"):
         pytest.fail(f"CI must have it: {what}")
     pytest.skip(str(what))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logs() -> None:
+    """Log as the product's processes do from the first test on; what they say is in `caplog`.
+
+    A logger keeps what it was first used with: one test that configured logging changed it for all behind it.
+    """
+    root = logging.getLogger()
+    handlers = root.handlers[:]
+    configure_logging("tests")
+    root.handlers[:] = handlers
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,10 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
 
 import httpx
 import pytest
 from click.testing import CliRunner
-from structlog.testing import capture_logs
 
 from api import create_app
 from api.settings import Settings
@@ -77,9 +75,8 @@ class House:
 
 
 @pytest.fixture
-def house(sqlite_database, monkeypatch, tmp_path) -> Iterator[House]:
-    with capture_logs():  # the server's, which runs in the command's process here
-        yield House(sqlite_database, monkeypatch, tmp_path)
+def house(sqlite_database, monkeypatch, tmp_path) -> House:
+    return House(sqlite_database, monkeypatch, tmp_path)
 
 
 def test_a_network_from_its_upload_to_its_removal(house):

@@ -149,13 +149,15 @@ class TestQuarantine:
         assert not successor.ready()
         assert successor.resting
 
-    def test_the_log_says_so_once(self, guarded, capsys):
+    def test_the_log_says_so_once(self, guarded, caplog):
         made = guarded(failing(ZeroDivisionError()))
         for of in (0, 1, 2):
             made.run(of, n=1)
         made.report()
         made.report()
-        assert capsys.readouterr().out.count("quarantined") == 1
+        assert [x.msg["event"] for x in caplog.records if x.name == "workers.health"].count(
+            "quarantined"
+        ) == 1
 
 
 class TestBlame:
