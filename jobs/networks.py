@@ -33,6 +33,7 @@ from jobs.errors import Conflict, Forbidden, NameTaken, NotFound
 from jobs.files import add_upload
 from jobs.ids import new_id
 from jobs.models import Cleanup, Job, JobNetwork, Network, NetworkFile
+from jobs.policy import max_networks
 from jobs.states import NetworkState
 from jobs.store import NewArtifact, NewJob, accept, cancel
 
@@ -48,10 +49,6 @@ _UNUSED: ColumnElement[bool] = and_(
         JobNetwork.sha256 == NetworkFile.sha256, Job.id == JobNetwork.job_id, Job.finished_at.is_(None)
     ),
 )
-
-
-#: Networks of one owner. They are kept for ever, and each may have a gibibyte.
-MOST = 100
 
 
 class TooManyNetworks(Conflict):
@@ -95,7 +92,8 @@ class NetworkStore:
         """Raises TooManyNetworks where an owner may not have one more, nor has one of this name."""
         query = select(Network.name).where(Network.owner_id == owner_id)
         names = self.database.read(lambda c: list(c.execute(query).scalars()))
-        if len(names) >= MOST and name not in names:
+        most = max_networks()
+        if 0 < most <= len(names) and name not in names:
             raise TooManyNetworks
 
     def get(self, network_id: str, viewer_id: str | None = None) -> Row[Any]:
@@ -218,7 +216,7 @@ def _add(connection: Connection, new: NewNetwork, job: NewJob) -> tuple[Row[Any]
         connection.execute(
             again.values(sha256=None, config=None, error_code=None, error_detail=None, **values)
         )
-    elif connection.execute(theirs).scalar_one() > MOST:
+    elif 0 < max_networks() < connection.execute(theirs).scalar_one():
         raise TooManyNetworks
     add_upload(connection, new.file_id, new.owner_id, new.upload)
     accept(connection, replace(job, converts=network_id, inputs=[new.file_id]))

@@ -349,10 +349,12 @@ def test_who_may_not_send_is_told_before_a_byte_is_read(api, admin):
 
 def test_too_many_networks(api, monkeypatch):
     assert send(api, "a").status_code == 202
-    monkeypatch.setattr("jobs.networks.MOST", 1)
+    monkeypatch.setenv("ATELIER_MAX_NETWORKS", "1")
     for way in (send(api, "b"), stream(api, "name=b")):
         problem(way, 409, "too_many_networks")
     assert send(api, "a").status_code == 202
+    monkeypatch.setenv("ATELIER_MAX_NETWORKS", "0")  # any number
+    assert [way.status_code for way in (send(api, "b"), stream(api, "name=c"))] == [202, 202]
 
 
 # --- again, and at once ---------------------------------------------------------------------------

@@ -191,7 +191,7 @@ def test_another_file_does_not_take_a_name(house):
 
 
 def test_an_owner_has_so_many_and_no_more(house, monkeypatch):
-    monkeypatch.setattr("jobs.networks.MOST", 2)
+    monkeypatch.setenv("ATELIER_MAX_NETWORKS", "2")
     first, _ = house.add("a", "a")
     house.add("b", "b")
     # a third is refused and leaves nothing, at the door and behind it
