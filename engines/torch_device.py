@@ -28,6 +28,7 @@ def choose_device(name: str | None = None) -> torch.device:
 
     Raises ValueError for a name torch does not know and RuntimeError for a device that is not there.
     """
+    who = "device" if name else "ATELIER_DEVICE"
     wanted = name or os.environ.get("ATELIER_DEVICE", "").strip() or "auto"
     if wanted == "auto":
         # Not MPS by itself: several operations our engines use differ there, and it is untested.
@@ -35,9 +36,9 @@ def choose_device(name: str | None = None) -> torch.device:
     try:
         device = torch.device(wanted)
     except RuntimeError as error:
-        raise ValueError(f"ATELIER_DEVICE: unknown device {wanted!r}") from error
+        raise ValueError(f"{who}: unknown device {wanted!r}") from error
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError(f"ATELIER_DEVICE is {wanted!r}, but this torch sees no CUDA device")
+        raise RuntimeError(f"{who} is {wanted!r}, but this torch sees no CUDA device")
     return device
 
 
