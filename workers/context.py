@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from workers import settings
 from workers.fetch import FetchFailed, FetchRefused, fetch
 from workers.lease import Lease, Stop
 from workers.networks import Kept, NetworkCache
+from workers.scratch import Scratch
 
 _log = structlog.get_logger(__name__)
 
@@ -69,7 +69,7 @@ class JobContext:
         self._networks = networks
         self._cache = cache
         self._storage = storage
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._scratch: Scratch | None = None
         self._inputs: dict[str, Path] = {}
         self._kept: dict[str, Kept] = {}
         #: Held by whoever adds to those, or ends the adding: a fetch may be late.
@@ -88,8 +88,8 @@ class JobContext:
     def scratch(self) -> Path:
         """An empty folder of this attempt's own, made when first asked for."""
         if self._scratch is None:
-            self._scratch = tempfile.TemporaryDirectory(prefix="atelier-", ignore_cleanup_errors=True)
-        return Path(self._scratch.name)
+            self._scratch = Scratch()
+        return self._scratch.path
 
     def close(self) -> None:
         """Remove the scratch folder, and let go of networks."""
@@ -99,7 +99,7 @@ class JobContext:
                 kept.release()
             self._kept.clear()
         if self._scratch is not None:
-            self._scratch.cleanup()
+            self._scratch.close()
 
     @property
     def stored_more(self) -> bool:
@@ -214,8 +214,11 @@ class JobContext:
             self._store_preview(preview)
             self._preview_due = time.monotonic() + settings.PREVIEW_SECONDS
         if state is not None and now >= self._checkpoint_due:
+            began = time.monotonic()
             self._save_checkpoint(state)
-            self._checkpoint_due = time.monotonic() + settings.CHECKPOINT_SECONDS
+            ended = time.monotonic()
+            rest = max(settings.CHECKPOINT_SECONDS, (ended - began) * settings.CHECKPOINT_REST)
+            self._checkpoint_due = ended + rest
         if math.isfinite(fraction):
             self._lease.report(min(max(fraction, 0.0), 1.0), message, self._preview_key)
 

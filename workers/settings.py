@@ -25,6 +25,8 @@ POLL_SECONDS = 0.5
 PROGRESS_SECONDS = 1.0
 PREVIEW_SECONDS = 2.0
 CHECKPOINT_SECONDS = 10.0
+#: A large one is stored less often: between two of them this many times what the first of them took.
+CHECKPOINT_REST = 20.0
 #: Cut off from the database alone for this long, a worker assumes its job runs elsewhere by now and stops.
 #: Until then it goes on: after a database restart it renews its lease and nothing is lost. Either way its
 #: writes are fenced.

@@ -37,8 +37,8 @@ _KEPT_PIXELS = 2**28
 _SHEET_PIXELS = 2**26
 #: The side, in pixels, of what a progress display shows.
 _PREVIEW = 512
-#: Bytes of a film's checkpoint above which none is made: storing it would take longer than it saves.
-_CHECKPOINT = 2**28
+#: Bytes of a film's checkpoint above which none is made: a worker holds it in memory while it is stored.
+_CHECKPOINT = 2**29
 
 
 class Engine:

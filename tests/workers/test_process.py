@@ -67,6 +67,16 @@ def test_a_killed_child_s_job_is_freed_at_once_and_a_poison_job_ends(house):
     assert house.until(house.submit(0), "succeeded").attempt == 1, "the worker lives"
 
 
+def test_a_worker_that_starts_removes_what_killed_ones_left(house, tmp_path):
+    left = tmp_path / "tmp" / "atelier-scratch-left"
+    left.mkdir(parents=True)
+    (left / "input-0").write_bytes(b"a picture")
+    house.set(TMPDIR=str(left.parent))
+    house.start("workers")
+    house.until(house.submit(0), "succeeded")
+    assert not left.exists()
+
+
 def test_sigterm_gives_the_job_back_at_once_with_its_checkpoint(house):
     worker = house.start("workers")
     job_id = house.submit(3)

@@ -229,6 +229,26 @@ def test_draining_gives_the_job_back_with_its_checkpoint_and_the_next_attempt_go
     assert resumed[1] > 0
 
 
+@pytest.mark.parametrize(("takes", "stored"), [(0.0, 50), (0.1, 1)])
+def test_a_checkpoint_that_takes_long_is_stored_less_often(bench, monkeypatch, takes, stored):
+    monkeypatch.setattr(settings, "CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr(settings, "CHECKPOINT_REST", 20.0 if takes else 0.0)
+    saved = []
+
+    def state():
+        time.sleep(takes)
+        saved.append(1)
+        return b"state"
+
+    def script(_params, context):
+        for step in range(50):
+            context.progress(step / 50, state=state)
+        yield TEXT
+
+    assert bench(script).run().state == "succeeded"
+    assert len(saved) == stored
+
+
 def test_a_worker_that_lost_its_lease_stops_and_writes_nothing(bench):
     made = bench(steps(400))
     job_id = made.submit()
