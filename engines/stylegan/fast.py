@@ -25,13 +25,13 @@ from torch import Tensor
 
 from engines.stylegan.layers import GAIN, SLOPE, Convolution, StyledConvolution, ToRGB, doubled
 from engines.stylegan.model import HALF, Generator, Noise, SynthesisBlock, noise_of
-from engines.stylegan.winograd import Winograd, fits
+from engines.stylegan.winograd import Winograd, Workspace, fits
 from engines.torch_device import has_native_bfloat16, reproducible
 
 Precision = Literal["exact", "fast"]
 
 #: Numbers of a strip: half a megabyte in float32, so that it and what is computed from it fit a core's cache.
-_STRIP = 1 << 17
+_STRIP = 1 << 19
 #: From so many channels and pixels a side the transforms cost less than the multiplications they save.
 _WINOGRAD_CHANNELS, _WINOGRAD_SIDE = 128, 32
 #: Blocks from this side on compute in 16 bits; the coarser ones cost little and spread their errors.
@@ -51,7 +51,9 @@ def low_precision_of(device: torch.device) -> torch.dtype:
 class _Styled:
     """A `StyledConvolution` made ready for one precision."""
 
-    def __init__(self, layer: StyledConvolution, dtype: torch.dtype, gain: float) -> None:
+    def __init__(
+        self, layer: StyledConvolution, dtype: torch.dtype, gain: float, workspace: Workspace
+    ) -> None:
         device = layer.weight.device
         out, inputs = layer.weight.shape[:2]
         side = layer.resolution // 2 if layer.up else layer.resolution
@@ -79,7 +81,7 @@ class _Styled:
             and side >= _WINOGRAD_SIDE
             and fits(side, side)
         ):
-            self.winograd = Winograd(weight)
+            self.winograd = Winograd(weight, workspace)
         self.scales_weights = cpu and self.winograd is None and pixels > 2 * weight.numel()
         self.weight = torch.empty(0)
         if self.winograd is None:
@@ -99,19 +101,20 @@ class _Styled:
         return styles, torch.rsqrt(styles.square() @ self.energy + 1e-8) * self.gain
 
     def convolved(self, x: Tensor, styles: Tensor, scales: Tensor) -> Tensor:
-        """(B, I, H, W) -> (B, O, R, R); unless `scales_weights`, both are to be scaled by others."""
+        """(B, I, H, W) -> (B, O, R, R); unless `scales_weights`, others scale both and add the bias."""
         if self.winograd is not None:
             return self.winograd(x)
         weight = self.weight
         if self.scales_weights:
             both = styles[0, :, None] * scales[0] if self.up else scales[0, :, None] * styles[0]
             weight = (weight * both[:, :, None, None]).to(self.dtype)
+        bias = self.bias if self.scales_weights else None
         if not self.up:
-            return F.conv2d(x, weight, padding=1)
+            return F.conv2d(x, weight, bias, padding=1)
         x = F.conv_transpose2d(x, weight, stride=2)  # (B, O, R + 1, R + 1)
         if self.left == self.right:
-            return F.conv2d(x, self.kernel, padding=self.left, groups=x.shape[1])
-        return F.conv2d(F.pad(x, (self.left, self.right) * 2), self.kernel, groups=x.shape[1])
+            return F.conv2d(x, self.kernel, bias, padding=self.left, groups=x.shape[1])
+        return F.conv2d(F.pad(x, (self.left, self.right) * 2), self.kernel, bias, groups=x.shape[1])
 
 
 def _in_order(weight: Tensor, *, transposed: bool) -> Tensor:
@@ -167,13 +170,16 @@ class _Block:
     kernel: Tensor
 
 
-def _prepared(block: SynthesisBlock, dtype: torch.dtype) -> _Block:
+def _prepared(block: SynthesisBlock, dtype: torch.dtype, workspace: Workspace) -> _Block:
     branch = None if block.skip is None else _Branch(block.skip, dtype, HALF)
     # conv1 alone is added to the branch.
     gains = [1.0] * (len(block.convolutions) - 1) + [1.0 if branch is None else HALF]
     return _Block(
         dtype,
-        [_Styled(layer, dtype, gain) for layer, gain in zip(block.convolutions, gains, strict=True)],
+        [
+            _Styled(layer, dtype, gain, workspace)
+            for layer, gain in zip(block.convolutions, gains, strict=True)
+        ],
         None if block.torgb is None else _Colours(block.torgb),
         branch,
         block.resample_filter.clone(),
@@ -193,7 +199,7 @@ def _finish_(
 ) -> None:
     """Everything between two convolutions, in place: (B, C, R, R), (B, C), (B or 1, 1, R, R), (B, C).
 
-    `scales` demodulate; `after` is the next convolution's style.
+    `scales` demodulate, where the bias is still to be added; `after` is the next convolution's style.
     """
     bias = layer.bias[:, None, None]
     factor = None if scales is None else scales.to(x.dtype)[:, :, None, None]
@@ -203,9 +209,7 @@ def _finish_(
         rows = max(_STRIP * torch.get_num_threads() // (x.shape[1] * x.shape[3]), 1)
     for top in range(0, x.shape[2], rows):
         strip = x[:, :, top : top + rows]
-        if factor is None:
-            strip.add_(bias)
-        else:
+        if factor is not None:
             torch.addcmul(bias, strip, factor, out=strip)
         if noise is not None:
             strip.add_(noise[:, :, top : top + rows])
@@ -235,24 +239,28 @@ class FastSynthesis:
         self.alone = self.device.type == "cpu"
         self._constant = synthesis.blocks[0].const.detach().clone()
         self._noise = [one.clone() for one in synthesis.constant_noise()]
+        self._workspace = Workspace()
         with torch.no_grad():
             self._blocks = [
-                _prepared(block, self.dtype if block.resolution >= _LOW_FROM else torch.float32)
+                _prepared(
+                    block, self.dtype if block.resolution >= _LOW_FROM else torch.float32, self._workspace
+                )
                 for block in synthesis.blocks
             ]
         self._graph: _Graph | None = None
 
     @property
     def bytes(self) -> int:
-        """What its weights take; in Winograd's form they are four times as many."""
+        """What it keeps: weights, four times as many in Winograd's form, and temporary matrices for that."""
         layers = [layer for block in self._blocks for layer in block.styled]
         held = [layer.weight if layer.winograd is None else layer.winograd.weight for layer in layers]
         held += [block.branch.weight for block in self._blocks if block.branch is not None]
-        return sum(one.nbytes for one in held)
+        return sum(one.nbytes for one in held) + self._workspace.bytes
 
     def rest(self) -> None:
-        """Give back the memory of a recorded graph, which holds the activations of a whole batch."""
+        """Give back what only drawing needs: a recorded graph holds the activations of a whole batch."""
         self._graph = None
+        self._workspace.clear()
 
     @torch.inference_mode()
     def __call__(

@@ -6,11 +6,11 @@ convolution's and are as exact; in 16 bits they would not be.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 #: Pixels a tile makes along one side, and takes.
@@ -18,9 +18,8 @@ _OUT, _IN = 4, 6
 #: Where the polynomials are evaluated, infinity beside these. The paper's 0, 1, -1, 2, -2 make four times the
 #: error: near the roots of 1/2 and of 2 the powers stay close to 1.
 _POINTS = tuple(Fraction(tenths, 10) for tenths in (0, 7, -7, 14, -14))
-#: Numbers of a temporary matrix, at most: what goes on in the cache, and below the size from which glibc asks
-#: the kernel for fresh pages every time.
-_PART = 4 << 20
+#: Numbers of a temporary matrix, about: what goes on in the cache.
+_PART = 2 << 20
 
 
 def _product(roots: Sequence[Fraction]) -> list[Fraction]:
@@ -57,36 +56,70 @@ def fits(height: int, width: int) -> bool:
     return height % _OUT == 0 and width % _OUT == 0
 
 
-class Winograd:
-    """A 3x3 convolution with a padding of 1 and constant weights."""
+class Workspace:
+    """Temporary matrices that keep their memory: in fresh pages a product takes twice its time."""
 
-    def __init__(self, weight: Tensor) -> None:
-        """`weight`: (O, I, 3, 3)."""
-        b, g, a = (one.to(weight.device) for one in matrices())
+    def __init__(self) -> None:
+        self._held: dict[str, Tensor] = {}
+
+    def __call__(self, name: str, *shape: int) -> Tensor:
+        """Float32 of any values, until the same name is asked for again."""
+        count = math.prod(shape)
+        held = self._held.get(name)
+        if held is None or held.numel() < count:
+            held = self._held[name] = torch.empty(count)
+        return held[:count].view(shape)
+
+    @property
+    def bytes(self) -> int:
+        """What it holds."""
+        return sum(held.nbytes for held in self._held.values())
+
+    def clear(self) -> None:
+        """Give the memory back."""
+        self._held.clear()
+
+
+class Winograd:
+    """A 3x3 convolution with a padding of 1 and constant weights, on the CPU."""
+
+    def __init__(self, weight: Tensor, workspace: Workspace) -> None:
+        """`weight`: (O, I, 3, 3). Convolutions that share a workspace take turns."""
+        b, g, a = matrices()
         spread = torch.einsum("uk,oikl,vl->uvio", g, weight.double(), g)
         self.weight = spread.flatten(0, 1).float().contiguous()  # (36, I, O)
         # Rows and columns at once: a product of small matrices is quicker than two passes.
         self._forward = torch.kron(b, b).float().contiguous()  # (36, 36)
         self._back = torch.kron(a, a).float().contiguous()  # (16, 36)
+        self._workspace = workspace
 
     def __call__(self, x: Tensor) -> Tensor:
         """(B, I, H, W) float32 -> (B, O, H, W), both channels_last. H and W must be multiples of 4."""
         count, inputs, height, width = x.shape
         across, out = width // _OUT, self.weight.shape[2]
-        padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))  # (B, H + 2, W + 2, I)
+        padded = self._workspace("padded", count, height + 2, width + 2, inputs)
+        for edge in (padded[:, 0], padded[:, -1], padded[:, :, 0], padded[:, :, -1]):
+            edge.zero_()
+        padded[:, 1:-1, 1:-1].copy_(x.permute(0, 2, 3, 1))
         tiles = padded.unfold(1, _IN, _OUT).unfold(2, _IN, _OUT)  # (B, H/4, W/4, I, 6, 6)
         made = x.new_empty(count, height, width, out)
         rows = max(_PART // (_IN * _IN * count * across * max(inputs, out)), 1)
         for top in range(0, height // _OUT, rows):
             part = made[:, top * _OUT : (top + rows) * _OUT]  # (B, 4 rows, W, O)
-            part.copy_(self._part(tiles[:, top : top + rows]).reshape(part.shape))
+            found = self._part(tiles[:, top : top + rows])
+            part.view(found.shape).copy_(found)
         return made.permute(0, 3, 1, 2)
 
     def _part(self, tiles: Tensor) -> Tensor:
         """(B, N, W/4, I, 6, 6) -> (B, N, 4, W/4, 4, O)."""
         count, down, across, inputs = tiles.shape[:4]
-        taken = tiles.permute(4, 5, 0, 1, 2, 3).reshape(_IN * _IN, -1)
-        taken = (self._forward @ taken).view(_IN * _IN, -1, inputs)  # (36, T, I)
-        made = torch.bmm(taken, self.weight).view(_IN * _IN, -1)  # (36, T O)
-        made = (self._back @ made).view(_OUT, _OUT, count, down, across, -1)
-        return made.permute(2, 3, 0, 4, 1, 5)
+        number, out = count * down * across, self.weight.shape[2]
+        of = self._workspace
+        taken = of("taken", _IN, _IN, count, down, across, inputs).copy_(tiles.permute(4, 5, 0, 1, 2, 3))
+        spread = of("spread", _IN * _IN, number * inputs)
+        torch.mm(self._forward, taken.view(spread.shape), out=spread)
+        products = of("products", _IN * _IN, number, out)
+        torch.bmm(spread.view(_IN * _IN, number, inputs), self.weight, out=products)
+        made = of("made", _OUT * _OUT, number * out)
+        torch.mm(self._back, products.view(_IN * _IN, -1), out=made)
+        return made.view(_OUT, _OUT, count, down, across, out).permute(2, 3, 0, 4, 1, 5)
