@@ -16,11 +16,15 @@ _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 def main() -> int:
     """The exit status: 0 after a signal, 2 where it cannot run as it is told to."""
-    logging.basicConfig(level=logging.INFO, format=_FORMAT, stream=sys.stderr)
-    # At INFO it logs every request's URL, and the bot's token is a part of that.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.basicConfig(format=_FORMAT, stream=sys.stderr)
     try:
-        run(Settings.from_env())
+        settings = Settings.from_env()
+        level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+        logging.getLogger().setLevel(level)
+        # They log every request's URL, and the bot's token is a part of that; and what people wrote.
+        for telling in ("httpx", "httpcore", "telegram"):
+            logging.getLogger(telling).setLevel(max(level, logging.WARNING))
+        run(settings)
     except ValidationError as error:
         for one in error.errors():
             field = ".".join(map(str, one["loc"])) or "settings"

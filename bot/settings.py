@@ -16,13 +16,14 @@ ATELIER_URL                       where the bot finds Atelier's API (http://127.
 ATELIER_PUBLIC_URL                where people find it: what links begin with (ATELIER_URL)
 ATELIER_KEY                       an admin key of it ("")
 REDIS_URL                         where the bot keeps its notes (redis://127.0.0.1:6379/0)
+ATELIER_LOG_LEVEL                 debug, info, warning or error (info)
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -34,6 +35,7 @@ _SHARED = {
     "ATELIER_PUBLIC_URL": "public_url",
     "ATELIER_KEY": "key",
     "REDIS_URL": "redis_url",
+    "ATELIER_LOG_LEVEL": "log_level",
 }
 #: Telegram's own server; it sends webhooks over TLS only.
 OFFICIAL = "https://api.telegram.org"
@@ -63,6 +65,12 @@ class Settings(BaseModel):
     key: str = Field(default="", repr=False)
     # May hold a password.
     redis_url: str = Field(default="redis://127.0.0.1:6379/0", repr=False)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _small(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
 
     @field_validator("allow", "admins", mode="before")
     @classmethod

@@ -19,7 +19,7 @@ ELSEWHERE = {
 }
 
 #: Fields of the bot's settings whose variables are not the bot's alone.
-BOT_SHARES = {"url", "public_url", "key", "redis_url"}
+BOT_SHARES = {"url", "public_url", "key", "redis_url", "log_level"}
 
 
 def documented() -> dict[str, str]:
