@@ -21,6 +21,8 @@ import struct
 import tempfile
 from typing import Any
 
+from gunicorn.http import parser
+
 from api.metrics import share
 from api.settings import Settings
 
@@ -64,6 +66,12 @@ threads = _threads(os.environ.get("ATELIER_API_THREADS"), Settings.from_env().st
 worker_connections = threads + _IDLE_CONNECTIONS
 _allow_files(worker_connections + _OWN_FILES)
 _read_timeout = int(os.environ.get("ATELIER_READ_TIMEOUT", "20"))
+
+# What a client still sends after a refusal is read, for 5 s, before its connection is used again or closed:
+# one closed over unread bytes is reset, and the answer may be lost (RFC 9112, 9.6). gunicorn reads 64 KiB,
+# which no setting changes. A proxy sends all it holds of an upload, and told of an outage where the API had
+# explained its limit.
+parser._DRAIN_MAX_BYTES = Settings.from_env().max_upload_bytes + (1 << 20)
 
 #: Each worker builds its own app after the fork: no database connection is ever shared by two processes.
 preload_app = False

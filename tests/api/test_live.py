@@ -411,6 +411,22 @@ def _chunked(
         connection.close()
 
 
+@pytest.mark.parametrize("key", ["", "no key of ours"])
+def test_who_sends_on_after_a_refusal_gets_the_answer(live, live_key, key):
+    """As a proxy does that holds the whole upload; a connection that is reset could cost it the answer."""
+    size = 20_000_000
+    head = f"Authorization: Bearer {key or live_key}\r\nContent-Type: text/plain\r\nContent-Length: {size}"
+    with socket.create_connection(("127.0.0.1", live.port), timeout=20) as raw:
+        raw.sendall(f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n".encode())
+        time.sleep(0.3)  # by now it is refused
+        for _ in range(size // 1_000_000):
+            raw.sendall(bytes(1_000_000))
+        raw.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answers = raw.makefile("rb").read()
+    assert answers.startswith(b"HTTP/1.1 401" if key else b"HTTP/1.1 415")
+    assert b"HTTP/1.1 200 OK" in answers, "the connection was of no more use"
+
+
 # --- clients that say nothing ---------------------------------------------------------------------
 
 
