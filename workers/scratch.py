@@ -1,4 +1,4 @@
-"""The folders attempts compute in: one each, gone with the attempt, or swept when its process was killed.
+"""The folders attempts compute in: one each, gone with the attempt, or at the next start after a kill.
 
 A folder is locked (flock) by whoever uses it. The kernel ends a lock with its process, so a folder that can
 be locked is nobody's any more.
@@ -26,7 +26,7 @@ class Scratch:
             self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
             with suppress(FileNotFoundError):  # a worker that started just now took it for one that was left
                 self._descriptor = os.open(self.path, _FOLDER)
-                with suppress(OSError):  # file systems without locks: nobody can sweep there either
+                with suppress(OSError):  # file systems without locks: nobody can remove one there either
                     fcntl.flock(self._descriptor, fcntl.LOCK_EX)  # waits for one who is about to remove it
                 if _is_there(self._descriptor, self.path):
                     return
@@ -38,9 +38,9 @@ class Scratch:
         os.close(self._descriptor)
 
 
-def sweep() -> list[Path]:
+def remove_left() -> list[Path]:
     """Remove what killed processes of this user left. Returns those folders."""
-    swept = []
+    removed = []
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError):  # no folder, somebody else's, or gone by now
             descriptor = os.open(path, _FOLDER)
@@ -48,10 +48,10 @@ def sweep() -> list[Path]:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if os.fstat(descriptor).st_uid == os.getuid() and _is_there(descriptor, path):
                     shutil.rmtree(path, ignore_errors=True)
-                    swept.append(path)
+                    removed.append(path)
             finally:
                 os.close(descriptor)
-    return swept
+    return removed
 
 
 def _is_there(descriptor: int, path: Path) -> bool:

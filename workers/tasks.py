@@ -40,7 +40,7 @@ from storage import open_storage
 from workers import settings
 from workers.lost_child import free_leases
 from workers.runner import Runner
-from workers.scratch import sweep
+from workers.scratch import remove_left
 
 _log = structlog.get_logger(__name__)
 
@@ -51,9 +51,9 @@ class _Child:
     """The pool child's one runner, and the thread that reports that it lives."""
 
     def __init__(self) -> None:
-        left = sweep()
+        left = remove_left()
         if left:
-            _log.info("scratch_swept", folders=len(left))
+            _log.info("scratch_removed", folders=len(left))
         self.worker_id = settings.worker_id() or new_id("wrk")
         database = Database(pool_size=2)
         self.runner = Runner(database, open_storage(), worker_id=self.worker_id, queues=settings.queues())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -11,11 +11,12 @@ import numpy.typing as npt
 import torch
 
 from engines import shipped
+from engines.base import OutOfMemory
 from engines.chunks import filled_chunks
 from engines.planets.fast import FastGenerator
 from engines.planets.latents import Code
 from engines.planets.model import Generator, noise_of
-from engines.torch_device import has_native_bfloat16, reproducible
+from engines.torch_device import has_native_bfloat16, is_out_of_memory, release_memory, reproducible
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -45,14 +46,25 @@ class Network:
     def draw(self, codes: Iterable[Code], precision: Precision = "exact") -> Iterator[Floats]:
         """(S, S, 4) float32 in 0..1 for each code, which are taken a chunk at a time.
 
-        Colours are premultiplied by alpha.
+        Colours are premultiplied by alpha. Raises OutOfMemory.
         """
-        generator = self._ready(precision)
         for chunk, wanted in filled_chunks(codes, CHUNK):
+            yield from self._drawn(chunk, precision)[:wanted]
+
+    def _drawn(self, chunk: Sequence[Code], precision: Precision) -> Floats:
+        """(B, S, S, 4)."""
+        try:
             inputs = [torch.from_numpy(np.stack(part)).to(self._device) for part in zip(*chunk, strict=True)]
             with reproducible():
-                drawn = (generator(*inputs) + 1.0) * 0.5
-            yield from drawn[:wanted].permute(0, 2, 3, 1).cpu().numpy()
+                drawn = (self._ready(precision)(*inputs) + 1.0) * 0.5
+            found: Floats = drawn.permute(0, 2, 3, 1).cpu().numpy()
+            return found
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Outside the except block, whose traceback would keep the tensors.
+        release_memory(self._device)
+        raise OutOfMemory("the planets did not fit into this machine's memory")
 
     def _ready(self, precision: Precision) -> FastGenerator:
         half = precision == "fast" and has_native_bfloat16(self._device)

@@ -30,7 +30,8 @@ from engines.torch_device import has_native_bfloat16, reproducible
 
 Precision = Literal["exact", "fast"]
 
-#: Numbers of a strip: half a megabyte in float32, so that it and what is computed from it fit a core's cache.
+#: Numbers of a strip, for each thread: small enough for a cache, large enough for the waking of the threads,
+#: which every operation costs.
 _STRIP = 1 << 19
 #: From so many channels and pixels a side the transforms cost less than the multiplications they save.
 _WINOGRAD_CHANNELS, _WINOGRAD_SIDE = 128, 32

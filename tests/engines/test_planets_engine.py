@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from engines import shipped
-from engines.base import EngineError, Interrupted
+from engines.base import EngineError, Interrupted, OutOfMemory
 from engines.images import read_metadata
 from engines.planets.engine import Engine
 from engines.planets.network import WEIGHTS
@@ -34,6 +34,34 @@ def context(tmp_path: Path, **options) -> RecordingContext:
     scratch = tmp_path / "scratch"
     scratch.mkdir(exist_ok=True)
     return RecordingContext(scratch=scratch, **options)
+
+
+@pytest.mark.parametrize("fault", [torch.OutOfMemoryError("CUDA out of memory."), MemoryError()])
+def test_memory_that_runs_out_is_told_and_the_next_job_is_drawn(tmp_path, monkeypatch, fault):
+    engine = Engine(torch.device("cpu"))
+    params = PlanetsParams(size=64, seed=1)
+    (before,) = engine.run(params, context(tmp_path))
+
+    def full(*_):
+        raise fault
+
+    with monkeypatch.context() as during:
+        during.setattr("engines.planets.fast.FastGenerator.__call__", full)
+        with pytest.raises(OutOfMemory, match="did not fit"):
+            list(engine.run(params, context(tmp_path)))
+        with pytest.raises(OutOfMemory, match="did not fit"):
+            list(engine.run_batch([(params, context(tmp_path))] * 2))
+    (after,) = engine.run(params, context(tmp_path))
+    assert after.data == before.data
+
+
+def test_another_fault_of_the_net_is_no_lack_of_memory(tmp_path, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr("engines.planets.fast.FastGenerator.__call__", broken)
+    with pytest.raises(RuntimeError, match="shapes"):
+        list(Engine(torch.device("cpu")).run(PlanetsParams(size=64, seed=1), context(tmp_path)))
 
 
 def opened(data: bytes) -> Image.Image:

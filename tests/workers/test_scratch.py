@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.scratch import Scratch, sweep
+from workers.scratch import Scratch, remove_left
 
 HOLDER = """
 import sys, time
@@ -51,11 +51,11 @@ def test_what_a_killed_process_left_is_swept_and_nothing_else(folder):
         other.mkdir()
         (folder / "atelier-scratch-file").write_bytes(b"no folder")
         (folder / "atelier-scratch-link").symlink_to(other)
-        assert sweep() == []
+        assert remove_left() == []
     finally:
         holder.kill()
         holder.communicate()
-    assert [str(path) for path in sweep()] == [left]
+    assert [str(path) for path in remove_left()] == [left]
     assert sorted(path.name for path in folder.iterdir()) == sorted(
         [own.path.name, other.name, "atelier-scratch-file", "atelier-scratch-link"]
     )
@@ -68,7 +68,7 @@ def test_one_that_was_swept_away_at_its_birth_is_made_again(monkeypatch):
     def first_swept(prefix):
         folder = make(prefix=prefix)
         if not swept:
-            swept.extend(sweep())
+            swept.extend(remove_left())
         return folder
 
     make = tempfile.mkdtemp
@@ -103,7 +103,7 @@ def test_a_file_system_without_locks_will_do(folder, monkeypatch):
 
     monkeypatch.setattr("fcntl.flock", none)
     made = Scratch()
-    assert sweep() == []
+    assert remove_left() == []
     assert made.path.is_dir()
     made.close()
     assert list(folder.iterdir()) == []
