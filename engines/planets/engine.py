@@ -15,7 +15,7 @@ from PIL import Image
 
 from engines import images
 from engines.base import BatchItem, Context, Interrupted, Output
-from engines.films import FILMS
+from engines.films import begun
 from engines.planets import morph
 from engines.planets.latents import Planet, planets_of
 from engines.planets.network import CHUNK, WEIGHTS, Network
@@ -120,7 +120,7 @@ class Engine:
             "frames": count,
             "fps": params.morph_fps,
         }
-        with FILMS[params.morph](Fraction(params.morph_fps), context.restore()) as film:
+        with begun(params.morph, Fraction(params.morph_fps), context.restore()) as film:
             rest = net.draw(islice(path, film.done, None), params.precision)
             for place, one in enumerate(rest, film.done):
                 frame = picture(resized(one, params.size), params.transparent)

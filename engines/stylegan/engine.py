@@ -17,7 +17,7 @@ from PIL import Image
 
 from engines import images, shipped
 from engines.base import BadInput, Context, OutOfMemory, Output, Transient, network_sha256
-from engines.films import FILMS
+from engines.films import begun
 from engines.interpolation import linear, spherical, steps
 from engines.stylegan.network import Drawing, Network
 from engines.stylegan.spec import SHIPPED, StyleganParams, decode_w, encode_w
@@ -251,7 +251,7 @@ def _film(job: _Job, context: Context) -> Output:
     drawings = (
         job.drawing(job.between(a, b, t), params.seed or 0, number) for number, (a, b, t) in enumerate(way)
     )
-    with FILMS[params.walk](Fraction(params.fps), context.restore()) as film:
+    with begun(params.walk, Fraction(params.fps), context.restore()) as film:
         for number, frame in enumerate(job.draw(islice(drawings, film.done, None)), film.done):
             context.progress(
                 number / count,

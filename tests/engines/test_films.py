@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from engines.films import FILMS, mp4
+from engines.films import FILMS, begun, mp4
 from engines.films.base import Segments, segment_length
 from engines.films.frames import WebP
 from engines.films.mp4 import Mp4
@@ -77,6 +77,30 @@ def test_a_film_taken_up_again_comes_out_the_same(tmp_path, kind, stop):
     with FILMS[kind](rate, state) as again:
         assert again.done <= stop
     assert made(kind, rate, frames, tmp_path / "again", state) == whole
+
+
+@pytest.mark.parametrize("kind", FILMS)
+@pytest.mark.parametrize("cut", [1, 9, -1])
+def test_a_film_with_a_damaged_checkpoint_begins_again(tmp_path, kind, cut):
+    # given
+    frames, rate = colours(30, (64, 48)), Fraction(12)
+    whole = made(kind, rate, frames, tmp_path / "whole")
+    with FILMS[kind](rate) as film:
+        for frame in frames:
+            film.add(frame)
+        film.finish(tmp_path / "film", {})
+        state = film.state()
+    # when
+    with begun(kind, rate, state[:cut]) as again:
+        done = again.done
+        for frame in frames:
+            again.add(frame)
+        again.finish(tmp_path / "again", {"seed": 5})
+    # then
+    assert done == 0
+    assert (tmp_path / "again").read_bytes() == whole
+    with begun(kind, rate, state) as sound:
+        assert sound.done > 0
 
 
 def test_an_mp4_s_checkpoint_holds_what_was_encoded(tmp_path):
