@@ -16,6 +16,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from bot.canceling import canceled
 from bot.intake import NotNow
 
 Json = dict[str, Any]
@@ -99,7 +100,7 @@ class Albums:
         """Hand over albums as they are complete, until canceled. `handle` may raise NotNow."""
         tasks: set[asyncio.Task[None]] = set()
         try:
-            while True:
+            while not canceled():
                 try:
                     for album, lease in await self._take():
                         task = asyncio.create_task(self._handle(album, lease, handle))

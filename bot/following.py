@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from bot import progress
 from bot.api import BATCH, Api, ApiError, NoServer, Refused
+from bot.canceling import canceled
 from bot.delivering import Courier, edit_seconds, keyboard
 from bot.notes import Notes
 from bot.open_jobs import JobNote, Taken
@@ -203,7 +204,7 @@ class Follower:
         """Do the work while the lease is renewed; stop where it is lost, for then somebody else does it."""
         job = asyncio.create_task(work)
         try:
-            while not (await asyncio.wait({job}, timeout=LEASE_SECONDS / 5))[0]:
+            while not canceled() and not (await asyncio.wait({job}, timeout=LEASE_SECONDS / 5))[0]:
                 with contextlib.suppress(RedisError):
                     if not await self._notes.keep(taken, LEASE_SECONDS):
                         _log.warning("%s: the lease was lost", taken.note.job_id)

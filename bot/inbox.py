@@ -14,6 +14,8 @@ from enum import Enum
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from bot.canceling import canceled
+
 #: Renewed while the update is handled.
 LEASE_SECONDS = 20.0
 _RENEW_SECONDS = 6.0
@@ -76,7 +78,7 @@ class Inbox:
 
     async def renew(self) -> None:
         """Keep the leases of what this process has in hand, until canceled."""
-        while True:
+        while not canceled():
             await asyncio.sleep(_RENEW_SECONDS)
             held = list(self._held)
             try:

@@ -68,6 +68,23 @@ async def test_it_is_waited_for_as_long_as_parts_come(redis, run):
     assert [len(album.parts) for album in found] == [6]
 
 
+async def test_it_ends_whenever_it_is_canceled(redis, monkeypatch):
+    monkeypatch.setattr(albums_module, "LOOK_SECONDS", 0.001)
+
+    async def handle(_album: Album) -> None:
+        raise AssertionError
+
+    for turn in range(60):
+        tasks = {asyncio.create_task(Albums(redis, BOT_ID).run(handle)) for _ in range(2)}
+        await asyncio.sleep(0.01 + turn * 0.0003)  # in the middle of all that it does with Redis
+        for task in tasks:
+            task.cancel()
+        _, left = await asyncio.wait(tasks, timeout=2)
+        for task in left:
+            task.cancel()
+        assert not left
+
+
 async def test_a_late_part_is_said_to_be_one(redis, run):
     found: list[Album] = []
 
