@@ -21,5 +21,5 @@ python -m ruff check .
 python -m ruff format --check .
 python -m mypy
 # Last, so that pytest's summary is the last line. One file stays on one process: its servers are started once.
-# Four: much of a test is waiting for a server.
-exec python -m pytest -n 4 --dist loadfile --no-loadscope-reorder "$@"
+# Three: much of a test is waiting for a server.
+exec python -m pytest -n 3 --dist loadfile --no-loadscope-reorder "$@"

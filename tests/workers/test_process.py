@@ -26,6 +26,10 @@ def house(database, tmp_path, monkeypatch):
         made.close()
 
 
+#: For what is about processes, and the same over SQLite.
+ON_A_SERVER = pytest.mark.parametrize("database", ["postgres"], indirect=True)
+
+
 def states(house, job_id):
     return [event.state for event in house.store.events(job_id)]
 
@@ -108,6 +112,7 @@ def test_a_lost_broker_delays_and_loses_nothing(house):
     assert states(house, second) == ["queued", "running", "succeeded"]
 
 
+@ON_A_SERVER
 def test_a_frozen_worker_that_wakes_after_its_lease_changes_nothing(house):
     house.start("workers")
     house.start("workers.sweep")
@@ -124,6 +129,7 @@ def test_a_frozen_worker_that_wakes_after_its_lease_changes_nothing(house):
     assert len(house.store.artifacts([job_id])[job_id]) == 1
 
 
+@ON_A_SERVER
 def test_a_frozen_worker_that_wakes_takes_back_that_it_died(house):
     house.start("workers")
     house.start("workers.sweep")
@@ -216,6 +222,7 @@ def test_an_object_store_that_is_away_at_the_write_is_waited_for(sqlite_database
             store.stop()
 
 
+@ON_A_SERVER
 def test_a_drained_worker_finishes_its_job_takes_no_more_and_goes_on_when_resumed(house):
     house.start("workers")
     house.start("workers.sweep")
@@ -259,6 +266,9 @@ def killed_in(house, job_id, attempt):
     while (row := house.store.get(job_id)).state != "running" or row.attempt != attempt:
         assert time.monotonic() < give_up, f"attempt {attempt}: {row.state}"
         time.sleep(0.05)
+    while row.lease_owner not in {worker.id for worker in house.fleet.workers()}:
+        assert time.monotonic() < give_up, "it claims, but has not reported yet"
+        time.sleep(0.05)
     before = house.fleet.worker(row.lease_owner).pid
     os.kill(before, signal.SIGKILL)
     while house.fleet.worker(row.lease_owner).pid == before:
@@ -266,6 +276,7 @@ def killed_in(house, job_id, attempt):
     return row.lease_owner
 
 
+@ON_A_SERVER
 def test_a_machine_on_which_three_owners_jobs_die_takes_no_more_and_another_does(house):
     house.start("workers")
     house.start("workers.sweep")
