@@ -6,7 +6,7 @@
   of squares for the demodulation taken, Winograd's transform done.
 - Styles scale what comes out of the convolution before, in place; or the weights, where these are fewer
   numbers than the pixels.
-- What follows a convolution runs over strips that stay in the cache.
+- What follows a convolution runs over strips, a few megabytes each.
 
 `exact` computes in float32, within 1e-4 of the model (Winograd's sums come in another order). `fast` computes
 in bfloat16 on a CPU that multiplies it, in float16 on CUDA, and else in float32.

@@ -57,7 +57,7 @@ def fits(height: int, width: int) -> bool:
 
 
 class Workspace:
-    """Temporary matrices that keep their memory: in fresh pages a product takes twice its time."""
+    """Temporary matrices that keep their memory: in fresh pages a picture takes an eighth longer."""
 
     def __init__(self) -> None:
         self._held: dict[str, Tensor] = {}
