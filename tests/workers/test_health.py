@@ -155,9 +155,8 @@ class TestQuarantine:
             made.run(of, n=1)
         made.report()
         made.report()
-        assert [x.msg["event"] for x in caplog.records if x.name == "workers.health"].count(
-            "quarantined"
-        ) == 1
+        said = [record.msg["event"] for record in caplog.records if record.name == "workers.health"]
+        assert said.count("quarantined") == 1
 
 
 class TestBlame:
