@@ -58,11 +58,13 @@ def _allow_files(wanted: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+_settings = Settings.from_env()
+
 wsgi_app = "api.wsgi:app"
 bind = os.environ.get("ATELIER_BIND", "127.0.0.1:8080")
 worker_class = "gthread"
 workers = int(os.environ.get("ATELIER_API_WORKERS", "2"))
-threads = _threads(os.environ.get("ATELIER_API_THREADS"), Settings.from_env().streams)
+threads = _threads(os.environ.get("ATELIER_API_THREADS"), _settings.streams)
 worker_connections = threads + _IDLE_CONNECTIONS
 _allow_files(worker_connections + _OWN_FILES)
 _read_timeout = int(os.environ.get("ATELIER_READ_TIMEOUT", "20"))
@@ -71,7 +73,7 @@ _read_timeout = int(os.environ.get("ATELIER_READ_TIMEOUT", "20"))
 # one closed over unread bytes is reset, and the answer may be lost (RFC 9112, 9.6). gunicorn reads 64 KiB,
 # which no setting changes. A proxy sends all it holds of an upload, and told of an outage where the API had
 # explained its limit.
-parser._DRAIN_MAX_BYTES = Settings.from_env().max_upload_bytes + (1 << 20)
+parser._DRAIN_MAX_BYTES = _settings.max_upload_bytes + (1 << 20)
 
 #: Each worker builds its own app after the fork: no database connection is ever shared by two processes.
 preload_app = False
