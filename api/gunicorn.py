@@ -21,8 +21,7 @@ import struct
 import tempfile
 from typing import Any
 
-from gunicorn.http import parser
-
+from api.gunicorn_private import drain
 from api.metrics import share
 from api.settings import Settings
 
@@ -69,11 +68,9 @@ worker_connections = threads + _IDLE_CONNECTIONS
 _allow_files(worker_connections + _OWN_FILES)
 _read_timeout = int(os.environ.get("ATELIER_READ_TIMEOUT", "20"))
 
-# What a client still sends after a refusal is read, for 5 s, before its connection is used again or closed:
-# one closed over unread bytes is reset, and the answer may be lost (RFC 9112, 9.6). gunicorn reads 64 KiB,
-# which no setting changes. A proxy sends all it holds of an upload, and told of an outage where the API had
-# explained its limit.
-parser._DRAIN_MAX_BYTES = _settings.max_upload_bytes + (1 << 20)
+# What a client still sends after a refusal is read, for 5 s, before its connection is used again or closed. A
+# proxy sends all it holds of an upload, and told of an outage where the API had explained its limit.
+drain(_settings.max_upload_bytes + (1 << 20))
 
 #: Each worker builds its own app after the fork: no database connection is ever shared by two processes.
 preload_app = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,9 @@ OK, WARN, FAIL = "OK", "WARN", "FAIL"
 
 LOW_DISK_BYTES = 2 * 1024**3
 CLOCK_SKEW_SECONDS = 30.0
+
+#: The first 6.2 with the published flaws of its Lua engine mended (CVE-2024-46981, CVE-2025-49844).
+MENDED_REDIS = (6, 2, 20)
 
 #: Runs apart: torch takes seconds and hundreds of megabytes, and a broken one may take the process with it.
 _TORCH = """
@@ -106,9 +110,32 @@ def redis_binary(place: Place) -> Verdict:
     if "REDIS_URL" in place.environment:
         return Verdict(OK, "not needed: REDIS_URL is set")
     try:
-        return Verdict(OK, embedded.redis_binary())
+        found = embedded.redis_binary()
     except CommandError as error:
         return Verdict(FAIL, error.message, "Install Redis, or the `embedded` extra.")
+    version = _redis_version(found)
+    if version is None:
+        return Verdict(WARN, f"{found} does not say which version it is", "Install Redis or Valkey.")
+    text = f"{found}, {'.'.join(map(str, version))}"
+    # A system's package of an older number may have the fixes all the same: its distributor sees to that.
+    if version < MENDED_REDIS and embedded.is_bundled(found):
+        return Verdict(
+            WARN,
+            f"{text} comes with a Python package and is older than the fixes of flaws that whoever has its "
+            "password can use",
+            "Install Redis or Valkey: `atelier up` then takes that one.",
+        )
+    return Verdict(OK, text)
+
+
+def _redis_version(binary: str) -> tuple[int, int, int] | None:
+    """Of a redis-server or valkey-server; None where it does not say."""
+    try:
+        said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = re.search(r"\bv=(\d+)\.(\d+)\.(\d+)", said.stdout)
+    return (int(match[1]), int(match[2]), int(match[3])) if match else None
 
 
 def broker(place: Place) -> Verdict:

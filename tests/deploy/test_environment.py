@@ -15,7 +15,10 @@ CODE = ("api", "bot", "cli", "engines", "jobs", "queue_config.py", "storage", "w
 #: Owned by something that is not a Python file of ours.
 ELSEWHERE = {
     "boto3": {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
-    "deploy/compose.yaml": {"POSTGRES_PASSWORD", "ATELIER_PORT"},
+    "deploy/compose.yaml": {
+        *("POSTGRES_PASSWORD", "ATELIER_PORT"),
+        *("PYTHON_IMAGE", "CUDA_IMAGE", "POSTGRES_IMAGE", "REDIS_IMAGE", "OBJECTS_IMAGE"),
+    },
 }
 
 #: Fields of the bot's settings whose variables are not the bot's alone.

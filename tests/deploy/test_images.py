@@ -91,12 +91,23 @@ def test_the_api_image_starts_and_finds_itself_healthy(tmp_path):
 
 def test_the_api_image_has_the_bot():
     """Kubernetes and compose run it from there."""
-    (installed,) = re.findall(r'pip install "\.\[(.+)\]"', (ROOT / "Dockerfile.api").read_text())
-    assert installed.split(",") == ["api", "bot"]
+    locks = re.findall(r"-r requirements/([\w-]+)\.txt", (ROOT / "Dockerfile.api").read_text())
+    assert locks == ["api", "bot"]
 
 
 def test_the_builder_gets_every_package_and_nothing_else():
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     packages = set(re.findall(r'"(\w+)\*"', (ROOT / "pyproject.toml").read_text()))
 
-    assert kept == packages | {"pyproject.toml", "README.md", "LICENSE", "queue_config.py"}
+    assert kept == packages | {"pyproject.toml", "README.md", "LICENSE", "queue_config.py", "requirements"}
+
+
+@pytest.mark.parametrize(
+    ("image", "argument"), [("Dockerfile.api", "PYTHON_IMAGE"), ("Dockerfile.gpu", "CUDA_IMAGE")]
+)
+def test_the_base_is_named_in_one_place_where_a_digest_can_stand(image, argument):
+    text = (ROOT / image).read_text()
+    assert re.findall(r"^FROM (\S+)", text, re.MULTILINE) == [f"${{{argument}}}"] * 2
+    (default,) = re.findall(rf"^ARG {argument}=(\S+)$", text, re.MULTILINE)
+    compose = (ROOT / "deploy" / "compose.yaml").read_text()
+    assert f"${{{argument}:-{default}}}" in compose
