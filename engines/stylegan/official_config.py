@@ -182,9 +182,12 @@ def _halves(flags: Sequence[bool]) -> int:
 
 def _taps(block: Part) -> tuple[float, ...] | None:
     """The separable filter behind a block's square one; None for a filter that does nothing."""
-    square = np.asarray(block.tensor("resample_filter", 2), dtype=np.float64)
-    if square.shape[0] != square.shape[1] or not square.size or not np.isfinite(square).all():
-        raise BadNetwork(f"{block.path} has a filter that is not square")
+    found = block.tensor("resample_filter", 2)
+    if found.shape[0] != found.shape[1] or not 0 < len(found) <= 64:
+        raise BadNetwork(f"{block.path} has a filter that is not square, or larger than any")
+    square = np.asarray(found, dtype=np.float64)
+    if not np.isfinite(square).all():
+        raise BadNetwork(f"{block.path} has a filter that is not finite")
     taps = square.sum(axis=1)
     if not np.allclose(np.outer(taps, taps), square, atol=1e-6) or not np.isclose(taps.sum(), 1.0, atol=1e-4):
         raise BadNetwork(f"{block.path} has a filter that is not separable, or changes the brightness")
