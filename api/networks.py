@@ -32,6 +32,8 @@ _OTHERS = {
     b"<": "This is a web page: the download went wrong.",
     b"version https://": "This is a pointer of Git LFS, not the file itself.",
 }
+#: How torch.save began before version 1.6: a pickle, of a number that says so.
+_OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 #: A header of tensors' names and shapes; more is no network's.
 _MOST_HEADER = 100 * 2**20
 
@@ -165,6 +167,11 @@ def _suffix(head: bytes) -> str:
     """What kind of file begins so. Raises BadUpload; the conversion looks at the rest."""
     if not head:
         raise _bad("empty_network", "This file is empty.")
+    if head.startswith(_OLD_TORCH):
+        message = (
+            "This is a PyTorch checkpoint (.pt), as torch.save wrote it once; send the .pkl of training."
+        )
+        raise _bad("unknown_network_format", message)
     if len(head) > 1 and head[0] == 0x80 and 2 <= head[1] <= 5:
         return ".pkl"
     if head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= _MOST_HEADER:

@@ -20,7 +20,7 @@ from engines.base import BadInput, Context, OutOfMemory, Output, Transient, netw
 from engines.films import begun
 from engines.interpolation import linear, spherical, steps
 from engines.stylegan.network import Drawing, Network
-from engines.stylegan.spec import SHIPPED, StyleganParams, decode_w, encode_w
+from engines.stylegan.spec import SHIPPED, StyleganParams, encode_w
 from engines.stylegan.styles import Origin, class_number, mapped, mixed, origin
 from engines.torch_device import choose_device, device_label, is_out_of_memory, release_memory
 
@@ -168,7 +168,7 @@ class _Job:
 
     def _points(self) -> Floats:
         width = self.network.config.w_dim
-        points = [decode_w(text) for text in self.params.points or []]
+        points = self.params.chosen_points()
         if any(len(point) != width for point in points):
             raise BadInput(f"the w of this network has {width} numbers; a point has another count")
         return np.asarray(points, dtype=np.float32)

@@ -83,6 +83,11 @@ class Part:
             raise BadNetwork(f"{self.path}.{name} is not an integer in bounds")
         return value
 
+    def several(self, name: str) -> list[Value] | tuple[Value, ...] | None:
+        """An attribute that is a list of things where others have one; None where it is not."""
+        value = self._state.get(name)
+        return value if type(value) in (list, tuple) else None
+
     def number(self, name: str) -> float | None:
         """An attribute that may be None. Raises BadNetwork where it is absent or something else."""
         value = self._attribute(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import pickle
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -24,6 +25,8 @@ from tests.api.helpers import Api, problem
 
 PICKLE = b"\x80\x04\x95" + bytes(range(200)) * 50
 SAFETENSORS = (2).to_bytes(8, "little") + b"{}" + b"x" * 100
+#: What torch.save wrote before it wrote ZIP archives: first the pickle of a number.
+OLD_TORCH = pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2) + b"x" * 100
 CONFIG = {"resolution": 64, "channels": 3, "classes": 2, "z_dim": 32, "w_dim": 48}
 OCTETS = "application/octet-stream"
 
@@ -151,6 +154,7 @@ def test_what_could_not_be_converted_says_why(api, convert):
         (b"PK\x03\x04" + b"x" * 100, "unknown_network_format"),
         (b"<html>", "unknown_network_format"),
         ((2**60).to_bytes(8, "little") + b"{}", "unknown_network_format"),
+        (OLD_TORCH, "unknown_network_format"),
         ((2).to_bytes(8, "little"), "unknown_network_format"),
     ],
 )
@@ -159,6 +163,12 @@ def test_what_is_no_network_is_refused_and_nothing_stays(api, storage, way, data
     assert found["errors"][0]["field"] == "file"
     assert api.get("/v1/networks").json["networks"] == []
     assert list(storage.list("files")) == []
+
+
+def test_an_old_checkpoint_of_torch_is_told_what_to_send(api):
+    found = problem(send(api, data=OLD_TORCH), 422, "unknown_network_format")
+    assert "torch.save" in found["detail"]
+    assert ".pkl" in found["detail"]
 
 
 NAMES = ["", "Flowers", "flöwers", "a b", "../x", "-x", ".x", "net_" + "0" * 32, "net_x", "a\n", "x" * 65,

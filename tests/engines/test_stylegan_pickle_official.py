@@ -281,6 +281,8 @@ def test_stylegan3_is_told_what_it_is() -> None:
     ("where", "change", "words"),
     [
         ("", {"img_resolution": 12}, "12 px"),
+        ("", {"img_resolution": [16, 32]}, "G_ema is not square, but 16 x 32: a fork's network"),
+        ("", {"img_resolution": (16, "x" * 5000)}, "not square, but 16 x ?"),
         ("", {"img_resolution": 8.0}, "not an integer"),
         ("", {"img_resolution": 16}, "no module G_ema.synthesis.b16"),
         ("", {"img_resolution": 4}, "num_ws is 4"),
@@ -321,6 +323,13 @@ def test_stylegan3_is_told_what_it_is() -> None:
 )
 def test_attributes_that_cannot_be(where: str, change: dict[str, Any], words: str) -> None:
     assert words in refusal(written(TINY, changes={where: change}))
+
+
+def test_forks_that_begin_with_a_rectangle_are_told_so() -> None:
+    tensors = pickles.random_tensors(TINY)
+    const = tensors["synthesis.b4.const"]
+    tensors["synthesis.b4.const"] = np.concatenate([const, const[..., :1]], axis=2)
+    assert "not square, but 4 x 5: a fork's network" in refusal(opened(pickles.network(TINY, tensors)))
 
 
 def test_attributes_that_are_not_said() -> None:

@@ -426,6 +426,21 @@ def test_a_set_and_a_dictionary_take_only_texts() -> None:
     refusal(Call("collections", "OrderedDict", ([["a", 1]],)))
 
 
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_checkpoints_of_torch_are_told_what_they_are(protocol: int) -> None:
+    """In the format before ZIP: five pickles in a row, and the numbers."""
+    made = io.BytesIO()
+    torch.save(
+        {"g_ema": {"input": torch.zeros(2)}},
+        made,
+        pickle_protocol=protocol,
+        _use_new_zipfile_serialization=False,
+    )
+    message = refusal(made.getvalue())
+    assert "torch.save" in message
+    assert ".pkl files of stylegan2-ada-pytorch" in message
+
+
 def test_old_tensorflow_networks_are_told_what_to_do() -> None:
     message = refusal(b"\x80\x03cdnnlib.tflib.network\nNetwork\n)\x81}b.")
     assert "TensorFlow" in message
