@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import math
 import re
 import struct
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import Annotated, Literal, Self, TypeVar
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, create_model, model_validator
 
-from engines.base import EngineSpec, NetworkRef, Params, Seed, network_sha256
+from engines.base import (
+    EngineSpec,
+    NetworkFacts,
+    NetworkRef,
+    Params,
+    Seed,
+    ShippedNetwork,
+    network_sha256,
+)
+from engines.shipped_networks import described
+from engines.stylegan import fitting
+from engines.stylegan.fitting import Facts
 
 #: Networks that come with the project.
 SHIPPED = ("planets-preview",)
+WEIGHTS = Path(__file__).parent / "weights"
 MAX_COUNT = 64
 #: Twenty minutes at 60 a second.
 MAX_FRAMES = 72_000
@@ -242,6 +258,35 @@ def decode_w(text: str) -> list[float]:
     return values
 
 
+def fitted(params: StyleganParams, facts: Facts) -> StyleganParams:
+    """The params as this network takes them. Raises BadInput for what it cannot draw."""
+    label = fitting.class_label(params.label, facts)
+    fitting.check_points(map(len, params.chosen_points()), facts)
+    fitting.check_truncation(params.truncation, facts)
+    fitting.check_mix(params.mix or (), facts)
+    if params.walk is not None:
+        fitting.check_colours(params.walk, "walk", facts)
+        fitting.check_film(params.walk, params.film_frames(), facts)
+    else:
+        fitting.check_colours(params.format, "format", facts)
+    if params.grid:
+        fitting.check_sheet(params.stops(), facts)
+    return params if label == params.label else params.model_copy(update={"class": label})
+
+
+def _check(params: StyleganParams, networks: Mapping[str, NetworkFacts]) -> StyleganParams:
+    known = networks.get(params.network)
+    return params if known is None else fitted(params, Facts.of(known))
+
+
+@cache
+def _shipped() -> tuple[ShippedNetwork, ...]:
+    def facts(metadata: Mapping[str, str]) -> dict[str, Any]:
+        return Facts.read(json.loads(metadata["config"]), json.loads(metadata["classes"])).as_dict()
+
+    return described(WEIGHTS, SHIPPED, facts)
+
+
 def _model_for(params: StyleganParams) -> str:
     return network_sha256(params.network) or params.network
 
@@ -262,4 +307,6 @@ SPEC = EngineSpec(
     time_limit=14_400.0,
     model_for=_model_for,
     cost=_cost,
+    check=_check,
+    shipped_networks=_shipped,
 )

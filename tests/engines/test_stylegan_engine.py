@@ -191,12 +191,12 @@ def test_transparent_pictures_walk_in_what_can_be_transparent(engine, context):
 
 
 def test_a_sheet_that_is_too_large_is_refused_before_it_is_drawn(engine, context, monkeypatch):
-    monkeypatch.setattr("engines.stylegan.engine._SHEET_PIXELS", 4 * 64**2)
+    monkeypatch.setattr("engines.stylegan.fitting._SHEET_PIXELS", 4 * 64**2)
     assert len(drawn(engine, context, count=4, grid=True)) == 1
     refused = context()
     with pytest.raises(BadInput, match="room for 4 pictures of 64 pixels, not for 5"):
         list(engine.run(params(count=5, grid=True), refused))
-    assert [report.message for report in refused.reports] == ["reading the network", "drawing"]
+    assert [report.message for report in refused.reports] == ["reading the network"]
 
 
 def test_a_seed_may_be_asked_for_twice(engine, context):
