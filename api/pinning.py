@@ -63,9 +63,9 @@ def _fitted(spec: EngineSpec, params: Params, facts: Mapping[str, NetworkFacts])
     try:
         fitted: Params = spec.check(params, facts)
     except BadInput as error:
-        message = str(error)
+        message = f"{str(error)[:1].upper()}{str(error)[1:]}."
         wrong = [{"field": error.field, "message": message, "code": error.code}]
-        raise InvalidParams(f"{message[:1].upper()}{message[1:]}.", errors=wrong) from error
+        raise InvalidParams(message, errors=wrong) from error
     return fitted
 
 

@@ -581,7 +581,8 @@ def test_a_class_that_the_network_lacks_is_refused_at_once(api, dry, store):
     found = problem(draw(api, dry, seeds="1", **{"class": "Marx"}), 422, "invalid_params")
     (wrong,) = found["errors"]
     assert (wrong["field"], wrong["code"]) == ("class", "bad_input")
-    assert wrong["message"].startswith("this network has no class 'Marx'; it has ceres, earth, ")
+    assert wrong["message"] == found["detail"]
+    assert wrong["message"].startswith("This network has no class 'Marx'; it has ceres, earth, ")
     assert store.claim("wrk_1", "gpu", engines=["stylegan"], lease_seconds=60) == []
 
 
