@@ -16,10 +16,11 @@ import engines
 from api.keyring import Caller
 from api.services import services
 from api.tracing import request_id
-from engines.base import NETWORK_NAME, EngineSpec
+from engines.base import NETWORK_NAME, EngineSpec, ShippedNetwork
 from jobs.errors import AtelierError, BadUpload, Forbidden, NetworkTooLarge
 from jobs.networks import NewNetwork
-from jobs.schemas import Wire
+from jobs.schemas import NetworkConfig, NetworkView, Wire
+from jobs.states import NetworkState
 from jobs.store import NewArtifact, NewJob
 
 #: The first bytes are enough to tell what is sent.
@@ -32,6 +33,8 @@ _OTHERS = {
     b"<": "This is a web page: the download went wrong.",
     b"version https://": "This is a pointer of Git LFS, not the file itself.",
 }
+#: How torch.save began before version 1.6: a pickle, of a number that says so.
+_OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 #: A header of tensors' names and shapes; more is no network's.
 _MOST_HEADER = 100 * 2**20
 
@@ -63,6 +66,35 @@ class NetworkRequest(Wire):
         if value not in _converters():
             raise ValueError(f"there are {', '.join(sorted(_converters()))}")
         return value
+
+
+def shipped() -> list[NetworkView]:
+    """The networks that come with the engines, by name: ready, and for everybody."""
+    found: dict[tuple[str, str], NetworkView] = {}
+    for spec in map(engines.spec, engines.names()):
+        described = {one.name: one for one in spec.shipped_networks()}
+        for param in spec.network_params.values():
+            for name in param.shipped:
+                one = described.get(name, ShippedNetwork(name))
+                found[param.kind, name] = _shipped_view(param.kind, one)
+    return [found[key] for key in sorted(found)]
+
+
+def _shipped_view(kind: str, one: ShippedNetwork) -> NetworkView:
+    return NetworkView(
+        id=one.name,
+        name=one.name,
+        kind=kind,
+        shared=True,
+        own=False,
+        shipped=True,
+        state=NetworkState.READY,
+        sha256=one.sha256,
+        bytes=one.bytes,
+        upload_bytes=None,
+        config=NetworkConfig.model_validate(one.facts) if one.facts is not None else None,
+        created_at=None,
+    )
 
 
 def upload_limit(caller: Caller) -> int:
@@ -165,6 +197,11 @@ def _suffix(head: bytes) -> str:
     """What kind of file begins so. Raises BadUpload; the conversion looks at the rest."""
     if not head:
         raise _bad("empty_network", "This file is empty.")
+    if head.startswith(_OLD_TORCH):
+        message = (
+            "This is a PyTorch checkpoint (.pt), as torch.save wrote it once; send the .pkl of training."
+        )
+        raise _bad("unknown_network_format", message)
     if len(head) > 1 and head[0] == 0x80 and 2 <= head[1] <= 5:
         return ".pkl"
     if head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= _MOST_HEADER:

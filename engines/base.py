@@ -51,6 +51,11 @@ class BadInput(EngineError):
 
     code = "bad_input"
 
+    def __init__(self, message: str, *, field: str = "") -> None:
+        """`field`: the parameter that it is about, where it is one's."""
+        super().__init__(message)
+        self.field = field
+
 
 class OutOfMemory(EngineError):
     """The job does not fit into this device's memory; a smaller size will."""
@@ -145,6 +150,21 @@ def network_sha256(ref: str) -> str | None:
     return found["sha256"] if found else None
 
 
+#: What is known of a network without opening it: the `config` that the conversion of its kind stored of it.
+NetworkFacts = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ShippedNetwork:
+    """A network that comes with an engine, one of the names of its `NetworkRef`."""
+
+    name: str
+    #: None, as the size is, where this machine has not its file.
+    sha256: str | None = None
+    bytes: int | None = None
+    facts: NetworkFacts | None = None
+
+
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -209,6 +229,12 @@ class EngineSpec:
     cost: Callable[[Any], float] = field(default=lambda _params: 1.0)
     #: Names (`engines.weights`) of the files these params need; empty when there is nothing to fetch.
     weights_for: Callable[[Any], tuple[str, ...]] = field(default=lambda _params: ())
+    #: What these params, valid by themselves, ask of the networks that they name: (params, facts by the names
+    #: in the params) -> the params as they are run. Raises BadInput with its `field`. A network of which
+    #: nothing is known yet is not among the facts.
+    check: Callable[[Any, Mapping[str, NetworkFacts]], Any] = field(default=lambda params, _networks: params)
+    #: Those that come with the engine, described; a name of `NetworkRef` that is not here has no facts.
+    shipped_networks: Callable[[], tuple[ShippedNetwork, ...]] = field(default=tuple)
     #: A diagnostic engine: works like any other, but forms and galleries do not offer it.
     hidden: bool = False
     #: The kind of network (`NetworkRef.kind`) that its jobs make of an uploaded file, its one file field.

@@ -11,7 +11,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from api.auth import caller, owner_scope
 from api.forms import query
-from api.networks import NetworkRequest, check_request, receive, too_large, upload_limit
+from api.networks import NetworkRequest, check_request, receive, shipped, too_large, upload_limit
 from api.operations import operation
 from api.services import services
 from api.uploads import bad_file
@@ -41,7 +41,9 @@ class NetworkQuery(BaseModel):
     cursor: str | None = Field(
         default=None, pattern=r"^net_[0-9a-f]{32}$", description="`next_cursor` of the page before."
     )
-    limit: int = Field(default=50, ge=1, le=100)
+    limit: int = Field(
+        default=50, ge=1, le=100, description="Shipped ones follow the last, and do not count."
+    )
 
 
 @routes.post("/networks")
@@ -85,7 +87,7 @@ def post_network() -> Response:
 @routes.get("/networks")
 @operation("The networks you may use", "networks", {200: NetworkPage}, query=NetworkQuery, problems=(400,))
 def list_networks() -> Response:
-    """Yours and those that are shared with everybody, newest first."""
+    """Yours and those that are shared with everybody, newest first; then those that come with the engines."""
     wanted = query(NetworkQuery)
     rows = services().networks.page(
         caller().user_id,
@@ -96,7 +98,10 @@ def list_networks() -> Response:
     )
     shown = rows[: wanted.limit]
     more = shown[-1].id if len(rows) > wanted.limit else None
-    return respond(NetworkPage(networks=[_view(row) for row in shown], next_cursor=more))
+    views = [_view(row) for row in shown]
+    if more is None and wanted.state in (None, NetworkState.READY):
+        views += [one for one in shipped() if wanted.kind in (None, one.kind)]
+    return respond(NetworkPage(networks=views, next_cursor=more))
 
 
 @routes.get('/networks/<id("net"):network_id>')

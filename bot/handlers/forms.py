@@ -31,8 +31,11 @@ async def form_of(turn: Turn, engine: str) -> Form:
             found = await turn.services.api.networks(account.key)
             # Which kinds of network the field takes is in its schema; the API checks it again.
             kinds = {one["x-network"].get("kind", engine) for one in field.forms if "x-network" in one}
+            # Shipped ones are among the field's own choices, for one that takes them.
             own = [
-                Choice(n["name"], n["name"]) for n in found if n["state"] == "ready" and n["kind"] in kinds
+                Choice(n["name"], n["name"])
+                for n in found
+                if n["state"] == "ready" and n["kind"] in kinds and not n.get("shipped")
             ]
             offered[field.name] = [*field.choices, *own]
     return form.offering(offered)

@@ -62,7 +62,7 @@ def add(ctx: click.Context, file: Path, name: str, shared: bool, no_wait: bool, 
 @click.option("--json", "as_json", is_flag=True, help="As the API gives it.")
 @click.pass_context
 def list_(ctx: click.Context, state: str | None, limit: int, as_json: bool) -> None:
-    """List the networks you may use: yours and the shared ones, newest first."""
+    """List the networks you may use: yours and the shared ones, newest first; then those that are shipped."""
     with context.client(ctx) as client:
         page = client.networks(state=state, limit=limit)
     if as_json:
@@ -70,7 +70,7 @@ def list_(ctx: click.Context, state: str | None, limit: int, as_json: bool) -> N
         return
     table = show.table("NETWORK", "NAME", "STATE", "MAKES", "SIZE", "WHOSE", "ADDED")
     for one in page["networks"]:
-        whose = "yours" if one["own"] else "shared"
+        whose = "yours" if one["own"] else "shipped" if one["shipped"] else "shared"
         table.add_row(
             one["id"],
             escape(one["name"]),
@@ -78,7 +78,7 @@ def list_(ctx: click.Context, state: str | None, limit: int, as_json: bool) -> N
             _makes(one),
             show.size(one["bytes"]) if one["bytes"] is not None else "-",
             f"{whose}, shared" if one["own"] and one["shared"] else whose,
-            show.moment(one["created_at"]),
+            show.moment(one["created_at"]) if one["created_at"] else "-",
         )
     show.results().print(table)
     if page.get("next_cursor"):
@@ -98,12 +98,16 @@ def show_(ctx: click.Context, network: str, as_json: bool) -> None:
         return
     console = show.results()
     console.print(f"[bold]{escape(one['name'])}[/]  {one['id']}  {one['state']}")
-    console.print(f"{_makes(one)}, {'shared with everybody' if one['shared'] else 'yours alone'}")
+    whose = "shipped with Atelier" if one["shipped"] else "shared with everybody" if one["shared"] else None
+    console.print(f"{_makes(one)}, {whose or 'yours alone'}")
     if config := one["config"]:
         console.print(f"classes {config['classes']}, z {config['z_dim']}, w {config['w_dim']}")
-    sent = f"uploaded {show.moment(one['created_at'])}, {show.size(one['upload_bytes'])}"
-    kept = f", kept as {show.size(one['bytes'])}" if one["bytes"] is not None else ""
-    console.print(sent + kept)
+        if config["class_names"]:
+            console.print(", ".join(config["class_names"]), markup=False)
+    if not one["shipped"]:
+        sent = f"uploaded {show.moment(one['created_at'])}, {show.size(one['upload_bytes'])}"
+        kept = f", kept as {show.size(one['bytes'])}" if one["bytes"] is not None else ""
+        console.print(sent + kept)
     if one["sha256"]:
         console.print(f"sha256 {one['sha256']}")
     if one["problem"]:
@@ -121,6 +125,8 @@ def remove(ctx: click.Context, names: tuple[str, ...]) -> None:
     with context.client(ctx) as client:
         for name in names:
             one = _find(client, name, own=True)
+            if one["shipped"]:
+                raise CommandError(f"{one['name']} is shipped with Atelier and cannot be removed")
             client.request("DELETE", f"/v1/networks/{one['id']}")
             click.echo(f"{one['name']}: removed")
 
@@ -155,13 +161,15 @@ def _wait(client: Client, made: Json) -> Json:
 
 
 def _find(client: Client, network: str, *, own: bool = False) -> Json:
-    """One network by id, or by name: the user's own before a shared one. Raises CommandError."""
+    """One network by id, or by name: the user's own before a shared or shipped one. Raises CommandError."""
     if _ID.fullmatch(network):
         return client.request("GET", f"/v1/networks/{network}")
-    named = [one for one in client.all_networks() if one["name"] == network and (one["own"] or not own)]
+    named = [one for one in client.all_networks() if one["name"] == network]
+    if own:
+        named = [one for one in named if one["own"] or one["shipped"]]
     if not named:
         raise CommandError(f"there is no network {network!r}; `atelier networks list` shows those there are")
-    return max(named, key=lambda one: bool(one["own"]))
+    return max(named, key=lambda one: (one["own"], not one["shipped"]))
 
 
 def _outcome(one: Json) -> str:

@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,11 @@ import torch
 from PIL import Image
 
 from engines import images, shipped
-from engines.base import BadInput, Context, OutOfMemory, Output, Transient, network_sha256
+from engines.base import Context, OutOfMemory, Output, Transient, network_sha256
 from engines.films import begun
 from engines.interpolation import linear, spherical, steps
 from engines.stylegan.network import Drawing, Network
-from engines.stylegan.spec import SHIPPED, StyleganParams, decode_w, encode_w
+from engines.stylegan.spec import SHIPPED, WEIGHTS, StyleganParams, encode_w, fitted
 from engines.stylegan.styles import Origin, class_number, mapped, mixed, origin
 from engines.torch_device import choose_device, device_label, is_out_of_memory, release_memory
 
@@ -28,13 +27,8 @@ Floats = npt.NDArray[np.float32]
 
 #: Raised with every change after which the same job gives other pictures.
 RECIPE = "1"
-WEIGHTS = Path(__file__).parent / "weights"
 #: Bytes of networks that stay in memory; the one in use always does.
 _MEMORY = 2 * 2**30
-#: Pixels of a film that consists of whole pictures (WebP, ZIP): it is large, and so are its checkpoints.
-_KEPT_PIXELS = 2**28
-#: Pixels of the pictures of a contact sheet. Pillow warns of files a third larger, and WebP has a limit too.
-_SHEET_PIXELS = 2**26
 #: The side, in pixels, of what a progress display shows.
 _PREVIEW = 512
 #: Bytes of a film's checkpoint above which none is made: a worker holds it in memory while it is stored.
@@ -79,7 +73,9 @@ class Engine:
 
     def _made(self, params: StyleganParams, context: Context) -> Iterator[Output]:
         context.progress(0.0, "reading the network")
-        job = _Job(params, self._network(params.network, context))
+        network = self._network(params.network, context)
+        job = _Job(fitted(params, network.facts), network)
+        params = job.params
         context.progress(0.0, "drawing")
         if params.walk is not None:
             yield _film(job, context)
@@ -109,10 +105,8 @@ class _Job:
     def __init__(self, params: StyleganParams, network: Network) -> None:
         self.params, self.network = params, network
         config = network.config
-        wanted = class_number(params.label, config, network.classes)
+        wanted = class_number(params.label, network.classes)
         seeds = [] if params.points is not None else params.chosen_seeds()
-        if config.img_channels == 4 and (params.walk or params.format) in ("mp4", "jpeg"):
-            raise BadInput("this network's pictures are transparent, which jpeg and mp4 cannot be")
         self.origins = [origin(seed, config, wanted) for seed in seeds]
         #: (N, w_dim) of each picture.
         self.w = self._points() if params.points is not None else self._mapped(self.origins)
@@ -167,11 +161,7 @@ class _Job:
         return self.network.draw(drawings, self.params.noise, self.params.precision)
 
     def _points(self) -> Floats:
-        width = self.network.config.w_dim
-        points = [decode_w(text) for text in self.params.points or []]
-        if any(len(point) != width for point in points):
-            raise BadInput(f"the w of this network has {width} numbers; a point has another count")
-        return np.asarray(points, dtype=np.float32)
+        return np.asarray(self.params.chosen_points(), dtype=np.float32)
 
     def _mapped(self, origins: list[Origin]) -> Floats:
         if not origins:
@@ -201,10 +191,7 @@ def _pictures(job: _Job, context: Context) -> Iterator[Output]:
 
 def _sheet(job: _Job, context: Context) -> Output:
     """All pictures on one."""
-    params, count, side = job.params, len(job.w), job.network.config.img_resolution
-    if count * side**2 > _SHEET_PIXELS:
-        most = _SHEET_PIXELS // side**2
-        raise BadInput(f"a sheet has room for {most} pictures of {side} pixels, not for {count}")
+    params, count = job.params, len(job.w)
     sheet = images.contact_sheet(list(_drawn(job, context)))
     meta = job.meta() | {"pictures": [job.about(number) for number in range(count)]}
     return Output(
@@ -236,12 +223,6 @@ def _film(job: _Job, context: Context) -> Output:
     """The walk; its frames go to the encoder as they are drawn."""
     params, count = job.params, job.params.film_frames()
     assert params.walk is not None
-    pixels = count * job.network.config.img_resolution**2
-    if params.walk != "mp4" and pixels > _KEPT_PIXELS:
-        raise BadInput(
-            f"{count} frames of {job.network.config.img_resolution} pixels are too many for {params.walk}; "
-            "mp4 takes them, or ask for fewer frames"
-        )
     meta = job.meta() | {
         "pictures": [job.about(number) for number in range(len(job.w))],
         "frames": count,

@@ -18,6 +18,7 @@ from engines.seeds import generator as draws
 from engines.stylegan import network_file
 from engines.stylegan.config import PICTURE_MODES
 from engines.stylegan.fast import FastSynthesis, Precision
+from engines.stylegan.fitting import Facts
 from engines.stylegan.model import Generator, Noise, noise_of, truncated
 
 NoiseKind = Literal["const", "random", "none"]
@@ -56,6 +57,7 @@ class Network:
         self.generator = Generator(self.config)
         self.generator.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
         self.generator.to(device).eval().requires_grad_(False)
+        self.facts = Facts.read(self.config.model_dump(mode="json"), self.classes)
         self._stored = sum(value.nbytes for value in tensors.values())
         self.device = device
         self._fast: dict[Precision, FastSynthesis] = {}
@@ -75,8 +77,6 @@ class Network:
         ws = torch.from_numpy(w).to(self.device).expand(1, self.config.num_ws(), -1)
         if psi == 1.0:
             return ws[0]
-        if self.config.w_avg_beta is None:
-            raise BadInput("this network keeps no average to truncate towards: truncation must be 1")
         return truncated(ws, self.generator.mapping.w_avg, psi, cutoff)[0]
 
     def draw(

@@ -23,6 +23,9 @@ from engines.stylegan.shapes import expected_shapes
 #: By official name, float32; read-only views on the file where it has them as float32.
 Tensors = dict[str, npt.NDArray[np.float32]]
 
+#: Tensors of one network, and numbers of a filter; a file may name the same tensor in many places.
+_TENSORS, _FILTER = 4096, 64 * 64
+
 #: The running mean of the generator, which pictures are made with.
 AVERAGED = "G_ema"
 
@@ -79,9 +82,11 @@ def check_finite(name: str, tensor: npt.NDArray[np.floating]) -> None:
 
 
 def _tensors(part: Part, config: GeneratorConfig | DiscriminatorConfig) -> Tensors:
-    found: dict[str, Array] = {
-        f"{prefix}{name}": tensor for prefix, module in modules(part) for name, tensor in module.tensors()
-    }
+    found: dict[str, Array] = {}
+    for prefix, module in modules(part):
+        found |= {f"{prefix}{name}": tensor for name, tensor in module.tensors()}
+        if len(found) > _TENSORS:
+            raise BadNetwork(f"{part.path} has more than {_TENSORS} tensors")
     _unify_filters(found, layers_that_keep_their_size(part))
     check_names({name: tensor.shape for name, tensor in found.items()}, config)
     tensors = {}
@@ -97,6 +102,9 @@ def _tensors(part: Part, config: GeneratorConfig | DiscriminatorConfig) -> Tenso
 def _unify_filters(found: dict[str, Array], unused: set[str]) -> None:
     """One filter in all places. Raises BadNetwork where filters that are used differ."""
     names = {name for name in found if name.endswith("resample_filter")}
+    for name in names:
+        if found[name].size > _FILTER:
+            raise BadNetwork(f"the filter {clean(name)} has {found[name].size:,} numbers")
     used = sorted(names - unused)
     for name in used:
         if not np.array_equal(found[name], found[used[0]]):

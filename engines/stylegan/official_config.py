@@ -31,6 +31,9 @@ def generator_config(generator: Part) -> GeneratorConfig:
     _refuse_stylegan3(synthesis)
     sides = _sides(generator)
     blocks = [synthesis.child(f"b{side}") for side in sides]
+    # Other forks say one side, and begin with another rectangle than 4 x 4.
+    if len(set(first := blocks[0].tensor("const", 3).shape[1:])) > 1:
+        raise _not_square(generator, first)
     layers = [
         block.child(name) for block in blocks for name in ("conv0", "conv1") if name in block.children()
     ]
@@ -152,7 +155,15 @@ def _refuse_stylegan3(synthesis: Part) -> None:
         )
 
 
+def _not_square(network: Part, sides: Sequence[object]) -> BadNetwork:
+    """The error for what some forks make."""
+    what = " x ".join(str(side) if type(side) is int else "?" for side in sides[:2])
+    return BadNetwork(f"{network.path} is not square, but {what}: a fork's network; square ones can be used")
+
+
 def _sides(network: Part) -> list[int]:
+    if sides := network.several("img_resolution"):
+        raise _not_square(network, sides)
     resolution = network.integer("img_resolution")
     if resolution not in RESOLUTIONS:
         raise BadNetwork(f"{network.path} makes pictures of {resolution} px; it must be one of {RESOLUTIONS}")
@@ -182,9 +193,12 @@ def _halves(flags: Sequence[bool]) -> int:
 
 def _taps(block: Part) -> tuple[float, ...] | None:
     """The separable filter behind a block's square one; None for a filter that does nothing."""
-    square = np.asarray(block.tensor("resample_filter", 2), dtype=np.float64)
-    if square.shape[0] != square.shape[1] or not square.size or not np.isfinite(square).all():
-        raise BadNetwork(f"{block.path} has a filter that is not square")
+    found = block.tensor("resample_filter", 2)
+    if found.shape[0] != found.shape[1] or not 0 < len(found) <= 64:
+        raise BadNetwork(f"{block.path} has a filter that is not square, or larger than any")
+    square = np.asarray(found, dtype=np.float64)
+    if not np.isfinite(square).all():
+        raise BadNetwork(f"{block.path} has a filter that is not finite")
     taps = square.sum(axis=1)
     if not np.allclose(np.outer(taps, taps), square, atol=1e-6) or not np.isclose(taps.sum(), 1.0, atol=1e-4):
         raise BadNetwork(f"{block.path} has a filter that is not separable, or changes the brightness")

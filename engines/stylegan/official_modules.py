@@ -1,6 +1,7 @@
 """The modules of an official network as the pickle tells of them: children, tensors and attributes, checked.
 
-A file may put anything anywhere, so nothing here trusts a type.
+A file may put anything anywhere, so nothing here trusts a type. What stands once in it may be recalled in any
+number of places, so every table is bounded as well: what is walked is no more than modules times entries.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ T = TypeVar("T")
 
 #: A 1024 px network has 70 modules, six deep.
 _MODULES, _DEPTH = 2000, 12
+#: Children, parameters or buffers of one module, and letters of their names; 33 and 15 are known.
+_ENTRIES, _NAME = 256, 100
 
 
 class Part:
@@ -40,19 +43,19 @@ class Part:
         """All of them; official code writes None where a module has been left out."""
         return {
             name: Part(module, f"{self.path}.{clean(name)}")
-            for name, module in self._entries("_modules").items()
+            for name, module in self._listed("_modules")
             if module is not None
         }
 
     def tensors(self) -> Iterator[tuple[str, Array]]:
         """Its own parameters and those buffers that belong to a state dict."""
-        for name, value in self._entries("_parameters").items():
+        for name, value in self._listed("_parameters"):
             if value is not None:
                 if type(value) is not Parameter:
                     raise BadNetwork(f"{self.path}.{clean(name)} is not a parameter")
                 yield name, value.array
         unsaved = self._state.get("_non_persistent_buffers_set")
-        for name, value in self._entries("_buffers").items():
+        for name, value in self._listed("_buffers"):
             if value is not None and not (type(unsaved) is set and name in unsaved):
                 if not isinstance(value, np.ndarray):
                     raise BadNetwork(f"{self.path}.{clean(name)} is not a tensor")
@@ -79,6 +82,11 @@ class Part:
         if type(value) is not int or abs(value) > 2**31:
             raise BadNetwork(f"{self.path}.{name} is not an integer in bounds")
         return value
+
+    def several(self, name: str) -> list[Value] | tuple[Value, ...] | None:
+        """An attribute that is a list of things where others have one; None where it is not."""
+        value = self._state.get(name)
+        return value if type(value) in (list, tuple) else None
 
     def number(self, name: str) -> float | None:
         """An attribute that may be None. Raises BadNetwork where it is absent or something else."""
@@ -129,6 +137,16 @@ class Part:
         if not self.has(name):
             raise BadNetwork(f"{self.path} does not say its {name}")
         return self._state[name]
+
+    def _listed(self, name: str) -> Iterator[tuple[str, Value]]:
+        """Entries, to be walked. Raises BadNetwork for more of them than a module has."""
+        entries = self._entries(name)
+        if len(entries) > _ENTRIES:
+            raise BadNetwork(f"{self.path} has {len(entries):,} {name}; at most {_ENTRIES} are read")
+        for key, value in entries.items():
+            if len(key) > _NAME:
+                raise BadNetwork(f"{self.path} has an entry named {clean(key)}, of {len(key):,} letters")
+            yield key, value
 
     def _entries(self, name: str) -> dict[str, Value]:
         entries = self._state.get(name)

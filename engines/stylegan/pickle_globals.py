@@ -72,8 +72,8 @@ class Globals:
             ("torch._utils", "_rebuild_tensor_v2"): self._tensor,
             ("torch.storage", "_load_from_bytes"): self._storage,
             ("dnnlib.util", "EasyDict"): _dictionary,
-            ("builtins", "set"): _set,
-            ("__builtin__", "set"): _set,
+            ("builtins", "set"): self._set,
+            ("__builtin__", "set"): self._set,
             ("numpy", "dtype"): _number_type,
             ("numpy", "ndarray"): partial(_refused, "numpy.ndarray"),
         }
@@ -123,6 +123,14 @@ class Globals:
                     return number
         raise BadNetwork("a number in it is not built as numbers are")
 
+    def _set(self, arguments: tuple[Value, ...]) -> set[str]:
+        match arguments:
+            case (list() as items,):
+                # The list may come from the memo, any number of times.
+                self._budget.pay(len(items))
+                return set(checked_keys(items))
+        raise BadNetwork("a set in it is not built as sets are")
+
 
 def set_state(target: Value, state: Value) -> None:
     """What BUILD does: numpy's types and arrays alone have a state. Raises BadNetwork for all else."""
@@ -161,13 +169,6 @@ def _dictionary(arguments: tuple[Value, ...]) -> dict[str, Value]:
     if arguments:
         raise BadNetwork("a dictionary in it is not built as dictionaries are")
     return {}
-
-
-def _set(arguments: tuple[Value, ...]) -> set[str]:
-    match arguments:
-        case (list() as items,):
-            return set(checked_keys(items))
-    raise BadNetwork("a set in it is not built as sets are")
 
 
 def _number_type(arguments: tuple[Value, ...]) -> NumberType:

@@ -3,8 +3,11 @@
 Python's own Unpickler with a `find_class` was not taken: it cannot be told how large a memo, an integer or a
 text may grow, it looks up attributes of whatever a file builds (BUILD), and it copies every byte string. Here
 nothing is imported, called or set but what stands in `Global` tables of ours; byte strings stay where they
-are in the file (`Blob`), so 360 MB of weights cost no memory. The loop is plain Python: a file is 30,000
-to 70,000 opcodes, a few hundredths of a second.
+are in the file (`Blob`), so 360 MB of weights cost no memory.
+
+Work is paid for in steps: one for an opcode, and one more for every value that it walks, so that a few bytes
+which recall a long list again and again cannot buy more than the same bytes written out. The loop is plain
+Python: a file of 1024 px networks takes about 100,000 steps, a tenth of a second.
 
 The opcodes are described in Lib/pickletools.py of CPython. Left out are those that official networks never
 hold: EXT, INST, OBJ, DUP, POP, the text forms of protocol 0, and PERSID.
@@ -31,10 +34,11 @@ _LONGEST_INTEGER = 16
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a file may ask for. A file of 1024 px networks: 380 MB, some 70,000 opcodes, 450 tensors."""
+    """How much a file may ask for. A file of 1024 px networks: 380 MB, some 100,000 steps, 450 tensors."""
 
     file_bytes: int = 2**30
-    opcodes: int = 300_000
+    #: Opcodes, and the values these walk.
+    steps: int = 300_000
     #: Open MARKs at once: how deep things are nested while they are built.
     depth: int = 128
     #: Bytes of all texts that are kept, together.
@@ -47,14 +51,20 @@ class Budget:
     """What is left of the limits; one for a file with all its nested streams."""
 
     limits: Limits
-    opcodes: int
+    steps: int
     text_bytes: int
     tensors: int
 
     @classmethod
     def of(cls, limits: Limits) -> Budget:
         """A full one."""
-        return cls(limits, limits.opcodes, limits.text_bytes, limits.tensors)
+        return cls(limits, limits.steps, limits.text_bytes, limits.tensors)
+
+    def pay(self, steps: int) -> None:
+        """Charge for work before it is done. Raises BadNetwork when nothing is left."""
+        self.steps -= steps
+        if self.steps < 0:
+            raise BadNetwork(f"reading it takes more than {self.limits.steps} steps, which no network needs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +87,8 @@ class Global:
     """An inert stand-in for one of the listed callables; it has no attribute a file could set."""
 
     name: str
-    #: Makes the value of REDUCE from its arguments. Raises BadNetwork.
+    #: Makes the value of REDUCE from its arguments, which are paid for; what else it walks it pays for
+    #: itself. Raises BadNetwork.
     call: Callable[[tuple[Value, ...]], Value]
     #: Whether NEWOBJ may name it.
     is_class: bool = False
@@ -118,9 +129,7 @@ class Machine:
                 raise BadNetwork("the file ends in the middle: it was cut off, or never whole")
             opcode = data[self.position]
             self.position += 1
-            budget.opcodes -= 1
-            if budget.opcodes < 0:
-                raise BadNetwork(f"it holds more than {budget.limits.opcodes} pickle instructions")
+            budget.pay(1)
             if opcode == _STOP:
                 return self._result()
             operation = _OPERATIONS.get(opcode)
@@ -173,6 +182,7 @@ class Machine:
             raise BadNetwork("its pickle takes more than there is")
         mark = self._marks.pop()
         self._floor = self._marks[-1] if self._marks else 0
+        self._budget.pay(len(self._stack) - mark)
         items = self._stack[mark:]
         del self._stack[mark:]
         return items
@@ -288,6 +298,8 @@ class Machine:
         called = self._pop()
         if type(called) is not Global or type(arguments) is not tuple or (as_class and not called.is_class):
             raise BadNetwork(f"its pickle calls {_kind(called)}")
+        # Most tables look at a few of them, and a pattern that ends in `*rest` copies all.
+        self._budget.pay(len(arguments))
         self._stack.append(called.call(arguments))
 
     def _set_state(self) -> None:

@@ -19,6 +19,7 @@ from engines.base import EngineError
 from engines.stylegan.bad_network import BadNetwork
 from engines.stylegan.pickle_globals import Globals, set_state
 from engines.stylegan.pickle_machine import Budget, Limits, Machine, Value
+from engines.stylegan.pickle_storage import MAGIC
 
 __all__ = ["BadNetwork", "Limits", "parse", "read"]
 
@@ -62,6 +63,11 @@ def parse(data: memoryview, limits: Limits | None = None) -> dict[str, Value]:
     budget = Budget.of(limits or Limits())
     machine = Machine(data, 0, len(data), budget, Globals(data, budget).find, set_state)
     found = machine.run()
+    if type(found) is int and found == MAGIC:
+        raise BadNetwork(
+            "this is a PyTorch checkpoint in the old format of torch.save (.pt), as other StyleGAN2 programs "
+            "write it; networks are .pkl files of stylegan2-ada-pytorch"
+        )
     if machine.position != len(data):
         raise BadNetwork(f"{len(data) - machine.position:,} bytes follow the end of its pickle")
     if type(found) is not dict:

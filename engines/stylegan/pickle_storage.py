@@ -21,7 +21,8 @@ from engines.stylegan.pickle_machine import Blob, Budget, Global, Machine, Value
 
 Array = npt.NDArray[np.generic]
 
-_MAGIC = 0x1950A86A20F9469CFC6C
+#: What torch.save began with before version 1.6, as a pickle of its own.
+MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
 _DIMENSIONS = 8
 #: A stride or an offset beyond it cannot point into any file.
@@ -63,7 +64,7 @@ def read_storage(data: memoryview, blob: Blob, budget: Budget) -> Storage:
         return value
 
     magic, protocol, facts, declared, keys = (following() for _ in range(5))
-    if magic != _MAGIC or protocol != _LEGACY_PROTOCOL:
+    if magic != MAGIC or protocol != _LEGACY_PROTOCOL:
         raise BadNetwork("a tensor in it is not in PyTorch's format")
     if type(facts) is not dict or facts.get("little_endian") is not True:
         raise BadNetwork("its numbers were written by a big-endian machine")

@@ -40,7 +40,8 @@ class SandboxLimits:
     file_bytes: int = 2**30
     #: Memory of its own, beyond the mapped file.
     memory_bytes: int = 2**30
-    cpu_seconds: int = 60
+    #: Networks of 1024 px (380 MB) take less than one, the largest file that is taken (1 GiB) two or three.
+    cpu_seconds: int = 20
     #: On the clock: what a busy machine or a slow disk may make of them.
     seconds: float = 300.0
 

@@ -4,23 +4,41 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import math
 import re
 import struct
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import Annotated, Literal, Self
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, create_model, model_validator
 
-from engines.base import EngineSpec, NetworkRef, Params, Seed, network_sha256
+from engines.base import (
+    EngineSpec,
+    NetworkFacts,
+    NetworkRef,
+    Params,
+    Seed,
+    ShippedNetwork,
+    network_sha256,
+)
+from engines.shipped_networks import described
+from engines.stylegan import fitting
+from engines.stylegan.fitting import Facts
 
 #: Networks that come with the project.
 SHIPPED = ("planets-preview",)
+WEIGHTS = Path(__file__).parent / "weights"
 MAX_COUNT = 64
 #: Twenty minutes at 60 a second.
 MAX_FRAMES = 72_000
 #: Numbers of a w that any network may have.
 _LONGEST_W = 2048
+
+Stop = TypeVar("Stop")
 
 _RANGES = re.compile(r"\d{1,19}(-\d{1,19})?(,\d{1,19}(-\d{1,19})?)*")
 
@@ -136,7 +154,11 @@ class StyleganParams(Params):
     easing: Literal["none", "smooth"] = Field(
         default="smooth", description="With `walk`: at one speed, or slower at each picture."
     )
-    loop: bool = Field(default=True, description="With `walk`: return to the first picture at the end.")
+    loop: bool = Field(
+        default=True,
+        description="With `walk`: return to the first picture at the end. Where the last is the first "
+        "already, as in 1,2,1, the walk is closed, and it is not passed twice.",
+    )
     frames: int = Field(
         default=48, ge=1, le=7200, description="With `walk`: frames from one picture to the next."
     )
@@ -174,15 +196,27 @@ class StyleganParams(Params):
             found = [(first + number) % 2**63 for number in range(self.count)]
         if self.walk is not None and len(found) == 1:
             found.append((found[0] + 1) % 2**63)
-        return found
+        return self._closed_once(found)
+
+    def chosen_points(self) -> list[list[float]]:
+        """The saved points of the pictures; none where there are seeds."""
+        return self._closed_once([decode_w(text) for text in self.points or []])
 
     def stops(self) -> int:
         """Pictures, or those a walk passes."""
-        return len(self.points) if self.points is not None else len(self.chosen_seeds())
+        return len(self.chosen_points() if self.points is not None else self.chosen_seeds())
 
     def film_frames(self) -> int:
         """Frames of the walk. One that does not return ends on its last picture."""
         return self.stops() * self.frames if self.loop else (self.stops() - 1) * self.frames + 1
+
+    def _closed_once(self, stops: list[Stop]) -> list[Stop]:
+        """Without the last one where a walk that returns ends with its first: it would stand still there.
+
+        Equal ones next to each other are a pause, which may be meant, and so are two that are all there is.
+        """
+        closed_by_hand = self.walk is not None and self.loop and len(stops) > 2 and stops[0] == stops[-1]
+        return stops[:-1] if closed_by_hand else stops
 
 
 # `class` is a word of Python's own, so the field cannot be written like the others.
@@ -224,6 +258,35 @@ def decode_w(text: str) -> list[float]:
     return values
 
 
+def fitted(params: StyleganParams, facts: Facts) -> StyleganParams:
+    """The params as this network takes them. Raises BadInput for what it cannot draw."""
+    label = fitting.class_label(params.label, facts)
+    fitting.check_points(map(len, params.chosen_points()), facts)
+    fitting.check_truncation(params.truncation, facts)
+    fitting.check_mix(params.mix or (), facts)
+    if params.walk is not None:
+        fitting.check_colours(params.walk, "walk", facts)
+        fitting.check_film(params.walk, params.film_frames(), facts)
+    else:
+        fitting.check_colours(params.format, "format", facts)
+    if params.grid:
+        fitting.check_sheet(params.stops(), facts)
+    return params if label == params.label else params.model_copy(update={"class": label})
+
+
+def _check(params: StyleganParams, networks: Mapping[str, NetworkFacts]) -> StyleganParams:
+    known = networks.get(params.network)
+    return params if known is None else fitted(params, Facts.of(known))
+
+
+@cache
+def _shipped() -> tuple[ShippedNetwork, ...]:
+    def facts(metadata: Mapping[str, str]) -> dict[str, Any]:
+        return Facts.read(json.loads(metadata["config"]), json.loads(metadata["classes"])).as_dict()
+
+    return described(WEIGHTS, SHIPPED, facts)
+
+
 def _model_for(params: StyleganParams) -> str:
     return network_sha256(params.network) or params.network
 
@@ -244,4 +307,6 @@ SPEC = EngineSpec(
     time_limit=14_400.0,
     model_for=_model_for,
     cost=_cost,
+    check=_check,
+    shipped_networks=_shipped,
 )

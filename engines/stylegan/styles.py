@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,14 +9,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from engines.base import BadInput
 from engines.stylegan.config import GeneratorConfig
+from engines.stylegan.fitting import RANGES
 from engines.stylegan.model import Mapping
 
 Floats = npt.NDArray[np.float32]
-
-#: The coarsest and the finest resolution of each range of styles (Karras et al. 2019, section 3.1).
-RANGES = {"coarse": (4, 8), "middle": (16, 32), "fine": (64, 1 << 30)}
 
 
 @dataclass(frozen=True)
@@ -49,20 +45,11 @@ def origin(seed: int, config: GeneratorConfig, wanted: int | None) -> Origin:
     return Origin(seed, z, label)
 
 
-def class_number(wanted: int | str | None, config: GeneratorConfig, names: tuple[str, ...]) -> int | None:
-    """A class by its number or its name. Raises BadInput for one that the network has not."""
-    if wanted is None:
+def class_number(label: int | str | None, names: tuple[str, ...]) -> int | None:
+    """The number of a class that the network has (`fitting.class_label`)."""
+    if label is None:
         return None
-    if not config.c_dim:
-        raise BadInput("this network has no classes")
-    if isinstance(wanted, str) and wanted in names:
-        return names.index(wanted)
-    if isinstance(wanted, str) and not re.fullmatch(r"\d{1,6}", wanted):
-        known = f"; it has {', '.join(names[:20])}" if names else ", and its classes have no names"
-        raise BadInput(f"this network has no class {wanted!r}{known}")
-    if int(wanted) >= config.c_dim:
-        raise BadInput(f"this network has the classes 0 to {config.c_dim - 1}, not {wanted}")
-    return int(wanted)
+    return names.index(label) if isinstance(label, str) and label in names else int(label)
 
 
 def mapped(mapping: Mapping, origins: list[Origin], device: torch.device) -> Floats:
@@ -80,13 +67,10 @@ def mixed(ws: Tensor, others: dict[str, Tensor], config: GeneratorConfig) -> Ten
     """(num_ws, w_dim) with the styles of some ranges from other ws, (num_ws, w_dim) each.
 
     A block's styles are those of its convolutions; the last colour layer goes with the finest.
-    Raises BadInput for a range that the network's pictures are too small for.
     """
     ws = ws.clone()
     for name, other in others.items():
         coarsest, finest = RANGES[name]
-        if config.img_resolution < coarsest:
-            raise BadInput(f"pictures of {config.img_resolution} pixels have no {name} styles to mix")
         rows = [row for row, side in enumerate(_sides(config)) if coarsest <= side <= finest]
         ws[rows] = other[rows]
     return ws

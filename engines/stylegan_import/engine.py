@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from engines.base import Context, Output
 from engines.stylegan.bad_network import BadNetwork
 from engines.stylegan.config import PICTURE_MODES
+from engines.stylegan.fitting import Facts
 from engines.stylegan.sandbox import convert
 from engines.stylegan_import.spec import StyleganImportParams
 
@@ -29,13 +30,7 @@ class Engine:
         config = made.config
         if config.img_channels not in PICTURE_MODES:
             raise BadNetwork(f"it makes pictures of {config.img_channels} channels, which nobody can show")
-        about = {
-            "resolution": config.img_resolution,
-            "channels": config.img_channels,
-            "classes": config.c_dim,
-            "z_dim": config.z_dim,
-            "w_dim": config.w_dim,
-        }
+        about = Facts.read(config.model_dump(mode="json"), made.classes).as_dict()
         yield Output(
             f"{made.sha256}.safetensors",
             "application/octet-stream",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import pickle
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -24,7 +25,10 @@ from tests.api.helpers import Api, problem
 
 PICKLE = b"\x80\x04\x95" + bytes(range(200)) * 50
 SAFETENSORS = (2).to_bytes(8, "little") + b"{}" + b"x" * 100
+#: What torch.save wrote before it wrote ZIP archives: first the pickle of a number.
+OLD_TORCH = pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2) + b"x" * 100
 CONFIG = {"resolution": 64, "channels": 3, "classes": 2, "z_dim": 32, "w_dim": 48}
+CONFIG |= {"class_names": ["Rose", "oak"], "has_average": False}
 OCTETS = "application/octet-stream"
 
 
@@ -102,6 +106,11 @@ def ready(convert):
     return make
 
 
+def uploaded(api: Api) -> list[dict[str, Any]]:
+    """What is listed besides the shipped ones."""
+    return [one for one in api.get("/v1/networks").json["networks"] if not one["shipped"]]
+
+
 def paint(api: Api, **params: Any):
     return api.post("/v1/jobs", json={"engine": "painter", "params": params})
 
@@ -128,7 +137,7 @@ def test_an_upload_is_accepted_converted_and_ready(api, convert, way, data):
     sha256 = convert()
     found = api.get(answer.headers["Location"]).json
     assert (found["state"], found["sha256"], found["bytes"], found["config"]) == ("ready", sha256, 7, CONFIG)
-    assert api.get("/v1/networks").json == {"networks": [found], "next_cursor": None}
+    assert uploaded(api) == [found]
     assert api.get(f"/v1/jobs/{found['job_id']}").json["artifacts"] == []
     assert api.get("/v1/files").json["files"] == []
 
@@ -151,14 +160,21 @@ def test_what_could_not_be_converted_says_why(api, convert):
         (b"PK\x03\x04" + b"x" * 100, "unknown_network_format"),
         (b"<html>", "unknown_network_format"),
         ((2**60).to_bytes(8, "little") + b"{}", "unknown_network_format"),
+        (OLD_TORCH, "unknown_network_format"),
         ((2).to_bytes(8, "little"), "unknown_network_format"),
     ],
 )
 def test_what_is_no_network_is_refused_and_nothing_stays(api, storage, way, data, code):
     found = problem(way(api, data=data), 422, code)
     assert found["errors"][0]["field"] == "file"
-    assert api.get("/v1/networks").json["networks"] == []
+    assert uploaded(api) == []
     assert list(storage.list("files")) == []
+
+
+def test_an_old_checkpoint_of_torch_is_told_what_to_send(api):
+    found = problem(send(api, data=OLD_TORCH), 422, "unknown_network_format")
+    assert "torch.save" in found["detail"]
+    assert ".pkl" in found["detail"]
 
 
 NAMES = ["", "Flowers", "flöwers", "a b", "../x", "-x", ".x", "net_" + "0" * 32, "net_x", "a\n", "x" * 65,
@@ -276,7 +292,7 @@ class Broken(io.RawIOBase):
 def test_a_client_that_hangs_up_leaves_nothing(api, storage, store):
     problem(raw(api, Broken(), 10**7), 400, "bad_request")
     problem(raw(api, io.BytesIO(PICKLE), 2 * len(PICKLE)), 400, "bad_request")
-    assert api.get("/v1/networks").json["networks"] == []
+    assert uploaded(api) == []
     assert list(storage.list("files")) == []
     assert FileStore(store.database).due_cleanups(), "and is looked after at once"
 
@@ -288,7 +304,7 @@ def test_an_object_store_that_is_away_is_a_503_and_nothing_is_accepted(make_app,
 
     api = Api(make_app(storage=Away()), make_key())
     problem(stream(api), 503, "storage_unavailable")
-    assert api.get("/v1/networks").json["networks"] == []
+    assert uploaded(api) == []
     assert api.get("/v1/jobs").json["jobs"] == []
 
 
@@ -389,7 +405,7 @@ def test_others_see_nothing_of_it(api, other, ready):
     problem(paint(other, network=network["id"]), 422, "network_not_found")
     problem(paint(other, network="flowers"), 422, "network_not_found")
     problem(paint(other, network=f"{network['id']}@{network['sha256']}"), 422, "network_not_found")
-    assert other.get("/v1/networks").json["networks"] == []
+    assert uploaded(other) == []
     # who sends the same gets the same answers as the first one
     answer = send(other, data=PICKLE + b"flowers").json
     assert (answer["state"], answer["sha256"], answer["bytes"]) == ("converting", None, None)
@@ -402,7 +418,7 @@ def test_only_admins_share_and_everybody_may_use_it(api, other, admin, ready):
     where = f"/v1/networks/{network['id']}"
     seen = other.get(where).json
     assert (seen["shared"], seen["own"], seen["job_id"]) == (True, False, None)
-    assert [n["id"] for n in other.get("/v1/networks").json["networks"]] == [network["id"]]
+    assert [n["id"] for n in uploaded(other)] == [network["id"]]
     assert paint(other, network="flowers").status_code == 202
     problem(other.delete(where), 403, "forbidden")
     assert admin.delete(where).status_code == 204
@@ -424,7 +440,10 @@ def test_the_list_pages_and_filters(api, ready, convert):
     convert(None)
     first = api.get("/v1/networks?limit=2&state=ready").json
     second = api.get(f"/v1/networks?limit=2&state=ready&cursor={first['next_cursor']}").json
-    assert [n["id"] for n in first["networks"] + second["networks"]] == ids[::-1]
+    listed = [n["id"] for n in first["networks"] + second["networks"] if not n["shipped"]]
+    assert listed == ids[::-1]
+    assert [n["name"] for n in second["networks"] if n["shipped"]] == ["planets", "planets-preview"]
+    assert len(first["networks"]) == 2
     assert second["next_cursor"] is None
     assert [n["id"] for n in api.get("/v1/networks?state=failed").json["networks"]] == [failed]
     assert api.get("/v1/networks?kind=other").json["networks"] == []
@@ -518,6 +537,97 @@ def test_shipped_ones_need_no_row_and_an_own_one_goes_before(api, ready, store):
     assert store.get(job["id"]).model == "painter:planets"
     mine = ready(api, "planets")
     assert paint(api).json["params"]["network"] == f"{mine['id']}@{mine['sha256']}"
+
+
+def test_the_shipped_ones_are_listed_and_nobody_deletes_them(api, admin):
+    (found,) = [
+        n for n in api.get("/v1/networks?kind=stylegan").json["networks"] if n["name"] == "planets-preview"
+    ]
+    assert (found["id"], found["kind"], found["state"]) == ("planets-preview", "stylegan", "ready")
+    assert (found["shipped"], found["shared"], found["own"]) == (True, True, False)
+    assert (found["config"]["resolution"], found["config"]["classes"]) == (64, 12)
+    assert "mars" in found["config"]["class_names"]
+    assert found["bytes"] > 1_000_000
+    assert len(found["sha256"]) == 64
+    assert api.get("/v1/networks?state=converting").json["networks"] == []
+    problem(admin.delete("/v1/networks/planets-preview"), 404, "not_found")
+    # one that says nothing of itself
+    (bare,) = [n for n in api.get("/v1/networks").json["networks"] if n["name"] == "planets"]
+    assert (bare["shipped"], bare["config"], bare["bytes"]) == (True, None, None)
+
+
+def test_a_name_that_is_none_is_answered_with_those_there_are(api, other, admin, ready, convert):
+    ready(api, "mine")
+    ready(admin, "everybodys", b"shared", shared="true")
+    ready(other, "theirs", b"other")
+    send(api, "broken", PICKLE + b"broken")
+    convert(None)
+    found = problem(paint(api, network="nosuch"), 422, "network_not_found")
+    told = "There is no network nosuch for this engine; there are mine, everybodys, planets."
+    assert found["detail"] == found["errors"][0]["message"] == told
+    found = problem(paint(other, others=["nosuch"]), 422, "network_not_found")
+    assert found["detail"].endswith("there are theirs, everybodys.")
+
+
+# --- what a network cannot do ---------------------------------------------------------------------
+
+
+def draw(api: Api, dry: str = "", **params: Any):
+    return api.post(f"/v1/jobs{dry}", json={"engine": "stylegan", "params": params})
+
+
+@pytest.mark.parametrize("dry", ["", "?dry_run=true"])
+def test_a_class_that_the_network_lacks_is_refused_at_once(api, dry, store):
+    found = problem(draw(api, dry, seeds="1", **{"class": "Marx"}), 422, "invalid_params")
+    (wrong,) = found["errors"]
+    assert (wrong["field"], wrong["code"]) == ("class", "bad_input")
+    assert wrong["message"] == found["detail"]
+    assert wrong["message"].startswith("This network has no class 'Marx'; it has ceres, earth, ")
+    assert store.claim("wrk_1", "gpu", engines=["stylegan"], lease_seconds=60) == []
+
+
+@pytest.mark.parametrize("dry", ["", "?dry_run=true"])
+def test_a_class_may_be_written_in_capitals(api, dry):
+    answer = draw(api, dry, seeds="1", **{"class": "MARS"})
+    assert answer.status_code == (200 if dry else 202), answer.text
+    assert answer.json["params"]["class"] == "mars"
+    assert answer.json["params"]["network"] == "planets-preview"
+
+
+@pytest.mark.parametrize(
+    ("params", "field", "words"),
+    [
+        ({"class": "tulip"}, "class", "it has Rose, oak"),
+        ({"class": 2}, "class", "classes 0 to 1"),
+        ({"points": ["AAAAAA=="]}, "points", "48 numbers"),
+        ({"truncation": 0.7}, "truncation", "must be 1"),
+        ({"walk": "zip", "frames": 7200, "count": 10}, "walk", "mp4 takes them"),
+    ],
+)
+def test_an_uploaded_network_is_known_by_what_its_conversion_said(api, ready, params, field, words):
+    ready(api)
+    found = problem(draw(api, network="flowers", **({"truncation": 1.0} | params)), 422, "invalid_params")
+    (wrong,) = found["errors"]
+    assert wrong["field"] == field
+    assert words in wrong["message"]
+
+
+def test_it_is_asked_again_when_a_job_is_tried_again_and_by_whatever_name(api, ready):
+    network = ready(api)
+    job = draw(api, network=network["id"], truncation=1.0, **{"class": "ROSE"})
+    assert job.status_code == 202, job.text
+    assert job.json["params"]["class"] == "Rose"
+    api.post(f"/v1/jobs/{job.json['id']}/cancel")
+    assert api.post(f"/v1/jobs/{job.json['id']}/retry").json["params"]["class"] == "Rose"
+
+
+def test_what_an_older_conversion_did_not_store_is_left_to_the_engine(api, ready, monkeypatch):
+    for name in ("class_names", "has_average"):
+        monkeypatch.delitem(CONFIG, name)
+    network = ready(api)
+    assert network["config"]["class_names"] is None
+    answer = draw(api, network="flowers", **{"class": "tulip"})
+    assert answer.status_code == 202, answer.text
 
 
 def test_a_repeated_request_is_the_same_job_whatever_the_name_means_by_now(api, ready):

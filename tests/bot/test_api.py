@@ -159,7 +159,7 @@ async def test_a_link_code_gives_a_key_of_its_owner(api, key, server):
 
 
 async def test_networks_and_workers(api, key):
-    assert await api.networks(key) == []
+    assert [one["name"] for one in await api.networks(key) if not one["shipped"]] == []
     assert await api.workers() == []
     with pytest.raises(Refused):
         await api.drain("wrk_" + "0" * 32)

@@ -25,6 +25,7 @@ from storage.memory import MemoryStorage
 
 PICKLE = b"\x80\x04 tensors"
 CONFIG = {"resolution": 256, "channels": 3, "classes": 10, "z_dim": 512, "w_dim": 512}
+CONFIG |= {"class_names": [f"class {number}" for number in range(10)], "has_average": True}
 
 
 class House:
@@ -103,6 +104,19 @@ def test_a_network_from_its_upload_to_its_removal(house):
     assert gone.exit_code == 1
     assert "there is no network 'flowers'" in gone.stderr
     assert house.run("remove", network_id).exit_code == 1
+
+
+def test_the_shipped_ones_are_listed_and_shown_and_stay(house):
+    (row,) = [line for line in house.run("list").stdout.splitlines() if "planets-preview" in line]
+    assert row.split()[:2] == ["planets-preview", "planets-preview"]
+    assert "64x64 RGB, 12 classes" in row
+    assert "shipped" in row
+    shown = house.run("show", "planets-preview").stdout
+    assert "shipped with Atelier" in shown
+    assert "mars" in shown
+    kept = house.run("remove", "planets-preview")
+    assert kept.exit_code == 1
+    assert "cannot be removed" in kept.stderr
 
 
 def test_without_waiting(house):

@@ -407,6 +407,14 @@ def official_file(generator: Any, **others: Any) -> bytes:
     )
 
 
+def recalled_list(texts: int, calls: int) -> bytes:
+    """A list of that many texts, made once, and `set([list])` called on it again and again."""
+    items = b"".join(text(f"{number:x}") for number in range(texts))
+    begin = b"\x80\x04}\x8c\x01ac__builtin__\nset\n\x94](" + items + b"e\x85\x94"
+    # Into one entry of the dictionary each, so that what they make is not kept.
+    return begin + b"R" + b"s" + b"\x8c\x01ah\x00h\x01Rs" * calls + b"."
+
+
 class Hostile:
     """Pickled by Python's own pickler: what would run if anything ran."""
 

@@ -122,6 +122,17 @@ def test_unknown_parameters_are_refused(name: str) -> None:
         spec.params.model_validate({**spec.example, "no_such_parameter": 1})
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_shipped_networks_are_described_and_fit_the_example(name: str) -> None:
+    spec = engines.spec(name)
+    shipped = {one for param in spec.network_params.values() for one in param.shipped}
+    assert {one.name for one in spec.shipped_networks()} == shipped
+    facts = {one.name: one.facts for one in spec.shipped_networks()}
+    assert all(facts.values())
+    params = spec.params.model_validate(spec.example)
+    assert spec.check(params, facts) == params
+
+
 def test_specs_import_no_torch() -> None:
     """One subprocess for all: this one has torch loaded already."""
     code = (

@@ -40,6 +40,16 @@ def test_latents_and_noise_on_the_way_are_as_long_as_those_at_its_ends():
         assert lengths.max() <= max(map(np.linalg.norm, ends)) + 1e-3
 
 
+@pytest.mark.parametrize("count", [2, 3, 64])
+def test_no_two_planets_of_a_way_are_the_same_however_little_they_differ(count):
+    """So the way stands still nowhere, at its seam neither: even without variation the grain differs."""
+    params = PlanetsParams(
+        world="mars", morph_to="mars", morph="webp", count=count, morph_seconds=0.25, morph_fps=4
+    )
+    codes = [planet.code(0.0, 64) for planet in planets_of(params, 5)]
+    assert len({code.noise.tobytes() for code in codes}) == count
+
+
 @pytest.mark.parametrize("variation", [0.0, 1.0])
 def test_a_way_between_equal_planets_stands_still(variation):
     code = planets_of(PlanetsParams(), 1)[0].code(variation, 64)

@@ -191,12 +191,12 @@ def test_transparent_pictures_walk_in_what_can_be_transparent(engine, context):
 
 
 def test_a_sheet_that_is_too_large_is_refused_before_it_is_drawn(engine, context, monkeypatch):
-    monkeypatch.setattr("engines.stylegan.engine._SHEET_PIXELS", 4 * 64**2)
+    monkeypatch.setattr("engines.stylegan.fitting._SHEET_PIXELS", 4 * 64**2)
     assert len(drawn(engine, context, count=4, grid=True)) == 1
     refused = context()
     with pytest.raises(BadInput, match="room for 4 pictures of 64 pixels, not for 5"):
         list(engine.run(params(count=5, grid=True), refused))
-    assert [report.message for report in refused.reports] == ["reading the network", "drawing"]
+    assert [report.message for report in refused.reports] == ["reading the network"]
 
 
 def test_a_seed_may_be_asked_for_twice(engine, context):
@@ -262,6 +262,41 @@ def test_a_walk_of_one_goes_to_the_next_and_back(engine, context):
     (film,) = engine.run(params(seeds=[4], walk="zip", frames=2), context())
     assert [one["picture_seed"] for one in film.meta["pictures"]] == [4, 5]
     assert len(frames_of(film.data)) == 4
+
+
+@pytest.mark.parametrize("by", ["seeds", "points"])
+def test_a_walk_that_is_closed_by_hand_does_not_stand_still_at_the_seam(engine, context, by):
+    # given
+    saved = [output.meta["w"] for output in engine.run(params(seeds=[1, 2]), context())]
+    stops = {"seeds": "1,2,1"} if by == "seeds" else {"points": [*saved, saved[0]]}
+    once = {"seeds": "1,2"} if by == "seeds" else {"points": saved}
+    walk = {"walk": "zip", "frames": 4, "easing": "none"}
+    wanted = params(**stops, **walk)
+    # when
+    (film,) = engine.run(wanted, context())
+    (expected,) = engine.run(params(**once, **walk), context())
+    # then
+    frames = frames_of(film.data)
+    assert len(frames) == film.meta["frames"] == 8
+    following = [*frames[1:], frames[0]]
+    assert not any(np.array_equal(here, there) for here, there in zip(frames, following, strict=True))
+    assert all(map(np.array_equal, frames, frames_of(expected.data)))
+    assert SPEC.cost(wanted) == SPEC.cost(params(**once, **walk))
+
+
+@pytest.mark.parametrize(
+    ("seeds", "loop", "passed"),
+    [
+        ("1,2,1", False, [1, 2, 1]),  # ends there
+        ("1,2,3,1", True, [1, 2, 3]),
+        ("1,2,2,3", True, [1, 2, 2, 3]),  # a pause
+        ("1,2,1,1", True, [1, 2, 1]),  # a pause at the end
+        ("5,5", True, [5, 5]),
+    ],
+)
+def test_which_pictures_a_walk_passes(seeds, loop, passed):
+    assert params(seeds=seeds, walk="mp4", loop=loop).chosen_seeds() == passed
+    assert params(seeds=seeds).chosen_seeds() == [int(one) for one in seeds.split(",")]
 
 
 def test_an_mp4_has_the_exact_rate(engine, context):

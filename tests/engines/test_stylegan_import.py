@@ -38,6 +38,9 @@ class Hostile:
         return print, ("executed",)
 
 
+KNOWN = {"class_names": [], "has_average": True}
+
+
 @pytest.fixture
 def run(make_context: Callable[..., RecordingContext]):
     """`run(file)`: what the engine makes of it."""
@@ -52,11 +55,11 @@ def run(make_context: Callable[..., RecordingContext]):
     return convert
 
 
-def written(tmp_path: Path, config: GeneratorConfig = TINY) -> Path:
+def written(tmp_path: Path, config: GeneratorConfig = TINY, classes: tuple[str, ...] = ()) -> Path:
     random = np.random.default_rng(1)
     tensors = {name: random.standard_normal(shape) for name, shape in expected_shapes(config).items()}
     path = tmp_path / "mine.safetensors"
-    network_file.write(path, config, tensors)
+    network_file.write(path, config, tensors, classes=classes)
     return path
 
 
@@ -65,9 +68,14 @@ def test_one_output_named_by_its_hash_with_what_it_is(run, tmp_path):
     sha256 = hashlib.sha256(made.data.read_bytes()).hexdigest()
     assert made.name == f"{sha256}.safetensors"
     assert made.media_type in engines.spec("stylegan_import").produces
-    config = {"resolution": 8, "channels": 1, "classes": 2, "z_dim": 6, "w_dim": 4}
+    config = {"resolution": 8, "channels": 1, "classes": 2, "z_dim": 6, "w_dim": 4, **KNOWN}
     assert made.meta == {"seed": 5, "config": config}
     assert network_file.read(made.data)[0] == TINY
+
+
+def test_names_of_classes_are_among_what_it_says(run, tmp_path):
+    (made,) = run(written(tmp_path, classes=("rose", "oak")))
+    assert made.meta["config"]["class_names"] == ["rose", "oak"]
 
 
 def test_an_official_pickle(run):
@@ -75,7 +83,14 @@ def test_an_official_pickle(run):
     if not file.is_file():
         pytest.skip("the golden data are not at hand (../shared/golden)")
     (made,) = run(file)
-    assert made.meta["config"] == {"resolution": 32, "channels": 3, "classes": 3, "z_dim": 48, "w_dim": 40}
+    assert made.meta["config"] == {
+        "resolution": 32,
+        "channels": 3,
+        "classes": 3,
+        "z_dim": 48,
+        "w_dim": 40,
+        **KNOWN,
+    }
 
 
 def test_what_is_no_network_is_refused(run, tmp_path, capfd):

@@ -18,6 +18,7 @@ from engines.stylegan.bad_network import BadNetwork
 from engines.stylegan.config import DiscriminatorConfig, GeneratorConfig
 from engines.stylegan.model import Discriminator, Generator
 from engines.stylegan.official import Official
+from engines.stylegan.pickle_globals import Module
 from engines.stylegan.shapes import expected_shapes
 from tests.engines import stylegan_pickles as pickles
 from tests.engines.stylegan_pickles import TINY
@@ -280,6 +281,8 @@ def test_stylegan3_is_told_what_it_is() -> None:
     ("where", "change", "words"),
     [
         ("", {"img_resolution": 12}, "12 px"),
+        ("", {"img_resolution": [16, 32]}, "G_ema is not square, but 16 x 32: a fork's network"),
+        ("", {"img_resolution": (16, "x" * 5000)}, "not square, but 16 x ?"),
         ("", {"img_resolution": 8.0}, "not an integer"),
         ("", {"img_resolution": 16}, "no module G_ema.synthesis.b16"),
         ("", {"img_resolution": 4}, "num_ws is 4"),
@@ -320,6 +323,13 @@ def test_stylegan3_is_told_what_it_is() -> None:
 )
 def test_attributes_that_cannot_be(where: str, change: dict[str, Any], words: str) -> None:
     assert words in refusal(written(TINY, changes={where: change}))
+
+
+def test_forks_that_begin_with_a_rectangle_are_told_so() -> None:
+    tensors = pickles.random_tensors(TINY)
+    const = tensors["synthesis.b4.const"]
+    tensors["synthesis.b4.const"] = np.concatenate([const, const[..., :1]], axis=2)
+    assert "not square, but 4 x 5: a fork's network" in refusal(opened(pickles.network(TINY, tensors)))
 
 
 def test_attributes_that_are_not_said() -> None:
@@ -388,14 +398,48 @@ def test_discriminators_that_cannot_be(where: str, change: dict[str, Any], words
 
 
 def test_modules_without_end() -> None:
-    """A module that holds itself, and one that is a thousand of its children."""
+    """A module that holds itself, and one that is all of its children."""
     found = opened(pickles.network(TINY, pickles.random_tensors(TINY)))
     networks = found._networks
     mapping = networks["G_ema"].state["_modules"]["mapping"]
     mapping.state["_modules"]["again"] = mapping
     assert "deep" in refusal(found)
-    mapping.state["_modules"] |= {f"child{number}": mapping for number in range(1000)}
+    mapping.state["_modules"] |= {f"child{number}": mapping for number in range(200)}
     assert "more than" in refusal(found) or "deep" in refusal(found)
+
+
+@pytest.mark.parametrize("table", ["_modules", "_parameters", "_buffers"])
+def test_tables_that_many_modules_share_are_not_walked(table: str) -> None:
+    """A file may name one long table in every module: a few bytes each, and a walk each."""
+    found = opened(pickles.network(TINY, pickles.random_tensors(TINY)))
+    state = found._networks["G_ema"].state["_modules"]["mapping"].state
+    state[table] |= {f"none{number}": None for number in range(300)}
+    assert f"{table}; at most 256 are read" in refusal(found)
+
+
+def test_names_of_tensors_have_an_end() -> None:
+    found = opened(pickles.network(TINY, pickles.random_tensors(TINY)))
+    found._networks["G_ema"].state["_buffers"]["a" * 4000] = None
+    assert "of 4,000 letters" in refusal(found)
+
+
+def test_one_tensor_in_many_places_is_not_looked_at_each_time() -> None:
+    found = opened(pickles.network(TINY, pickles.random_tensors(TINY)))
+    mapping = found._networks["G_ema"].state["_modules"]["mapping"]
+    buffers = {f"b{number}": mapping.state["_buffers"]["w_avg"] for number in range(250)}
+    many = {
+        f"m{number}": Module("Many", {**mapping.state, "_modules": {}, "_buffers": buffers})
+        for number in range(20)
+    }
+    mapping.state["_modules"] |= many
+    assert "more than 4096 tensors" in refusal(found)
+
+
+@pytest.mark.parametrize("block", ["b4", "b8"])
+def test_filters_that_are_as_large_as_pictures_are_not_compared(block: str) -> None:
+    tensors = pickles.random_tensors(TINY)
+    tensors |= {f"synthesis.{block}.resample_filter": np.ones((65, 65), "f4")}
+    assert "filter" in refusal(opened(pickles.network(TINY, tensors)))
 
 
 @settings(max_examples=60, deadline=None)

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from engines.base import EngineError
 from engines.stylegan import pickle_reader
 from engines.stylegan.bad_network import BadNetwork
+from engines.stylegan.config import DiscriminatorConfig, GeneratorConfig
 from engines.stylegan.pickle_machine import Limits, LongText
 from tests.engines import stylegan_pickles as pickles
 from tests.engines.stylegan_pickles import TINY, Call, Global, Raw, assemble, tensor
@@ -425,6 +426,21 @@ def test_a_set_and_a_dictionary_take_only_texts() -> None:
     refusal(Call("collections", "OrderedDict", ([["a", 1]],)))
 
 
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_checkpoints_of_torch_are_told_what_they_are(protocol: int) -> None:
+    """In the format before ZIP: five pickles in a row, and the numbers."""
+    made = io.BytesIO()
+    torch.save(
+        {"g_ema": {"input": torch.zeros(2)}},
+        made,
+        pickle_protocol=protocol,
+        _use_new_zipfile_serialization=False,
+    )
+    message = refusal(made.getvalue())
+    assert "torch.save" in message
+    assert ".pkl files of stylegan2-ada-pytorch" in message
+
+
 def test_old_tensorflow_networks_are_told_what_to_do() -> None:
     message = refusal(b"\x80\x03cdnnlib.tflib.network\nNetwork\n)\x81}b.")
     assert "TensorFlow" in message
@@ -435,15 +451,47 @@ def test_old_tensorflow_networks_are_told_what_to_do() -> None:
 
 
 def test_limits_are_kept() -> None:
-    small = Limits(opcodes=1000, depth=10, text_bytes=1000, tensors=2, file_bytes=10_000)
+    small = Limits(steps=1000, depth=10, text_bytes=1000, tensors=2, file_bytes=10_000)
     for value, words in [
-        ([1] * 2000, "more than 1000 pickle instructions"),
+        ([1] * 2000, "more than 1000 steps"),
         ([f"{number:04}" * 30 for number in range(10)], "more than 1000 bytes of text"),
         ([tensor(NUMBERS)] * 3, "more than 2 tensors"),
         (Raw(b"](" * 11), "more than 10 deep"),
     ]:
         with pytest.raises(BadNetwork, match=words):
             read(assemble({"a": value}), small)
+
+
+def test_a_list_that_is_recalled_is_paid_for_each_time() -> None:
+    """Fifty thousand calls on a list of 140,000: few instructions, and days of walking if they were all."""
+    with pytest.raises(BadNetwork, match="more than 300000 steps"):
+        read(pickles.recalled_list(texts=140_000, calls=50_000))
+    few = pickles.recalled_list(texts=100, calls=10)
+    assert read(few) == {"a": {f"{number:x}" for number in range(100)}}
+    with pytest.raises(BadNetwork, match="more than 1000 steps"):
+        read(few, Limits(steps=1000))
+
+
+@pytest.mark.parametrize(
+    "whole", [[1] * 600, (1,) * 600, {f"{n}": 1 for n in range(300)}, {f"{n}" for n in range(600)}]
+)
+def test_every_value_that_an_instruction_walks_is_a_step(whole: Any) -> None:
+    data = assemble({"a": whole})
+    assert read(data, Limits(steps=2000)) == {"a": whole}
+    with pytest.raises(BadNetwork, match="more than 1000 steps"):
+        read(data, Limits(steps=1000))
+
+
+def test_the_largest_official_networks_take_a_third_of_the_steps() -> None:
+    """All three networks of 1024 px: as many layers, that are narrow."""
+    small = {"img_channels": 3, "channel_base": 1024, "channel_max": 2, "c_dim": 10, "img_resolution": 1024}
+    generator, judge = GeneratorConfig(z_dim=2, w_dim=2, **small), DiscriminatorConfig(**small)
+    made = {
+        name: pickles.network(config, pickles.random_tensors(config))
+        for name, config in (("G", generator), ("D", judge), ("G_ema", generator))
+    }
+    found = read(assemble(made), Limits(steps=Limits().steps // 3))
+    assert set(found) == {"G", "D", "G_ema"}
 
 
 def test_a_file_larger_than_the_limit(tmp_path: Path) -> None:

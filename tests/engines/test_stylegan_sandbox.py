@@ -280,6 +280,13 @@ except PermissionError as error:
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
 
 
+def test_a_file_that_would_be_walked_for_days_ends_in_seconds(source: Path, target: Path) -> None:
+    """Of processor time, which its own limit measures: what ran into that would be told so."""
+    source.write_bytes(pickles.recalled_list(texts=140_000, calls=50_000))
+    with pytest.raises(BadNetwork, match="more than 300000 steps"):
+        convert(source, target, SandboxLimits(cpu_seconds=5))
+
+
 def test_the_child_s_processor_time_is_limited(tmp_path: Path) -> None:
     program = f"""
 from engines.stylegan import sandbox_child
