@@ -146,7 +146,7 @@ def _path_parameters(rule: Rule) -> Iterator[dict[str, Any]]:
         converter = rule._converters[name]  # werkzeug shows them nowhere else
         schema: dict[str, Any] = {"type": "string", "pattern": "^[^/]+$"}
         if isinstance(converter, IdConverter):
-            schema["pattern"] = f"^{converter.regex}$"
+            schema["pattern"] = f"^{converter.pattern}$"
         yield {"name": name, "in": "path", "required": True, "schema": schema}
 
 
