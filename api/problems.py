@@ -11,7 +11,6 @@ from structlog.contextvars import get_contextvars
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from api.hints import hint
-from api.operations import operation_of
 from jobs import errors
 from storage.base import StorageUnavailable
 
@@ -130,12 +129,6 @@ def _shown_path() -> str:
 
 def _other_path() -> str:
     """The path that was probably meant: without its last slash, or one that is spelt nearly so."""
-    rules = current_app.url_map.iter_rules()
-    known = [
-        rule.rule
-        for rule in rules
-        if not rule.arguments and operation_of(current_app.view_functions[rule.endpoint])
-    ]
     adapter = current_app.create_url_adapter(request)
     bare = request.path.rstrip("/")
     if (
@@ -145,7 +138,7 @@ def _other_path() -> str:
         and adapter.allowed_methods(bare)
     ):
         return f" Did you mean {bare}?"
-    return hint(request.path, known)
+    return hint(request.path, (rule.rule for rule in current_app.url_map.iter_rules() if not rule.arguments))
 
 
 def _unexpected(error: Exception) -> Response:
