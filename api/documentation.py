@@ -8,8 +8,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from flask import Blueprint, Response, current_app, send_file
+from flask import Blueprint, Response, current_app, redirect, request, send_file
 from markupsafe import Markup
+from werkzeug.wrappers import Response as AnyResponse
 
 from api.openapi import build
 
@@ -49,6 +50,21 @@ _POLICY = (
     "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
+
+
+#: Where to go from `/`.
+_PLACES = {"name": "Atelier", "docs": "/docs", "openapi": "/openapi.json", "engines": "/v1/engines"}
+
+
+@routes.get("/")
+def get_root() -> AnyResponse:
+    """Where everything is; a browser is sent to the page that says it."""
+    wanted = request.accept_mimetypes.best_match(["application/json", "text/html"])
+    answer: AnyResponse = Response(json.dumps(_PLACES), content_type="application/json")
+    if wanted == "text/html":
+        answer = redirect("/docs", 303)
+    answer.headers["Vary"] = "Accept"
+    return answer
 
 
 @routes.get("/openapi.json")

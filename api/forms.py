@@ -15,8 +15,10 @@ from pydantic_core import from_json
 from werkzeug.exceptions import UnsupportedMediaType
 
 import engines
-from api.problems import field_errors
-from jobs.errors import EngineNotFound, Invalid, TooLarge
+from api.engine_names import find_engine
+from api.field_errors import field_errors
+from api.json_keys import refuse_repeated
+from jobs.errors import Invalid, InvalidBody, InvalidQuery, TooLarge
 from jobs.schemas import JobOptions, JobRequest
 
 M = TypeVar("M", bound=BaseModel)
@@ -53,11 +55,11 @@ def query(model: type[M]) -> M:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise Invalid("The query string does not fit.", errors=field_errors(error)) from error
+        raise InvalidQuery(errors=field_errors(error, model)) from error
 
 
 def body(model: type[M]) -> M:
-    """The JSON body as a model. Raises UnsupportedMediaType and pydantic's ValidationError."""
+    """The JSON body as a model. Raises UnsupportedMediaType, Invalid and TooLarge."""
     if not request.is_json:
         raise UnsupportedMediaType("Send application/json.")
     data = request.get_data(cache=False)
@@ -65,8 +67,15 @@ def body(model: type[M]) -> M:
     limit = request.max_content_length
     if request.content_length is None and limit is not None and len(data) >= limit:
         raise TooLarge
-    _bound(data)
-    return model.model_validate_json(data, strict=True)
+    return _json(model, data)
+
+
+def fitted(model: type[M], values: Any) -> M:
+    """These values as a model. Raises InvalidBody."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise InvalidBody(errors=field_errors(error, model)) from error
 
 
 def submission() -> Submission:
@@ -78,9 +87,8 @@ def submission() -> Submission:
     fields = {_bare(name): values for name, values in request.form.lists()}
     # By way of the model, so that a form without one is refused in the words of JSON without one.
     named = fields.pop("engine", [])[-1:]
-    engine = JobRequest.model_validate(dict(zip(["engine"], named, strict=False))).engine
-    if engine not in engines.names():
-        raise EngineNotFound
+    engine = fitted(JobRequest, dict(zip(["engine"], named, strict=False))).engine
+    find_engine(engine)
     params = _object(fields.pop("params", ["{}"])[-1])
     options = _options({name: fields.pop(name)[-1] for name in JobOptions.model_fields if name in fields})
     for name, values in fields.items():
@@ -110,8 +118,10 @@ def wait_seconds() -> float:
     text = request.args.get("wait")
     if text is None:
         return 0.0
-    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", text) or not 0 < float(text) <= MAX_WAIT:
-        raise Invalid(f"`wait` is a number of seconds above 0, at most {MAX_WAIT:g}.", code="bad_wait")
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", text) or float(text) > MAX_WAIT:
+        raise Invalid(
+            f"`wait` is a number of seconds, at most {MAX_WAIT:g}; 0 does not wait.", code="bad_wait"
+        )
     return float(text)
 
 
@@ -136,12 +146,28 @@ def _data_uris(data: bytes) -> Iterator[int]:
             yield end - start
 
 
+def _json(model: type[M], data: bytes) -> M:
+    """JSON text as a model. Raises Invalid and TooLarge."""
+    _bound(data)
+    try:
+        found = model.model_validate_json(data, strict=True)
+    except ValidationError as error:
+        errors = field_errors(error, model)
+        if errors[0]["code"] == "json_invalid":
+            detail = f"The body is not JSON: {errors[0]['message']}"
+            raise Invalid(detail, code="invalid_json") from error
+        raise InvalidBody(errors=errors) from error
+    refuse_repeated(data)
+    return found
+
+
 def _object(text: str) -> dict[str, Any]:
     _bound(text.encode())
     try:
         found = from_json(text)
     except ValueError as error:
         raise Invalid("The form field `params` is not JSON.", code="invalid_json") from error
+    refuse_repeated(text.encode())
     if not isinstance(found, dict):
         raise Invalid("The form field `params` is not a JSON object.")
     return found
@@ -151,7 +177,7 @@ def _options(texts: dict[str, str]) -> JobOptions:
     """The options of a form: text as it is, the rest as JSON; an empty one is left out."""
     plain = ("priority", "start_by")
     given = {name: text if name in plain else _parsed(text) for name, text in texts.items() if text != ""}
-    return JobOptions.model_validate_json(json.dumps(given), strict=True)
+    return _json(JobOptions, json.dumps(given).encode())
 
 
 def _typed(engine: str, name: str, values: list[str]) -> Any:

@@ -27,7 +27,8 @@ from jobs.schemas import JobEventView, JobOptions, Problem
 _REF = "#/components/schemas/{model}"
 _ABOUT = """Send a job with `POST /v1/jobs`, follow it with `GET /v1/jobs/{job_id}?wait=30` or its event
 stream, show its artifacts by their `url`. Errors are RFC 9457 problem documents with a stable `code`; the
-`field` of an entry in `errors` is a parameter's plain name.
+`field` of an entry in `errors` is a parameter's plain name, with `.index` or `.key` inside a list or an
+object.
 
 A key sees the jobs and files of its owner; anybody else's are a 404. An admin key also reads, cancels and
 deletes anybody's by id, and lists all jobs with `GET /v1/jobs?all=true`. What it makes is its owner's, from
@@ -146,7 +147,7 @@ def _path_parameters(rule: Rule) -> Iterator[dict[str, Any]]:
         converter = rule._converters[name]  # werkzeug shows them nowhere else
         schema: dict[str, Any] = {"type": "string", "pattern": "^[^/]+$"}
         if isinstance(converter, IdConverter):
-            schema["pattern"] = f"^{converter.regex}$"
+            schema["pattern"] = f"^{converter.pattern}$"
         yield {"name": name, "in": "path", "required": True, "schema": schema}
 
 

@@ -63,8 +63,17 @@ def path_template(rule: str) -> str:
 
 
 class IdConverter(BaseConverter):
-    """`<id("job"):job_id>`: an id of ours. Anything else is a 404 that costs no statement."""
+    """`<id("job"):job_id>`: an id of ours.
+
+    What has not the form of one reads as an id that was never given to anything, so that every route
+    answers it exactly as it answers an unknown one.
+    """
 
     def __init__(self, url_map: Map, prefix: str) -> None:
         super().__init__(url_map)
-        self.regex = f"{prefix}_[0-9a-f]{{32}}"
+        self.pattern = f"{prefix}_[0-9a-f]{{32}}"
+        self._nothing = f"{prefix}_{'0' * 32}"
+
+    def to_python(self, value: str) -> str:
+        """The id, safe for a statement."""
+        return value if re.fullmatch(self.pattern, value) else self._nothing

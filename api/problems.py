@@ -6,11 +6,11 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from flask import Flask, Response, json
-from pydantic import ValidationError
+from flask import Flask, Response, current_app, json, request
 from structlog.contextvars import get_contextvars
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
+from api.hints import hint
 from jobs import errors
 from storage.base import StorageUnavailable
 
@@ -22,6 +22,7 @@ STATUS: tuple[tuple[type[errors.AtelierError], int], ...] = (
     (errors.NotFound, 404),
     (errors.Unauthorized, 401),
     (errors.Forbidden, 403),
+    (errors.InvalidBody, 422),
     (errors.InvalidParams, 422),
     (errors.BadFile, 422),
     (errors.BadUpload, 422),
@@ -35,12 +36,20 @@ STATUS: tuple[tuple[type[errors.AtelierError], int], ...] = (
     (errors.Unavailable, 503),
 )
 
+#: What is said of an HTTP error of which whoever raised it said nothing.
+_SENTENCES = {
+    400: "This request cannot be understood.",
+    408: "The request took too long to come.",
+    411: "Send a Content-Length.",
+    414: "This URL is too long.",
+    415: "The body is of a type that is not taken here.",
+    416: "The file has no such range of bytes.",
+    431: "The headers of this request are too long.",
+}
+_MAX_PATH = 100
+
 #: Seconds a client should wait before it tries again, where the error does not say.
 RETRY_AFTER = {429: 10, 503: 3}
-
-#: Entries and characters of a validation report: enough to help, too few to be an amplifier.
-_MAX_ERRORS = 20
-_MAX_TEXT = 200
 
 _log = structlog.get_logger(__name__)
 
@@ -48,25 +57,9 @@ _log = structlog.get_logger(__name__)
 def register(app: Flask) -> None:
     """Make every error of this app a problem document."""
     app.register_error_handler(errors.AtelierError, _ours)
-    app.register_error_handler(ValidationError, _validation)
     app.register_error_handler(StorageUnavailable, _storage)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
-
-
-def field_errors(error: ValidationError) -> list[dict[str, str]]:
-    """`[{field, message, code}]`, without the refused input, which may be huge or secret.
-
-    `field` is a parameter's plain name, as forms and the command line have it: `style`, `style_weights.0`.
-    """
-    return [
-        {
-            "field": ".".join(str(part) for part in e["loc"])[:_MAX_TEXT],
-            "message": e["msg"][:_MAX_TEXT],
-            "code": e["type"],
-        }
-        for e in error.errors(include_url=False, include_context=False, include_input=False)[:_MAX_ERRORS]
-    ]
 
 
 def problem(
@@ -99,15 +92,6 @@ def _ours(error: errors.AtelierError) -> Response:
     return problem(status, error.problem_code, error.detail, extra=error.extra, headers=headers)
 
 
-def _validation(error: ValidationError) -> Response:
-    found = field_errors(error)
-    if found and found[0]["code"] == "json_invalid":
-        return problem(400, "invalid_json", f"The body is not JSON: {found[0]['message']}")
-    return problem(
-        422, errors.Invalid.code, "The request does not fit its description.", extra={"errors": found}
-    )
-
-
 def _storage(error: StorageUnavailable) -> Response:
     _log.warning("storage_unavailable", error=str(error))
     return problem(
@@ -124,7 +108,37 @@ def _http(error: HTTPException) -> Response:
     # werkzeug's headers name an HTML type; what else it says (Allow, Content-Range) is right.
     headers = [(k, v) for k, v in error.get_headers() if k.lower() not in ("content-type", "content-length")]
     code = HTTPStatus(status).name.lower()
-    return problem(status, code, error.description or HTTPStatus(status).description, headers=headers)
+    return problem(status, code, _sentence(error, status), headers=headers)
+
+
+def _sentence(error: HTTPException, status: int) -> str:
+    """In our own words: werkzeug's are about a browser's address bar."""
+    if said := vars(error).get("description"):  # by the one who raised it, in place of the class's own
+        return str(said)
+    if isinstance(error, NotFound):
+        return f"There is no {_shown_path()} here.{_other_path()} GET /openapi.json lists what there is."
+    if isinstance(error, MethodNotAllowed):
+        return f"{_shown_path()} takes {', '.join(sorted(error.valid_methods or ()))}, not {request.method}."
+    return _SENTENCES.get(status, HTTPStatus(status).description or HTTPStatus(status).phrase)
+
+
+def _shown_path() -> str:
+    path = request.path
+    return path if len(path) <= _MAX_PATH else f"{path[:_MAX_PATH]}..."
+
+
+def _other_path() -> str:
+    """The path that was probably meant: without its last slash, or one that is spelt nearly so."""
+    adapter = current_app.create_url_adapter(request)
+    bare = request.path.rstrip("/")
+    if (
+        adapter is not None
+        and bare != request.path
+        and len(bare) <= _MAX_PATH
+        and adapter.allowed_methods(bare)
+    ):
+        return f" Did you mean {bare}?"
+    return hint(request.path, (rule.rule for rule in current_app.url_map.iter_rules() if not rule.arguments))
 
 
 def _unexpected(error: Exception) -> Response:

@@ -11,16 +11,17 @@ from typing import Any, BinaryIO
 
 from pydantic import ValidationError
 
-import engines
+from api.engine_names import find_engine
+from api.field_errors import MAX_ERRORS, MAX_TEXT, field_errors
+from api.hints import hint
 from api.inputs import Inputs
 from api.pinning import pin, pinned
-from api.problems import field_errors
 from api.services import services
 from api.tracing import request_id
 from api.views import PRIORITIES, priority_name
 from engines import weights
 from engines.base import EngineSpec, Params
-from jobs.errors import EngineNotFound, IdempotencyConflict, InvalidParams, WeightsMissing, WrongState
+from jobs.errors import IdempotencyConflict, InvalidParams, WeightsMissing, WrongState
 from jobs.schemas import DryRun, JobOptions, WebhookRequest
 from jobs.states import State
 from jobs.store import JobRow, NewJob, needs, request_hash
@@ -28,7 +29,6 @@ from jobs.webhooks import check_url
 
 #: A drawn seed fits everywhere, JavaScript's numbers and torch's generators included.
 _SEEDS = 2**32
-_MAX_UNKNOWN = 20
 
 
 def submit(
@@ -155,24 +155,16 @@ def _check_options(options: JobOptions) -> None:
         check_url(options.webhook.url)
 
 
-def find_engine(name: str) -> EngineSpec:
-    """Raises EngineNotFound."""
-    try:
-        return engines.spec(name)
-    except KeyError:
-        raise EngineNotFound from None
-
-
 def validate(spec: EngineSpec, params: Mapping[str, Any]) -> Params:
     """The engine's own model of these params. Raises InvalidParams."""
     _refuse_unknown(spec, params)
-    if _has_nul(params):
-        raise InvalidParams("Text must not contain the character U+0000.")
+    if nul := [name for name, value in params.items() if _has_nul(value)]:
+        raise _refused(dict.fromkeys(nul, "Text must not contain the character U+0000."), "nul_character")
     try:
         # By way of JSON, so that strictness has JSON's types: 1 for a float is right, "1" is not.
         return spec.params.model_validate_json(json.dumps(params), strict=True)
     except ValidationError as error:
-        raise InvalidParams(errors=field_errors(error)) from error
+        raise InvalidParams(errors=field_errors(error, spec.params)) from error
     except (ValueError, RecursionError) as error:  # an integer of thousands of digits; nesting without end
         raise InvalidParams("A value is too large or nested too deeply.") from error
 
@@ -196,12 +188,17 @@ def require_weights(spec: EngineSpec, params: Params) -> Sequence[str]:
 
 def _refuse_unknown(spec: EngineSpec, params: Mapping[str, Any]) -> None:
     """Before anything else is done with them: what nobody knows may be of any size."""
-    unknown = sorted(params.keys() - spec.params.model_fields.keys())[:_MAX_UNKNOWN]
-    if unknown:
+    known = spec.params.model_fields
+    if unknown := sorted(params.keys() - known.keys())[:MAX_ERRORS]:
         message = f"The engine {spec.name} has no such parameter."
-        raise InvalidParams(
-            errors=[{"field": name[:200], "message": message, "code": "extra_forbidden"} for name in unknown]
-        )
+        raise _refused({name: message + hint(name, known) for name in unknown}, "extra_forbidden")
+
+
+def _refused(messages: Mapping[str, str], code: str) -> InvalidParams:
+    """The error for these params and what is wrong with each."""
+    return InvalidParams(
+        errors=[{"field": name[:MAX_TEXT], "message": text, "code": code} for name, text in messages.items()]
+    )
 
 
 def _accept(

@@ -63,7 +63,7 @@ class Client:
         return _checked(response)
 
     def engines(self, *, hidden: bool = False) -> list[Json]:
-        """All the engines it offers; with `hidden`, the diagnostic ones too."""
+        """The engines it offers; with `hidden`, the diagnostic ones too."""
         query = {"hidden": "true"} if hidden else None
         found: list[Json] = self.request("GET", "/v1/engines", params=query)["engines"]
         return found

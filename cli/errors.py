@@ -52,8 +52,9 @@ class Refused(CommandError):
 def sentence(status: int, problem: dict[str, Any]) -> str:
     """A problem document as people read it: its detail, then one line for each field it points at."""
     text = _detail(status, problem)
-    found = list(dict.fromkeys(_line(error) for error in problem.get("errors") or []))  # each line once
-    said_twice = len(found) == 1 and found[0].endswith(text)
+    errors = problem.get("errors") or []
+    found = [_line(error) for error in errors]
+    said_twice = len(found) == 1 and text.endswith(str(errors[0].get("message", "")))
     text = found[0] if said_twice else "\n  ".join([text, *found])
     if status == 401:
         text += "\nSet ATELIER_KEY, or make a key with `atelier keys create`."
@@ -68,12 +69,13 @@ def _detail(status: int, problem: dict[str, Any]) -> str:
 
 
 def _line(error: dict[str, Any]) -> str:
-    """`--style: what is wrong`; a fault of several parameters together names none."""
-    # `params.style.0`: the parameter is what stands after `params`.
-    place = str(error.get("field", ""))
-    field = place.removeprefix("params").removeprefix(".").split(".")[0]
-    message = str(error.get("message", "")).removeprefix("Value error, ")
+    """`--style: what is wrong`, or `--style (2): ...` of one of several; without a field the message."""
+    field, _, within = str(error.get("field", "")).partition(".")
+    message = str(error.get("message", ""))
+    if not field:
+        return message
     own = field.replace("_", "-")
-    if own in treatment.NAMES and not place.startswith("params"):
-        return f"--{own}: {message}"
-    return f"{flag(field)}: {message}" if field else message
+    option = f"--{own}" if own in treatment.NAMES else flag(field)
+    # People count from one.
+    which = str(int(within) + 1) if within.isdecimal() else within
+    return f"{option} ({which}): {message}" if which else f"{option}: {message}"

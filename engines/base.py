@@ -21,7 +21,7 @@ from typing import Annotated, Any, ClassVar, Protocol, TypeVar, get_args, get_or
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 #: What the image door of `storage.images` lets in.
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/tiff")
@@ -184,6 +184,11 @@ class Params(BaseModel):
     )
 
 
+def wrong(field: str, message: str) -> PydanticCustomError:
+    """What a validator of the whole model raises, so that the message can stand beside one of the fields."""
+    return PydanticCustomError("value_error", "{message}", {"field": field, "message": message})
+
+
 @dataclass(frozen=True)
 class FileParam:
     """One params field that is a file; `multiple` where it is a list of files."""
@@ -238,6 +243,7 @@ class EngineSpec:
     #: A diagnostic engine: works like any other, but forms and galleries do not offer it.
     hidden: bool = False
     #: The kind of network (`NetworkRef.kind`) that its jobs make of an uploaded file, its one file field.
+    #: An upload makes such jobs, nobody does by hand: the engine is in no list.
     converts_to: str = ""
 
     @cached_property

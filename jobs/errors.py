@@ -7,6 +7,8 @@ AtelierError                code, and the docstring as the default message
 ├── Unauthorized            no key, a wrong key, a revoked key
 ├── Forbidden               the key's scope does not cover this
 ├── Invalid                 the request is malformed; `errors` may point at fields
+│   ├── InvalidBody         JSON, but not what its description asks for
+│   ├── InvalidQuery        the same of a query string
 │   ├── InvalidParams       the engine does not take these parameters
 │   ├── BadFile             an uploaded file was refused at the image door
 │   ├── BadUpload           an uploaded network was refused at its door
@@ -78,7 +80,10 @@ class Forbidden(AtelierError):
 
 
 class Invalid(AtelierError):
-    """The request cannot be understood."""
+    """The request cannot be understood.
+
+    Without a detail, the one entry of `errors` is its sentence.
+    """
 
     code = "invalid_request"
 
@@ -92,7 +97,17 @@ class Invalid(AtelierError):
     ) -> None:
         if errors:
             extra["errors"] = list(errors)
+        if detail is None and errors and len(errors) == 1:
+            detail = ": ".join(text for text in (errors[0]["field"], errors[0]["message"]) if text)
         super().__init__(detail, code=code, **extra)
+
+
+class InvalidBody(Invalid):
+    """The request does not fit its description; `errors` says which and why."""
+
+
+class InvalidQuery(Invalid):
+    """The query string does not fit; `errors` says which and why."""
 
 
 class InvalidParams(Invalid):

@@ -86,7 +86,7 @@ class FileStore:
             query = query.where(Artifact.owner_id == owner_id)
         row = self.database.read(lambda c: c.execute(query).one_or_none())
         if row is None:
-            raise NotFound(f"There is no file {file_id}.")
+            raise NotFound("There is no such file.")
         return row
 
     def get_many(self, file_ids: Sequence[str], owner_id: str) -> dict[str, Row[Any]]:
@@ -117,7 +117,7 @@ class FileStore:
                 query = query.where(Artifact.owner_id == owner_id)
             row = connection.execute(query).one_or_none()
             if row is None:
-                raise NotFound(f"There is no file {file_id}.")
+                raise NotFound("There is no such file.")
             if in_use(connection, [file_id]):
                 raise InUse
             connection.execute(delete(Artifact).where(Artifact.id == file_id))

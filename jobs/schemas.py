@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from jobs.states import NetworkState, State
 from jobs.webhooks import DEFAULT_EVENTS, MAX_URL, Event
@@ -229,7 +230,7 @@ class MoveRequest(Wire):
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
         if (self.before is None) == (self.to is None):
-            raise ValueError("give either `before` or `to`")
+            raise PydanticCustomError("value_error", "give either `before` or `to`", {"field": "to"})
         return self
 
 

@@ -3,6 +3,7 @@
 from flask import Blueprint, current_app, request
 
 from api.auth import require_admin, require_key
+from api.hints import hint
 from api.operations import operation_of
 from api.routes import deliveries, engines, files, jobs, keys, networks, owners, usage, webhooks, workers
 from jobs.errors import Invalid
@@ -26,4 +27,7 @@ def authenticate() -> None:
     # A misspelt filter must not silently mean "no filter".
     known = described.query.model_fields if described and described.query else ()
     if unknown := [name for name in request.args if name not in known]:
-        raise Invalid(f"There is no query parameter {unknown[0][:60]!r} here.", code="unknown_parameter")
+        near = hint(unknown[0], known)
+        raise Invalid(
+            f"There is no query parameter {unknown[0][:60]!r} here.{near}", code="unknown_parameter"
+        )

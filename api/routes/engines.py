@@ -6,9 +6,9 @@ from flask import Blueprint, Response
 from pydantic import BaseModel, Field
 
 import engines
+from api.engine_names import find_engine
 from api.forms import query
 from api.operations import operation
-from api.submit import find_engine
 from api.views import engine_view, respond
 from jobs.schemas import EngineList, EngineView
 
@@ -18,7 +18,9 @@ routes = Blueprint("engines", __name__)
 class EngineQuery(BaseModel):
     """Which engines to list."""
 
-    hidden: bool = Field(default=False, description="Diagnostic engines too.")
+    hidden: bool = Field(
+        default=False, description="Diagnostic engines too. Those that run by themselves are never listed."
+    )
 
 
 @routes.get("/engines")
@@ -26,7 +28,7 @@ class EngineQuery(BaseModel):
 def list_engines() -> Response:
     """Each with its JSON Schema: enough to draw a form, ask in a chat or parse a command line."""
     wanted = query(EngineQuery)
-    specs = [engines.spec(name) for name in engines.names()]
+    specs = [spec for spec in map(engines.spec, engines.names()) if not spec.converts_to]
     return respond(EngineList(engines=[engine_view(s) for s in specs if wanted.hidden or not s.hidden]))
 
 

@@ -40,10 +40,10 @@ class WaitQuery(BaseModel):
         float | None,
         Field(
             default=None,
-            gt=0,
+            ge=0,
             le=60,
             multiple_of=0.001,
-            description="Seconds to wait for the job to end before answering, at most 60.",
+            description="Seconds to wait for the job to end before answering, at most 60; 0 does not wait.",
         ),
     ]
 

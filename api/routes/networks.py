@@ -10,7 +10,7 @@ from sqlalchemy import Row
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from api.auth import caller, owner_scope
-from api.forms import query
+from api.forms import fitted, query
 from api.networks import NetworkRequest, check_request, receive, shipped, too_large, upload_limit
 from api.operations import operation
 from api.services import services
@@ -75,7 +75,7 @@ def post_network() -> Response:
         length = request.content_length
         if length is not None and length > limit:
             raise too_large(limit)
-        wanted, stream = NetworkRequest.model_validate(_said({})), cast(BinaryIO, request.stream)
+        wanted, stream = fitted(NetworkRequest, _said({})), cast(BinaryIO, request.stream)
         check_request(caller(), wanted)
     else:
         raise UnsupportedMediaType("Send multipart/form-data, or the file as application/octet-stream.")
@@ -128,7 +128,7 @@ def _form(limit: int) -> tuple[NetworkRequest, BinaryIO]:
         fields, files = request.form, request.files
     except RequestEntityTooLarge as error:
         raise too_large(limit) from error
-    wanted = NetworkRequest.model_validate(_said(fields.to_dict(flat=False)))
+    wanted = fitted(NetworkRequest, _said(fields.to_dict(flat=False)))
     check_request(caller(), wanted)
     sent = files.get("file")
     if sent is None:

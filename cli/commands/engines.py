@@ -19,7 +19,7 @@ def engines(ctx: click.Context, name: str | None, as_json: bool) -> None:
     """List the engines, or show one with its parameters."""
     with context.client(ctx) as client:
         if name is None:
-            found = client.engines()
+            found = client.engines(hidden=True)
             if as_json:
                 click.echo(json.dumps(found))
                 return

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,10 +29,10 @@ class EngineGroup(click.Group):
     """A group whose commands are the server's engines."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The engines, hidden ones left out."""
+        """The engines, diagnostic ones too: the first one that anybody tries is one."""
         try:
             with context.client(ctx) as client:
-                return [engine["name"] for engine in client.engines()]
+                return [engine["name"] for engine in client.engines(hidden=True)]
         except CommandError:
             return []
 
@@ -43,8 +44,12 @@ class EngineGroup(click.Group):
             except Refused as error:
                 if error.code != "engine_not_found":
                     raise
-                known = ", ".join(engine["name"] for engine in client.engines(hidden=True))
-                raise CommandError(f"there is no engine {cmd_name!r}; there are: {known}") from error
+                known = [engine["name"] for engine in client.engines(hidden=True)]
+                near = get_close_matches(cmd_name, known, n=1)
+                meant = f" Did you mean {near[0]}?" if near else ""
+                raise CommandError(
+                    f"there is no engine {cmd_name!r}; there are: {', '.join(known)}.{meant}"
+                ) from error
 
 
 class EngineCommand(click.Command):

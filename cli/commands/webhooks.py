@@ -41,7 +41,7 @@ def add(ctx: click.Context, url: str, events: tuple[str, ...], as_json: bool) ->
 
     Of those that wait or run already, too. Prints the secret that signs the messages: the only time it can
     be seen. The server takes public https: addresses, and others where its operator has set
-    ATELIER_WEBHOOKS_ALLOW_PRIVATE=1.
+    ATELIER_WEBHOOKS_ALLOW_PRIVATE=yes.
     """
     wanted = {"url": url} | ({"events": list(events)} if events else {})
     with context.client(ctx) as client:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from engines.base import EngineSpec, ImageRef, Params
+from engines.base import EngineSpec, ImageRef, Params, wrong
 
 MAX_STYLES = 4
 
@@ -79,11 +79,10 @@ class NeuralStyleParams(Params):
     def _weights_belong_to_styles(self) -> Self:
         if self.style_weights is not None:
             if len(self.style_weights) != len(self.style):
-                raise ValueError(
-                    f"style_weights has {len(self.style_weights)} entries for {len(self.style)} style(s)"
-                )
+                entries = f"{len(self.style_weights)} entries for {len(self.style)} style(s)"
+                raise wrong("style_weights", f"these are {entries}; give one for each")
             if sum(self.style_weights) <= 0.0:
-                raise ValueError("style_weights must not all be zero")
+                raise wrong("style_weights", "they must not all be zero")
         return self
 
     def shares(self) -> list[float]:

@@ -8,9 +8,9 @@ import math
 import struct
 from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from engines.base import EngineSpec, Params
+from engines.base import EngineSpec, Params, wrong
 from engines.worlds import WORLDS, WorldName
 
 #: Sizes of the nets that come with the project, in pixels.
@@ -29,6 +29,14 @@ World = Annotated[
     # By type, so that an error names what is wrong and not every alternative.
     Discriminator(lambda value: "mix" if isinstance(value, dict) else "name"),
 ]
+
+
+def _checked_latent(text: str) -> str:
+    decode_latent(text)
+    return text
+
+
+_Latent = Annotated[str, Field(max_length=700), AfterValidator(_checked_latent)]
 
 
 class PlanetsParams(Params):
@@ -81,9 +89,8 @@ class PlanetsParams(Params):
         description="With `morph`: the time from one planet to the next, in seconds.",
     )
     morph_fps: int = Field(default=24, ge=4, le=60, description="With `morph`: frames a second.")
-    latent: str | None = Field(
+    latent: _Latent | None = Field(
         default=None,
-        max_length=700,
         description="A latent from an earlier result (base64): that very planet again, in another size or as "
         "another world. Takes the place of the seed, for one planet.",
     )
@@ -101,19 +108,18 @@ class PlanetsParams(Params):
     def _fits_together(self) -> Self:
         for name, world in (("world", self.world), ("morph_to", self.morph_to)):
             if isinstance(world, dict) and sum(world.values()) <= 0.0:
-                raise ValueError(f"the weights of {name} must not all be zero")
+                raise wrong(name, f"the weights of {name} must not all be zero")
         if self.transparent and (self.morph == "mp4" or (self.morph is None and self.format == "jpeg")):
-            raise ValueError("transparent needs png or webp: jpeg and mp4 have no transparency")
+            raise wrong("transparent", "needs png or webp: jpeg and mp4 have no transparency")
         if self.morph_to is not None and self.morph is None:
-            raise ValueError("morph_to needs morph")
+            raise wrong("morph_to", "needs morph")
         if self.grid and self.morph is not None:
-            raise ValueError("grid and morph exclude each other")
+            raise wrong("grid", "grid and morph exclude each other")
         if self.morph is not None and self.frames() > MAX_FRAMES:
-            raise ValueError(f"this animation has {self.frames()} frames; at most {MAX_FRAMES} are made")
-        if self.latent is not None:
-            decode_latent(self.latent)
-            if self.count != 1 or self.morph is not None:
-                raise ValueError("latent makes one planet: count must be 1, without morph")
+            frames = f"this animation has {self.frames()} frames; at most {MAX_FRAMES} are made"
+            raise wrong("morph_seconds", frames)
+        if self.latent is not None and (self.count != 1 or self.morph is not None):
+            raise wrong("latent", "makes one planet: count must be 1, without morph")
         return self
 
     def planets(self) -> int:
@@ -135,12 +141,12 @@ def decode_latent(text: str) -> list[float]:
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ValueError(f"latent is not base64: {error}") from error
+        raise ValueError(f"this is not base64: {error}") from error
     if len(data) != 4 * LATENT:
-        raise ValueError(f"latent has {len(data)} bytes, not {4 * LATENT}: it is {LATENT} float32")
+        raise ValueError(f"this has {len(data)} bytes, not {4 * LATENT}: a latent is {LATENT} float32")
     values = list(struct.unpack(f"<{LATENT}f", data))
     if not all(math.isfinite(value) and abs(value) < 100.0 for value in values):
-        raise ValueError("latent holds a number that is not finite, or absurdly large")
+        raise ValueError("this holds a number that is not finite, or absurdly large")
     return values
 
 

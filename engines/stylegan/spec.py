@@ -24,6 +24,7 @@ from engines.base import (
     Seed,
     ShippedNetwork,
     network_sha256,
+    wrong,
 )
 from engines.shipped_networks import described
 from engines.stylegan import fitting
@@ -41,12 +42,13 @@ _LONGEST_W = 2048
 Stop = TypeVar("Stop")
 
 _RANGES = re.compile(r"\d{1,19}(-\d{1,19})?(,\d{1,19}(-\d{1,19})?)*")
+_RATE = re.compile(r"\d{1,6}/\d{1,5}")
 
 
 def _seeds_of(text: str) -> list[int]:
     """ "1,5,10-12" -> [1, 5, 10, 11, 12]. Raises ValueError when it is too long or makes no sense."""
     if not _RANGES.fullmatch(text):
-        raise ValueError('seeds are numbers and ranges, such as "7" or "1,5,10-12"')
+        raise ValueError("write numbers and ranges without spaces, such as 7 or 1,5,10-12")
     found: list[int] = []
     for part in text.split(","):
         first, _, last = part.partition("-")
@@ -70,6 +72,8 @@ def _checked_w(text: str) -> str:
 
 
 def _checked_rate(value: int | str) -> int | str:
+    if isinstance(value, str) and not _RATE.fullmatch(value):
+        raise ValueError("give a number, or a fraction such as 30000/1001")
     try:
         rate = Fraction(value)
     except ZeroDivisionError:
@@ -79,11 +83,17 @@ def _checked_rate(value: int | str) -> int | str:
     return value
 
 
-_SeedText = Annotated[str, Field(max_length=1000, pattern=_RANGES.pattern), AfterValidator(_checked_seeds)]
+# Their patterns are for forms; pydantic would show them to people.
+_SeedText = Annotated[
+    str,
+    Field(max_length=1000, json_schema_extra={"pattern": f"^{_RANGES.pattern}$"}),
+    AfterValidator(_checked_seeds),
+]
 _SeedList = Annotated[list[Seed], Field(min_length=1, max_length=MAX_COUNT)]
 _W = Annotated[str, Field(max_length=4 * _LONGEST_W * 2), AfterValidator(_checked_w)]
 _Rate = Annotated[
-    Annotated[int, Field(ge=1, le=120)] | Annotated[str, Field(max_length=12, pattern=r"^\d{1,6}/\d{1,5}$")],
+    Annotated[int, Field(ge=1, le=120)]
+    | Annotated[str, Field(max_length=12, json_schema_extra={"pattern": f"^{_RATE.pattern}$"})],
     AfterValidator(_checked_rate),
 ]
 
@@ -169,14 +179,15 @@ class StyleganParams(Params):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.seeds is not None and self.points is not None:
-            raise ValueError("seeds and points exclude each other")
+            raise wrong("points", "seeds and points exclude each other")
         if self.grid and self.walk is not None:
-            raise ValueError("grid and walk exclude each other")
+            raise wrong("grid", "grid and walk exclude each other")
         if self.walk is not None:
             if self.points is not None and len(self.points) < 2:
-                raise ValueError("a walk needs two points at least")
+                raise wrong("points", "a walk needs two points at least")
             if self.film_frames() > MAX_FRAMES:
-                raise ValueError(f"this walk has {self.film_frames()} frames; at most {MAX_FRAMES} are made")
+                frames = f"this walk has {self.film_frames()} frames; at most {MAX_FRAMES} are made"
+                raise wrong("frames", frames)
         return self
 
     @property
@@ -249,12 +260,12 @@ def decode_w(text: str) -> list[float]:
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ValueError(f"w is not base64: {error}") from error
+        raise ValueError(f"this w is not base64: {error}") from error
     if not data or len(data) % 4 or len(data) > 4 * _LONGEST_W:
-        raise ValueError(f"w has {len(data)} bytes, which is no number of float32 that a network has")
+        raise ValueError(f"this w has {len(data)} bytes, which is no number of float32 that a network has")
     values = list(struct.unpack(f"<{len(data) // 4}f", data))
     if not all(math.isfinite(value) and abs(value) < 1e4 for value in values):
-        raise ValueError("w holds a number that is not finite, or absurdly large")
+        raise ValueError("this w holds a number that is not finite, or absurdly large")
     return values
 
 

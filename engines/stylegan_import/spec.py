@@ -20,7 +20,9 @@ class StyleganImportParams(Params):
 SPEC = EngineSpec(
     name="stylegan_import",
     title="StyleGAN2 import",
-    description="Converts an uploaded StyleGAN2 network to safetensors, without running anything in it.",
+    description="Converts an uploaded StyleGAN2 network to safetensors, without running anything in it. "
+    "It runs by itself when a network is uploaded (POST /v1/networks); it is not meant to be submitted by "
+    "hand.",
     params=StyleganImportParams,
     produces=("application/octet-stream",),
     example={"source": "art_network"},

@@ -128,7 +128,10 @@ def test_engines_describe_themselves(api):
     names = [e["name"] for e in api.get("/v1/engines").json["engines"]]
     assert "neural_style" in names
     assert "echo" not in names
-    assert "echo" in [e["name"] for e in api.get("/v1/engines?hidden=true").json["engines"]]
+    everything = [e["name"] for e in api.get("/v1/engines?hidden=true").json["engines"]]
+    assert "echo" in everything
+    assert "stylegan_import" not in everything, "it runs by itself"
+    assert "by hand" in api.get("/v1/engines/stylegan_import").json["description"]
     style = api.get("/v1/engines/neural_style").json
     assert style["files"]["style"]["multiple"] is True
     assert style["files"]["content"]["multiple"] is False

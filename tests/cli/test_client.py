@@ -116,12 +116,16 @@ DETAIL = f"{PLAIN[:-1]}; `errors` says which and why."
 @pytest.mark.parametrize(
     ("detail", "errors", "expected"),
     [
-        (DETAIL, [("params.style_weights", "too many")], [PLAIN, "  --style-weights: too many"]),
-        (DETAIL, [("params.style.0", "bad"), ("params.style.1", "bad")], [PLAIN, "  --style: bad"]),
-        (DETAIL, [("params.json", "bad")], [PLAIN, "  --param-json: bad"]),
+        (DETAIL, [("style_weights", "too many")], [PLAIN, "  --style-weights: too many"]),
+        ("style_weights: too many", [("style_weights", "too many")], ["--style-weights: too many"]),
+        (
+            DETAIL,
+            [("style.0", "bad"), ("mix.fine", "bad")],
+            [PLAIN, "  --style (1): bad", "  --mix (fine): bad"],
+        ),
+        (DETAIL, [("json", "bad")], [PLAIN, "  --param-json: bad"]),
         ("Late.", [("start_by", "It has passed.")], ["Late.", "  --start-by: It has passed."]),
-        (PLAIN, [("params.timeout", "bad")], [PLAIN, "  --param-timeout: bad"]),
-        (DETAIL, [("params", "Value error, a needs b")], [PLAIN, "  a needs b"]),
+        ("a needs b", [("", "a needs b")], ["a needs b"]),
         (
             "There is no file art_1.",
             [("style", "There is no file art_1.")],

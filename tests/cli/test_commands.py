@@ -284,7 +284,22 @@ def test_an_unknown_engine_is_answered_with_all_there_are(run, monkeypatch):
     monkeypatch.setattr(Client, "engine", engine)
     monkeypatch.setattr(Client, "engines", engines)
 
-    assert "neural_style, echo" in run("run", "ecko").output
+    output = run("run", "ecko").output
+
+    assert "neural_style, echo" in output
+    assert "Did you mean echo?" in output
+
+
+def test_the_engine_that_up_says_to_run_is_listed(run, monkeypatch):
+    def engines(_client, *, hidden=False):
+        assert hidden
+        return [{"name": "echo", "queue": "cpu", "title": "Echo (diagnostic)"}]
+
+    monkeypatch.setattr(Client, "engines", engines)
+    monkeypatch.setattr(Client, "engine", lambda *_: ECHO)
+
+    assert "diagnostic" in run("engines").output
+    assert "echo" in run("run", "--help").output
 
 
 def test_the_hints_of_up_can_be_pasted(tmp_path, capsys):
