@@ -12,7 +12,9 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from storage.image_av1 import largest_frame
 from storage.image_facts import Header, HeaderError
+from storage.image_items import Contents
 
 _MAX_TOP = 1000  # boxes at the top; there are about five
 _MAX_META = 4 * 1024 * 1024  # bytes of what is said of the items; phones write some 20 KB
@@ -22,6 +24,8 @@ _MAX_ITEMS = 1000  # as libheif; 64 megapixels in the usual tiles are 256
 _SEQUENCES = {b"avis", b"msf1", b"hevc", b"hevx", b"hevm", b"hevs"}
 _SMALL = 1024  # pixels; a tile may be that large, whatever the picture is
 _WORK = 8  # times the picture's pixels that all items together may have
+
+_NOTHING = memoryview(b"")
 
 _Box = tuple[bytes, memoryview]
 
@@ -44,6 +48,10 @@ def read_boxes(file: BinaryIO) -> Header:
     if size is None:
         raise HeaderError("it does not say how large the picture is")
     _check_work(*size, [one for one in sizes.values() if one])
+    contents = Contents(file, inside.get(b"iloc", _NOTHING), inside.get(b"idat", _NOTHING))
+    for item, said in items.items():
+        if any(kind == b"av1C" for kind, _ in said):
+            _check_frames(contents.of(item), sizes[item])
     return Header(*size, animated=played, code_points=_code_points(items[primary]))
 
 
@@ -148,6 +156,14 @@ def _check_work(width: int, height: int, sizes: list[tuple[int, int]]) -> None:
     room = _WORK * (width * height + _SMALL * _SMALL)
     if sum(across * down for across, down in sizes) > room:
         raise HeaderError("its parts are larger than the picture")
+
+
+def _check_frames(stream: memoryview, size: tuple[int, int] | None) -> None:
+    """What a stream decodes to is what was said of it; HEIC's decoder looks for itself."""
+    width, height = largest_frame(stream)
+    across, down = size or (0, 0)
+    if width > across or height > down:
+        raise HeaderError("its parts are larger than it says")
 
 
 def _code_points(properties: list[_Box]) -> tuple[int, int] | None:
