@@ -67,6 +67,7 @@ def to_srgb(image: Image.Image, code_points: tuple[int, int] | None = None) -> I
         shown = _unprofiled(colour)
     if alpha is not None:
         shown.putalpha(alpha)
+    shown.info.clear()  # what was said of other colours
     return shown
 
 
@@ -86,7 +87,7 @@ def _unprofiled(colour: Image.Image) -> Image.Image:
     if colour.mode == "LAB":
         return _through(colour, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()) or colour
     if colour.mode == "I;16":
-        colour = Image.fromarray((np.asarray(colour) / 257.0 + 0.5).astype(np.uint8))
+        colour = Image.fromarray(((np.asarray(colour).astype(np.uint32) + 128) // 257).astype(np.uint8))
     # A copy, where it is one already: the picture belongs to the caller.
     return colour.convert("RGB") if colour.mode != "RGB" else colour.copy()
 
@@ -103,8 +104,8 @@ def _through(colour: Image.Image, profile: bytes) -> Image.Image | None:
             colour = _unprofiled(colour)  # greys written as colours; programs do it
         if {"L": "GRAY", "I;16": "GRAY", "LAB": "Lab"}.get(colour.mode, colour.mode) != space:
             return None
-        # The short cut for a curve is too coarse for what is dark in 16 bits.
-        flags = ImageCms.Flags.NOOPTIMIZE if colour.mode == "I;16" else ImageCms.Flags.NONE
+        # The short cut for greys is too coarse for what is dark: 10 levels of 255 off.
+        flags = ImageCms.Flags.NOOPTIMIZE if space == "GRAY" else ImageCms.Flags.NONE
         target = ImageCms.createProfile("sRGB")
         transform = ImageCms.buildTransform(source, target, colour.mode, "RGB", flags=flags)
         return ImageCms.applyTransform(colour, transform)
@@ -159,13 +160,13 @@ def _gamma(found: object, *, usual: bool) -> tuple[float, ...]:
 
 def _sixteen_bits(image: Image.Image) -> Image.Image:
     """16-bit, 32-bit and float greys as "I;16", the top of their range at its top."""
-    values = np.nan_to_num(np.asarray(image, dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     bits, signed = _declared(image)
+    if image.mode == "I;16" and bits == 16:
+        return image
+    values = np.nan_to_num(np.asarray(image, dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     if image.mode == "I" and bits == 32 and not signed:
         values = np.where(values < 0, values + 2.0**32, values)  # which Pillow reads as if they were signed
     top = _top(image.mode, values, bits, signed)
-    if top == 65535.0 and image.mode == "I;16":
-        return image
     scaled = np.clip(values / top * 65535.0 + 0.5, 0.0, 65535.0)
     return Image.fromarray(scaled.astype(np.uint16))
 

@@ -1,8 +1,8 @@
 """How large the frames of an AV1 stream are, which is what the pictures in an AVIF are coded as.
 
 An AVIF says its size beside the stream, and decoders make room for what the stream says: of a kilobyte that
-calls itself 64 x 64 they make a gigabyte of 16384 x 16384. So the stream is asked here, as far as its headers go
-(AV1 Bitstream & Decoding Process Specification, 5.3 to 5.9).
+calls itself 64 x 64 they make a gigabyte of 16384 x 16384. So the stream is asked here, as far as its headers
+go (AV1 Bitstream & Decoding Process Specification, 5.3 to 5.9).
 """
 
 from __future__ import annotations

@@ -162,8 +162,8 @@ def _check_frames(stream: memoryview, size: tuple[int, int] | None) -> None:
     """What a stream decodes to is what was said of it; HEIC's decoder looks for itself."""
     width, height = largest_frame(stream)
     across, down = size or (0, 0)
-    if width > across or height > down:
-        raise HeaderError("its parts are larger than it says")
+    if (width, height) != (across, down):
+        raise HeaderError("it contradicts itself about its size")
 
 
 def _code_points(properties: list[_Box]) -> tuple[int, int] | None:
