@@ -259,13 +259,13 @@ def declared(kind: str, width: int, height: int) -> bytes:
 def test_huge_declarations_are_refused_before_decoding(kind: str) -> None:
     side = 16_000
     tracemalloc.start()
-    begun = time.monotonic()
+    begun = time.process_time()
 
     with pytest.raises(ImageTooLarge, match="256 megapixels") as refused:
         inspect(declared(kind, side, side))
 
     assert refused.value.code == "image_too_large"
-    assert time.monotonic() - begun < 1
+    assert time.process_time() - begun < 1
     assert tracemalloc.get_traced_memory()[1] < 4_000_000
     tracemalloc.stop()
 
@@ -408,12 +408,12 @@ BOMBS = {
 def test_bombs_are_refused_cheaply(name: str) -> None:
     data = BOMBS[name]()
     tracemalloc.start()
-    begun = time.monotonic()
+    begun = time.process_time()
 
     with pytest.raises(BrokenImage):
         inspect(data)
 
-    took, peak = time.monotonic() - begun, tracemalloc.get_traced_memory()[1]
+    took, peak = time.process_time() - begun, tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert took < 4
     assert peak < 90_000_000  # Pillow's own bound for texts is 64 MB
@@ -471,7 +471,7 @@ def mutated(data: bytes, seed: int) -> bytes:
 
 
 def survives(data: bytes) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     try:
         info = inspect(data, max_pixels=4_000_000)
     except ImageRefused:
@@ -479,7 +479,7 @@ def survives(data: bytes) -> None:
     else:
         assert info.media_type in IMAGE_TYPES
         assert 0 < info.width * info.height <= 4_000_000
-    assert time.monotonic() - begun < 3
+    assert time.process_time() - begun < 3
 
 
 @settings(max_examples=400, deadline=None)
