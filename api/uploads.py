@@ -12,16 +12,8 @@ from sqlalchemy import Row
 from api.services import services
 from jobs.errors import BadFile
 from jobs.store import NewArtifact
+from storage.image_types import EXTENSIONS
 from storage.images import ImageInfo, ImageRefused, inspect_image
-
-_EXTENSIONS = {
-    "image/png": ".png",
-    "image/jpeg": ".jpg",
-    "image/webp": ".webp",
-    "image/gif": ".gif",
-    "image/bmp": ".bmp",
-    "image/tiff": ".tif",
-}
 
 
 def sha256_of(stream: BinaryIO) -> str:
@@ -81,10 +73,10 @@ def display_name(name: str, media_type: str) -> str:
     """A client's file name without folders and control characters, at most 120 characters."""
     last = re.split(r"[/\\]", name)[-1]
     clean = "".join(c for c in last if c.isprintable()).strip()[-120:]
-    return clean if clean.strip(".") else "image" + _EXTENSIONS[media_type]
+    return clean if clean.strip(".") else "image" + EXTENSIONS[media_type]
 
 
 def storage_name(name: str, media_type: str) -> str:
     """The last part of a storage key: plain ASCII, with the extension of what the bytes are."""
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", name.rpartition(".")[0] or name).strip("_")[:80]
-    return (stem or "image") + _EXTENSIONS[media_type]
+    return (stem or "image") + EXTENSIONS[media_type]

@@ -9,14 +9,18 @@ import io
 import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin
+from PIL import ExifTags, Image, PngImagePlugin
 
 from engines.base import BadInput
+from engines.colour import to_srgb
+from storage.image_facts import HeaderError
+from storage.image_files import DECODER_ERRORS, look, open_image, orientation
 
 #: The key of our record in a PNG's text chunks; a JPEG and a WebP carry the same JSON as EXIF user comment.
 METADATA_KEY = "atelier"
@@ -26,6 +30,9 @@ MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 #: The file extension of each kind.
 SUFFIXES = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 
+#: Pillow's names of them.
+_OURS = ("PNG", "JPEG", "WEBP")
+
 _JPEG_QUALITY = 93
 _WEBP_QUALITY = 92
 #: Space between the pictures of a contact sheet, as a part of one's side.
@@ -33,55 +40,63 @@ _GAP = 1 / 16
 _USER_COMMENT_ASCII = b"ASCII\x00\x00\x00"  # EXIF 2.32, table 9: the character code before a UserComment
 
 
-def load_rgb(path: Path) -> Image.Image:
+Colour = tuple[int, int, int]
+WHITE: Colour = (255, 255, 255)
+BLACK: Colour = (0, 0, 0)
+
+#: What makes a picture upright, by its orientation.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def load_rgb(source: Path | BinaryIO, background: Colour = WHITE) -> Image.Image:
     """Read a picture as upright 8-bit sRGB, its first frame where it has several.
 
-    EXIF orientation is applied, an embedded colour profile is converted to sRGB, 16-bit and float greys are
-    scaled (not clipped), and transparency is flattened on white. Raises BadInput when it cannot be read.
+    As `load`, and transparency is flattened on `background`. Raises BadInput when it cannot be read.
     """
-    try:
-        with Image.open(path) as opened:
+    return flatten(load(source), background)
+
+
+def load(source: Path | BinaryIO) -> Image.Image:
+    """Read a picture as upright sRGB: "RGB", or "RGBA" where it can be seen through.
+
+    Its orientation is applied, its colours are converted (`engines.colour`), greys of more than 8 bits are
+    scaled. Raises BadInput when it cannot be read.
+    """
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
+        except OSError as error:
+            raise BadInput(f"this picture cannot be read: {error.strerror}") from error
+        try:
+            media_type, header = look(file)
+            opened = stack.enter_context(open_image(file, media_type, header))
             opened.load()
-            upright = ImageOps.exif_transpose(opened)
-            return _flatten(_to_srgb(upright))
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise BadInput(f"this picture cannot be read: {error}") from error
+            # Before it is turned, which leaves out what the file said of its colours.
+            colours = to_srgb(opened, header.code_points)
+            turn = _TURNS.get(orientation(opened, media_type))
+        except HeaderError as error:
+            raise BadInput(f"this picture cannot be read: {error}") from error
+        except Image.DecompressionBombError as error:
+            raise BadInput("this picture cannot be read: it is too large") from error
+        except DECODER_ERRORS as error:
+            raise BadInput("this picture cannot be read: it is damaged or incomplete") from error
+    return colours if turn is None else colours.transpose(turn)
 
 
-def _to_srgb(image: Image.Image) -> Image.Image:
-    """Convert through the embedded ICC profile, where there is a usable one."""
-    profile = image.info.get("icc_profile")
-    if image.mode == "LAB":
-        lab = ImageCms.createProfile("LAB")
-        return (
-            ImageCms.profileToProfile(image, lab, ImageCms.createProfile("sRGB"), outputMode="RGB") or image
-        )
-    if not profile or image.mode not in ("RGB", "CMYK"):
+def flatten(image: Image.Image, background: Colour = WHITE) -> Image.Image:
+    """RGB or RGBA -> RGB, transparency on `background`."""
+    if image.mode != "RGBA":
         return image
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        target = ImageCms.createProfile("sRGB")
-        return ImageCms.profileToProfile(image, source, target, outputMode="RGB") or image
-    except (ImageCms.PyCMSError, OSError):
-        return image  # a broken profile: viewers show such a file as if it had none, and so do we
-
-
-def _flatten(image: Image.Image) -> Image.Image:
-    """Any mode -> RGB, transparency on white."""
-    if image.mode.startswith("I") or image.mode == "F":
-        image = _scale_to_eight_bits(image)
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
-
-
-def _scale_to_eight_bits(image: Image.Image) -> Image.Image:
-    """16-bit, 32-bit and float greys: Pillow's own conversion would clip them at 255."""
-    values = np.nan_to_num(np.asarray(image, dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    top = max(float(values.max(initial=0.0)), 1.0) if image.mode == "F" else 65535.0
-    return Image.fromarray(np.clip(values / top * 255.0 + 0.5, 0.0, 255.0).astype(np.uint8))
+    behind = Image.new("RGBA", image.size, (*background, 255))
+    return Image.alpha_composite(behind, image).convert("RGB")
 
 
 def fit_size(width: int, height: int, long_side: int) -> tuple[int, int]:
@@ -158,7 +173,7 @@ def exif_record(metadata: Mapping[str, Any]) -> Image.Exif:
 
 def read_metadata(data: bytes) -> dict[str, Any] | None:
     """The record `encode` wrote into a file, or None where there is none."""
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=_OURS) as image:
         text = image.info.get(METADATA_KEY)
         if image.format in ("JPEG", "WEBP"):
             comment = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment, b"")

@@ -22,7 +22,7 @@ TILE, GAP = 400, 8
 
 def main() -> None:
     TARGET.mkdir(exist_ok=True)
-    pictures = [Image.open(path).convert("RGB") for path in sorted(SOURCE.glob("*.jpg"))]
+    pictures = [Image.open(path, formats=("JPEG",)).convert("RGB") for path in sorted(SOURCE.glob("*.jpg"))]
     names = [path.stem for path in sorted(SOURCE.glob("*.jpg"))]
     for name, picture in zip(names, pictures, strict=True):
         small = picture.copy()

@@ -10,8 +10,11 @@ from __future__ import annotations
 import io
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import BinaryIO
+
+from storage.image_boxes import read_boxes
+from storage.image_facts import Header, HeaderError
 
 _MAX_SEGMENTS = 10_000  # of a JPEG or WebP; real ones have a few dozen
 _MAX_CHUNKS = 100_000  # of a PNG; 100 MB in the common 8 KiB chunks is 12,800
@@ -28,19 +31,6 @@ _BYTE_TYPES = {1, 2, 7}
 _SUB_DIRECTORIES = (0x8769, 0x8825, 0xA005)  # EXIF, GPS, interoperability
 
 ORIENTATION = 274
-
-
-class HeaderError(ValueError):
-    """The file contradicts its format, or is built to exhaust its reader; the message ends a sentence."""
-
-
-@dataclass(frozen=True)
-class Header:
-    """What the file says, before orientation."""
-
-    width: int  # pixels
-    height: int
-    animated: bool = False
 
 
 def read_header(media_type: str, file: BinaryIO) -> Header:
@@ -129,6 +119,7 @@ def _png(file: BinaryIO) -> Header:
     header: Header | None = None
     position = 8
     animated = False
+    code_points: tuple[int, int] | None = None
     for _ in range(_MAX_CHUNKS):
         start = _at(file, position, 8)
         if len(start) < 8:
@@ -141,6 +132,9 @@ def _png(file: BinaryIO) -> Header:
         elif kind == b"acTL":
             # One frame that says so is a still picture; anything odd is not.
             animated = animated or file.read(4) != b"\0\0\0\1"
+        elif kind == b"cICP" and length == 4:
+            primaries, curve = file.read(2)
+            code_points = code_points or (primaries, curve)
         elif kind == b"IEND":
             break
         position += length + 12
@@ -148,7 +142,7 @@ def _png(file: BinaryIO) -> Header:
         raise HeaderError("it is made of too many pieces")
     if header is None:
         raise HeaderError("it ends before its header")
-    return Header(header.width, header.height, animated)
+    return replace(header, animated=animated, code_points=code_points)
 
 
 def _jpeg(file: BinaryIO) -> Header:
@@ -196,12 +190,14 @@ def _jpeg(file: BinaryIO) -> Header:
     if header is None:
         raise HeaderError("it has no header")
     exif_orientation(bytes(exif))
-    _count_scans(file, position)
-    return header
+    return replace(header, ended=_count_scans(file, position))
 
 
-def _count_scans(file: BinaryIO, position: int) -> None:
-    """Refuse a JPEG of absurdly many scans. Within a scan `FF` is always stuffed, so markers stand out."""
+def _count_scans(file: BinaryIO, position: int) -> bool:
+    """Refuse a JPEG of absurdly many scans, and say whether its end is marked.
+
+    Within a scan `FF` is always stuffed, so markers stand out.
+    """
     file.seek(position)
     scans, last = 1, b""
     while block := file.read(1024 * 1024):
@@ -211,8 +207,9 @@ def _count_scans(file: BinaryIO, position: int) -> None:
         if scans > _MAX_SCANS:
             raise HeaderError("it is made of too many scans")
         if end >= 0:
-            return
+            return True
         last = block[-1:] if block[-1] == 0xFF else b""
+    return False
 
 
 def _webp(file: BinaryIO) -> Header:
@@ -310,4 +307,6 @@ _READERS = {
     "image/gif": _gif,
     "image/bmp": _bmp,
     "image/tiff": _tiff,
+    "image/avif": read_boxes,
+    "image/heic": read_boxes,
 }

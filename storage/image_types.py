@@ -13,13 +13,35 @@ FORMATS = {
     "GIF": "image/gif",
     "BMP": "image/bmp",
     "TIFF": "image/tiff",
+    "AVIF": "image/avif",
+    "HEIF": "image/heic",
 }
+
+#: What a file of each type is called, and what people call the type.
+EXTENSIONS = {
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/webp": ".webp",
+    "image/gif": ".gif",
+    "image/bmp": ".bmp",
+    "image/tiff": ".tif",
+    "image/avif": ".avif",
+    "image/heic": ".heic",
+}
+_CALLED = ("PNG", "JPEG", "WebP", "GIF", "BMP", "TIFF", "AVIF", "HEIC")
+#: As a sentence wants them: "a PNG, JPEG, ... or HEIC".
+TAKEN = f"a {', '.join(_CALLED[:-1])} or {_CALLED[-1]}"
 
 _BMP_HEADERS = {12, 40, 52, 56, 64, 108, 124}
 
+#: How a file of ISO boxes says what is in it (ISO/IEC 23008-12, annex B; the AVIF specification, 8).
+_AVIF = {b"avif", b"avis"}
+_HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
+#: A still picture, or several, in a coding that the other brands name.
+_ANY_CODING = {b"mif1", b"msf1"}
+
 _BRANDS = {
-    **dict.fromkeys((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"), "a HEIC photo"),
-    **dict.fromkeys((b"avif", b"avis"), "an AVIF picture"),
+    **dict.fromkeys(_ANY_CODING, "a HEIF picture in an unusual coding"),
     b"crx ": "a camera's RAW file",
 }
 
@@ -77,6 +99,22 @@ def sniff(head: bytes) -> str | None:
         return "image/bmp"
     if head.startswith((b"II*\0", b"MM\0*")) and head[8:10] != b"CR":
         return "image/tiff"
+    if head[4:8] == b"ftyp":
+        return _sniff_boxes(head)
+    return None
+
+
+def _sniff_boxes(head: bytes) -> str | None:
+    """By the major brand; where that leaves the coding open, by the compatible ones."""
+    size = int.from_bytes(head[:4], "big")
+    brands = [head[8:12]]
+    if head[8:12] in _ANY_CODING:
+        brands += [head[at : at + 4] for at in range(16, min(size, len(head)) - 3, 4)]
+    for brand in brands:
+        if brand in _AVIF:
+            return "image/avif"
+        if brand in _HEIC:
+            return "image/heic"
     return None
 
 

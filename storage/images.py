@@ -11,13 +11,10 @@ Uploads and `data:` URIs pass it in the API, fetched URLs in the workers.
 
 from __future__ import annotations
 
-import re
 import shutil
-import struct
 import tempfile
 import threading
 import warnings
-import zlib
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,42 +22,19 @@ from typing import BinaryIO, ClassVar, cast
 
 from PIL import Image
 
-from storage.image_headers import (
-    ORIENTATION,
-    Header,
-    HeaderError,
-    exif_orientation,
-    read_header,
-    tiff_directory,
-)
-from storage.image_types import FORMATS, SNIFF_SIZE, name_of, sniff
+from storage.image_facts import Header, HeaderError
+from storage.image_files import DECODER_ERRORS, open_image, orientation, turns_itself
+from storage.image_headers import read_header, tiff_directory
+from storage.image_types import SNIFF_SIZE, TAKEN, name_of, sniff
 
 # Pillow warns about the metadata of files, which are not ours to mend. Said once, at import: the list of
 # filters belongs to the process, and changing it during a call would race with other threads.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
-_TAKEN = "Send a PNG, JPEG, WebP, GIF, BMP or TIFF."
+_TAKEN = f"Send {TAKEN}."
 
 #: Decoding a PNG at the pixel limit takes 256 MB for a moment; a few threads of uploads must not add up.
 _decoding = threading.BoundedSemaphore(2)
-
-#: Everything seen or imaginable from a decoder fed with hostile bytes. An error of the disk is not told
-#: apart here: the bytes were all read once before, by the header's reader or into the spool.
-_DECODER_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    Warning,
-    struct.error,
-    zlib.error,
-)
 
 
 class ImageRefused(ValueError):
@@ -145,50 +119,38 @@ def _decode(file: BinaryIO, media_type: str, header: Header, max_pixels: int, ma
     A JPEG is decoded at an eighth of its size, which reads all of its data and needs a 64th of the memory.
     """
     try:
-        file.seek(0)
-        with _decoding, Image.open(file, formats=list(FORMATS)) as image:
+        with _decoding, open_image(file, media_type, header) as image:
             # Pillow may read the header differently than we did; its view is the one that costs memory.
             _check_size(image.width, image.height, max_pixels, max_side)
             width, height, mode = header.width, header.height, image.mode
-            # Sorted, for Pillow turns a TIFF upright by itself.
-            if sorted(image.size) != sorted((width, height)):
-                raise HeaderError("it contradicts itself about its size")
-            image.draft(None, (1, 1))
+            _check_agreement(media_type, image.size, (width, height))
+            if media_type == "image/jpeg":
+                image.draft(None, (1, 1))
             image.load()
-            orientation = _orientation(image, file if media_type == "image/tiff" else None)
+            if turns_itself(media_type):
+                width, height = image.size
+            elif orientation(image, media_type) >= 5:  # 5 to 8 lie on their side
+                width, height = height, width
     except (ImageRefused, HeaderError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
         raise ImageTooLarge("This image is too large. Send a smaller one.") from error
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise BrokenImage(
             "This image is damaged or incomplete. Open it in an image program, save it again and send that."
         ) from error
-    if orientation >= 5:  # 5 to 8 lie on their side
-        width, height = height, width
     return ImageInfo(media_type, width, height, mode)
 
 
-def _orientation(image: Image.Image, tiff: BinaryIO | None) -> int:
-    """The EXIF (else XMP) orientation, where Pillow's exif_transpose will look for it. Raises HeaderError.
+def _check_agreement(media_type: str, found: tuple[int, int], said: tuple[int, int]) -> None:
+    """Pillow sees the size that the header says. Sorted, for some of its readers turn a picture upright.
 
-    It also makes sure that exif_transpose can read the EXIF block without harm.
+    A HEIC's reader also cuts off what fills the last blocks, so there it may see less.
     """
-    found = None
-    info = image.info
-    if tiff is not None:
-        found = tiff_directory(tiff)[0].get(ORIENTATION)
-    if "Raw profile type exif" in info:  # how ImageMagick writes EXIF into a PNG: text, in hexadecimal
-        lines = str(info["Raw profile type exif"]).split("\n")[3:]
-        found = exif_orientation(bytes.fromhex("".join(lines)))
-    if isinstance(info.get("exif"), bytes):
-        found = exif_orientation(info["exif"])
-    if found is None:
-        xmp = info.get("XML:com.adobe.xmp") or info.get("xmp") or b""
-        text = xmp if isinstance(xmp, bytes) else str(xmp).encode("utf-8", "replace")
-        match = re.search(rb'tiff:Orientation(?:="|>)([0-9])', text)
-        found = int(match[1]) if match else None
-    return found if found is not None and 1 <= found <= 8 else 1
+    (short, long), (least, most) = sorted(found), sorted(said)
+    same = short <= least and long <= most if media_type == "image/heic" else (short, long) == (least, most)
+    if not same:
+        raise HeaderError("it contradicts itself about its size")
 
 
 def _check_size(width: int, height: int, max_pixels: int, max_side: int) -> None:

@@ -17,7 +17,7 @@ ALLOWED = {
     "jobs": set(),
     "storage": set(),
     "queue_config": set(),
-    "engines": set(),
+    "engines": {"storage"},  # how a picture's file is opened, and no more of it: see below
     "api": {"jobs", "engines", "storage", "queue_config"},
     "workers": {"jobs", "engines", "storage", "queue_config"},
     # The command line starts everything, so it may know everything but the workers' insides.
@@ -57,6 +57,25 @@ def test_the_import_table_holds(folder):
     for path in sources(folder):
         used = {top(module) for module in imports(path)} & set(OURS) - {folder}
         assert used <= ALLOWED[folder], f"{path.relative_to(ROOT)} imports {used - ALLOWED[folder]}"
+
+
+def test_engines_know_of_storage_only_how_pictures_are_opened():
+    for path in sources("engines"):
+        used = {module for module in imports(path) if top(module) == "storage"}
+        assert all(module.startswith("storage.image_") for module in used), f"{path}: {used}"
+
+
+@pytest.mark.parametrize("folder", [*ALLOWED, "scripts"])
+def test_a_picture_is_opened_with_the_readers_that_are_meant(folder):
+    """Without `formats` Pillow tries its forty readers on a file that the door took for something else."""
+    for path in sources(folder):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("PIL"):
+                names = {alias.name for alias in node.names}
+                assert "open" not in names, f"{path.relative_to(ROOT)} hides Pillow's open"
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Image.open"):
+                given = {word.arg for word in node.keywords}
+                assert "formats" in given, f"{path}:{node.lineno} opens a picture as anything"
 
 
 @pytest.mark.parametrize("folder", ["api", "cli"])

@@ -13,6 +13,7 @@ from PIL import Image
 from engines.base import EngineError, Output
 from jobs.store import NewArtifact
 from storage.base import Storage
+from storage.image_types import FORMATS
 
 
 def safe_name(output: Output) -> str:
@@ -50,5 +51,5 @@ def _open(output: Output) -> io.BytesIO | io.BufferedReader:
 
 def _picture_size(stream: BinaryIO) -> tuple[int, int]:
     stream.seek(0)
-    with Image.open(stream) as picture:  # reads the header only
+    with Image.open(stream, formats=tuple(FORMATS)) as picture:  # reads the header only
         return picture.size

@@ -79,7 +79,7 @@ class WebP(_Frames):
         Times are in whole milliseconds: each frame ends where it should, so that the whole is as long as it
         should be.
         """
-        with Image.open(io.BytesIO(self._frames[0])) as first:
+        with Image.open(io.BytesIO(self._frames[0]), formats=("WEBP",)) as first:
             (width, height), alpha = first.size, first.has_transparency_data
         flags = _ANIMATED | _HAS_EXIF | (_HAS_ALPHA if alpha else 0)
         size = _three(width - 1) + _three(height - 1)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import struct
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,30 +20,23 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from engines.base import BadInput
+from engines.images import BLACK, load_rgb
 from engines.stylegan.archive import Archive, BadDataset, open_archive
 from engines.stylegan.config import RESOLUTIONS
+from storage.image_facts import HeaderError
+from storage.image_files import DECODER_ERRORS, look, open_image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-#: What Pillow may take a file for; the other decoders are never reached.
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+_TYPES = ("image/png", "image/jpeg", "image/webp", "image/bmp")
 LABELS = "dataset.json"
 #: Sides that there are discriminators for.
 SIDES = RESOLUTIONS[1:]
 #: Pixels of a picture that is to be scaled down.
 _MAX_PIXELS = 64_000_000
 _MAX_CLASSES = 65_536
-#: Pillow's modes of a grey picture, and those of them that have 16 bits.
-_GREYS, _DEEP = ("1", "L", "LA", "I", "I;16", "I;16B"), ("I", "I;16", "I;16B")
-#: What Pillow raises for files that are no pictures, or damaged ones.
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    struct.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
+#: Pillow's modes of a grey picture.
+_GREYS = ("1", "L", "LA", "I", "I;16", "I;16B")
 
 
 class Pictures:
@@ -120,11 +112,10 @@ class Pictures:
         side, grey = resize or 0, True
         for name in self._files:
             try:
-                with _opened(self._archive.read(name)) as picture:
-                    width, height = picture.size
-                    grey = grey and picture.mode in _GREYS
-            except _UNREADABLE as error:
+                width, height, mode = _header(self._archive.read(name))
+            except DECODER_ERRORS as error:
                 raise BadDataset(f"{name} is no picture: {error}") from error
+            grey = grey and mode in _GREYS
             if width * height > _MAX_PIXELS:
                 raise BadDataset(f"{name} has {width} x {height} pixels, too many")
             if resize is not None:
@@ -142,24 +133,25 @@ class Pictures:
     def _decoded(self, place: int) -> Tensor:
         name = self._files[place]
         try:
-            with _opened(self._archive.read(name)) as opened:
-                picture = ImageOps.exif_transpose(opened)
-                if picture.mode in _DEEP:  # which Pillow would cut off at 255
-                    picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-                if picture.has_transparency_data:
-                    rgba = picture.convert("RGBA")
-                    picture = Image.alpha_composite(Image.new("RGBA", rgba.size, (0, 0, 0, 255)), rgba)
-                picture = picture.convert("L" if self.channels == 1 else "RGB")
-        except _UNREADABLE as error:
+            picture = load_rgb(io.BytesIO(self._archive.read(name)), BLACK)
+        except (OSError, BadInput) as error:
             raise BadDataset(f"{name} is no picture: {error}") from error
+        if self.channels == 1:
+            picture = picture.convert("L")
         if picture.size != (self.side, self.side):
             picture = ImageOps.fit(picture, (self.side, self.side), Image.Resampling.LANCZOS)
         pixels = torch.from_numpy(np.array(picture)).view(self.side, self.side, self.channels)
         return pixels.permute(2, 0, 1).contiguous()
 
 
-def _opened(data: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(data), formats=_FORMATS)
+def _header(data: bytes) -> tuple[int, int, str]:
+    """(width, height, mode) of a picture, without decoding it."""
+    file = io.BytesIO(data)
+    media_type, header = look(file)
+    if media_type not in _TYPES:
+        raise HeaderError(f"it is {media_type}, which is not expected here")
+    with open_image(file, media_type, header) as opened:
+        return *opened.size, opened.mode
 
 
 # --- labels -----------------------------------------------------------------------------------------

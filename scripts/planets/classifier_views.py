@@ -284,7 +284,7 @@ def _jpeg(rgb: Tensor, odds: float, draw: torch.Generator) -> Tensor:
         pixels = (rgb[index] * 255.0 + 0.5).to(torch.uint8).permute(1, 2, 0).numpy()
         file = io.BytesIO()
         Image.fromarray(np.ascontiguousarray(pixels)).save(file, "JPEG", quality=int(quality[index]))
-        with Image.open(file) as opened:
+        with Image.open(file, formats=("JPEG",)) as opened:
             decoded = np.asarray(opened, dtype=np.float32) / 255.0
         out[index] = torch.from_numpy(decoded).permute(2, 0, 1)
     return out

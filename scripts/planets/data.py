@@ -41,7 +41,7 @@ def load(folder: Path, size: int, worlds: tuple[str, ...]) -> Pictures:
         if not files:
             raise FileNotFoundError(f"no pictures in {folder / str(size) / world}; run prepare.py first")
         for file in files:
-            with Image.open(file) as opened:
+            with Image.open(file, formats=("PNG",)) as opened:
                 rgba = np.asarray(opened.convert("RGBA"), dtype=np.float32)
             if rgba.shape[:2] != (size, size):
                 raise ValueError(f"{file} is {rgba.shape[1]} x {rgba.shape[0]}, not {size} x {size}")

@@ -19,7 +19,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from engines.base import BadInput
+from engines.images import load
 from scripts.planets import classifier_frames, classifier_things
+from storage.image_facts import HeaderError
+from storage.image_files import look
 
 #: Side of the stored pictures, in pixels.
 SIDE = 128
@@ -122,12 +126,13 @@ def photographs(files: Iterable[Path], crops: int, most: int) -> Negatives:
 def _read(file: Path) -> Image.Image | None:
     """The picture as RGBA, no larger than it will be needed; None for what is not to be used."""
     try:
-        with Image.open(file) as opened:
-            if min(opened.size) < _LEAST or max(opened.size) > 4 * min(opened.size):
+        with file.open("rb") as opened:
+            _, header = look(opened)
+            sides = sorted((header.width, header.height))
+            if sides[0] < _LEAST or sides[1] > 4 * sides[0]:
                 return None
-            opened.draft("RGB", (4 * SIDE, 4 * SIDE))  # of a JPEG, decode no more than needed
-            picture = opened.convert("RGBA")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            picture = load(opened).convert("RGBA")
+    except (OSError, HeaderError, BadInput):
         return None
     picture.thumbnail((4 * SIDE, 4 * SIDE), Image.Resampling.BILINEAR)
     colours = picture.resize((64, 64), Image.Resampling.BILINEAR).getcolors(_FEW)

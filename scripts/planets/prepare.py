@@ -145,7 +145,7 @@ def _contact(
     tiles = []
     for one in measured:
         if one.name is not None:
-            with Image.open(prepared.picture(tile, world, one.name)) as opened:
+            with Image.open(prepared.picture(tile, world, one.name), formats=("PNG",)) as opened:
                 tiles.append((opened.convert("RGBA"), one.name))
     for one in measured:
         if one.reason is not None and one.size != (0, 0):

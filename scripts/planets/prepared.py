@@ -130,7 +130,7 @@ def write_picture(path: Path, picture: Image.Image, recipe: str) -> None:
 def recipe_of(path: Path) -> str | None:
     """The recipe of a PNG that `write_picture` wrote; None for any other file, or none."""
     try:
-        with Image.open(path) as opened:
+        with Image.open(path, formats=("PNG",)) as opened:
             recipe = opened.info.get(_KEY)
     except (OSError, ValueError, SyntaxError):
         return None

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-import struct
 import warnings
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from engines.base import BadInput
-from engines.images import load_rgb
+from engines.images import BLACK, load_rgb
+from storage.image_facts import HeaderError
+from storage.image_files import look
+from storage.image_types import EXTENSIONS
 
-ENDINGS = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+ENDINGS = frozenset({*EXTENSIONS.values(), ".heif", ".jpeg", ".tiff"})
 
 _WORLD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -69,18 +71,11 @@ def read(path: Path, max_pixels: int) -> Image.Image:
     pixels (which is known before it is decoded).
     """
     try:
-        with warnings.catch_warnings():
+        with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `max_pixels` is the limit
-            with Image.open(path) as opened:
-                if opened.width * opened.height > max_pixels:
-                    raise BadInput(f"too large: {opened.width} x {opened.height} pixels")
-                if opened.has_transparency_data:
-                    opened.load()
-                    rgba = ImageOps.exif_transpose(opened).convert("RGBA")
-                    black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
-                    return Image.alpha_composite(black, rgba).convert("RGB")
-            return load_rgb(path)
-    except Image.DecompressionBombError as error:
-        raise BadInput(f"too large: {error}") from error
-    except (OSError, ValueError, SyntaxError, EOFError, struct.error) as error:
+            _, header = look(file)
+            if header.width * header.height > max_pixels:
+                raise BadInput(f"too large: {header.width} x {header.height} pixels")
+            return load_rgb(file, BLACK)
+    except (OSError, HeaderError) as error:
         raise BadInput(f"cannot be read: {error}") from error

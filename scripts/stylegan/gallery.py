@@ -38,7 +38,10 @@ def main() -> None:
         drawn: list[Image.Image] = []
         for name in network.classes:
             params = SPEC.params(**{"seeds": list(range(COLUMNS)), "class": name, "truncation": 1.0})
-            drawn += [Image.open(io.BytesIO(output.data)) for output in engine.run(params, context)]
+            drawn += [
+                Image.open(io.BytesIO(output.data), formats=("PNG",))
+                for output in engine.run(params, context)
+            ]
         side = network.config.img_resolution
         sheet = Image.new("RGB", (COLUMNS * side, len(network.classes) * side))
         for number, picture in enumerate(drawn):

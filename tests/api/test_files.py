@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from jobs.files import FileStore
+from storage.image_types import FORMATS
 from tests.api.helpers import Api, claim, data_uri, finish, picture, problem
 
 ROUTES = [("GET", ""), ("GET", "/content"), ("DELETE", "")]
@@ -40,14 +41,14 @@ def bomb() -> bytes:
     )
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
-def test_an_image_is_taken_and_given_back(api, kind):
+@pytest.mark.parametrize(("kind", "media_type"), FORMATS.items())
+def test_an_image_is_taken_and_given_back(api, kind, media_type):
     data = picture(kind=kind)
     answer = api.upload(data, "whatever.exe")
     assert answer.status_code == 201, answer.text
     file = answer.json
     assert answer.headers["Location"] == f"/v1/files/{file['id']}"
-    assert file["media_type"] == f"image/{kind.lower()}"
+    assert file["media_type"] == media_type
     assert (file["width"], file["height"], file["size"]) == (48, 32, len(data))
     assert file["sha256"] == hashlib.sha256(data).hexdigest()
     assert file["job_id"] is None

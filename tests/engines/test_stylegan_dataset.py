@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from engines import icc
 from engines.stylegan.archive import BadDataset
 from engines.stylegan.batches import Batches
 from engines.stylegan.dataset import Pictures
@@ -96,7 +97,7 @@ class TestPictures:
         deep = Image.fromarray((np.arange(16, dtype=np.uint16) * 4096)[None, :].repeat(16, 0))
         pictures = Pictures(made({"0.png": png(deep)}))
         assert pictures.channels == 1
-        assert pictures.picture(0)[0, 3].tolist() == list(range(0, 256, 16))
+        assert pictures.picture(0)[0, 3].tolist() == [round(value * 4096 / 257) for value in range(16)]
 
     @pytest.mark.parametrize(("mode", "form"), [("CMYK", "JPEG"), ("P", "PNG"), ("1", "PNG"), ("LA", "PNG")])
     def test_other_modes_are_read_as_the_colours_they_show(self, made, mode, form):
@@ -108,6 +109,20 @@ class TestPictures:
         assert found.shape == (1 if mode in ("1", "LA") else 3, 16, 16)
         assert found[:, :, :7].max() <= 4
         assert found[:, :, 9:].min() >= 251
+
+    def test_colours_are_those_that_are_seen(self, made):
+        profile = icc.rgb_profile(((0.68, 0.32), (0.265, 0.69), (0.15, 0.06)))
+        out = io.BytesIO()
+        Image.new("RGB", (16, 16), (104, 147, 213)).save(out, "PNG", icc_profile=profile)
+        found = Pictures(made({"0.png": out.getvalue()})).picture(0)
+        assert found[:, 3, 3].tolist() == [91, 148, 219]  # a sky, which would be paler
+
+    def test_greys_are_those_that_are_seen(self, made):
+        out = io.BytesIO()
+        Image.new("L", (16, 16), 68).save(out, "PNG", icc_profile=icc.grey_profile((1.0,)))
+        found = Pictures(made({"0.png": out.getvalue()})).picture(0)
+        assert found.shape == (1, 16, 16)
+        assert found[0, 3, 3] == 141
 
     def test_one_picture_is_a_dataset(self, made):
         with Batches(Pictures(made({"0.png": FILES["a/1.png"]})), 3, seed=1) as batches:

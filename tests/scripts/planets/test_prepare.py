@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from scripts.planets import data, prepare
+from engines import icc
+from scripts.planets import data, prepare, sources
 from scripts.planets.disc import Disc
 from scripts.planets.prepared import Prepared
 from tests.scripts.planets.bodies import captioned, planet
@@ -262,7 +263,7 @@ def test_bad_files_are_named_and_the_rest_is_done(source, tmp_path):
         "shot 1.jpg",
         "shot 2.jpg",
     }
-    assert "truncated" in reasons["cut.jpg"]
+    assert "ends in the middle" in reasons["cut.jpg"]
     assert reasons["empty.png"].startswith("cannot be read")
     assert reasons["text.webp"].startswith("cannot be read")
     assert reasons["huge.png"] == "too large: 12000 x 12000 pixels"
@@ -273,6 +274,20 @@ def test_bad_files_are_named_and_the_rest_is_done(source, tmp_path):
     assert "pixel.png" in reasons
     assert "notes.txt" not in reasons
     assert ".hidden.png" not in reasons
+
+
+def test_colours_are_those_that_are_seen(tmp_path):
+    profile = icc.rgb_profile(((0.68, 0.32), (0.265, 0.69), (0.15, 0.06)))
+    half = Image.new("RGBA", (9, 9), (104, 147, 213, 128))
+    half.save(tmp_path / "a.png", icc_profile=profile)
+    half.convert("RGB").save(tmp_path / "a.heic", icc_profile=profile)
+
+    # half of the sky, on black
+    assert sources.read(tmp_path / "a.png", 100).getpixel((4, 4)) == (46, 74, 110)
+    assert (
+        np.abs(np.subtract(sources.read(tmp_path / "a.heic", 10_000).getpixel((4, 4)), (91, 148, 219))).max()
+        <= 2
+    )
 
 
 def test_kinds_of_pictures(tmp_path):
