@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, json
+from gunicorn.http.errors import ParseException
 from pydantic import ValidationError
 from structlog.contextvars import get_contextvars
 from werkzeug.exceptions import HTTPException
@@ -51,6 +52,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(ValidationError, _validation)
     app.register_error_handler(StorageUnavailable, _storage)
     app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(ParseException, _malformed)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -125,6 +127,13 @@ def _http(error: HTTPException) -> Response:
     headers = [(k, v) for k, v in error.get_headers() if k.lower() not in ("content-type", "content-length")]
     code = HTTPStatus(status).name.lower()
     return problem(status, code, error.description or HTTPStatus(status).description, headers=headers)
+
+
+def _malformed(_error: ParseException) -> Response:
+    """gunicorn reads a chunked body while a view asks for it, and what it finds there is the client's."""
+    # Where the next request would begin nobody can tell.
+    detail = "The body is not chunked as HTTP has it."
+    return problem(400, "bad_request", detail, headers={"Connection": "close"})
 
 
 def _unexpected(error: Exception) -> Response:
