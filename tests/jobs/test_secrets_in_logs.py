@@ -8,8 +8,9 @@ from sqlalchemy.exc import DBAPIError
 
 
 def test_an_error_does_not_show_what_a_statement_held(database):
-    statement = text("SELECT no_such_column FROM users WHERE name = :name")
+    # Each is our mistake in the eyes of its database, and no outage, which would be told in words of ours.
+    wrong = "INSERT INTO job_inputs (job_id) VALUES (:url)" if database.is_sqlite else "SELECT nothing, :url"
     with pytest.raises(DBAPIError) as raised:
-        database.read(lambda c: c.execute(statement, {"name": "https://hook.example/secret"}))
-    assert "no_such_column" in str(raised.value)
+        database.write(lambda c: c.execute(text(wrong), {"url": "https://hook.example/secret"}))
+    assert wrong[:14] in str(raised.value)
     assert "hook.example" not in str(raised.value)
