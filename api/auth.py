@@ -14,6 +14,8 @@ def require_key() -> Caller:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     found = services().keyring.find(key.strip()) if scheme.lower() == "bearer" and key else None
     if found is None:
+        if key:
+            services().strangers.wrong(request.remote_addr or "")
         raise Unauthorized
     g.caller = found
     services().limiter.hit(found.key_id, found.rate_per_minute)

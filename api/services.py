@@ -14,6 +14,7 @@ from api.quota import Quota
 from api.settings import Settings
 from api.signing import Signer
 from api.slots import Slots
+from api.strangers import Strangers
 from api.watching import Watcher
 from jobs.accounts import AccountStore
 from jobs.deliveries import DeliveryStore
@@ -44,6 +45,7 @@ class Services:
     doorbell: Doorbell
     keyring: Keyring
     limiter: Limiter
+    strangers: Strangers
     quota: Quota
     forecaster: Forecaster
     signer: Signer
@@ -70,6 +72,7 @@ class Services:
             doorbell=doorbell,
             keyring=Keyring(accounts),
             limiter=Limiter(settings.rate_per_minute, redis_url()),
+            strangers=Strangers(),
             quota=Quota(store, accounts),
             forecaster=Forecaster(store, fleet),
             signer=Signer(lambda: accounts.shared_secret("content")),

@@ -156,6 +156,7 @@ def _decode(file: BinaryIO, media_type: str, header: Header, max_pixels: int, ma
             image.draft(None, (1, 1))
             image.load()
             orientation = _orientation(image, file if media_type == "image/tiff" else None)
+            _read_exif(image)
     except (ImageRefused, HeaderError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
@@ -179,8 +180,7 @@ def _orientation(image: Image.Image, tiff: BinaryIO | None) -> int:
     if tiff is not None:
         found = tiff_directory(tiff)[0].get(ORIENTATION)
     if "Raw profile type exif" in info:  # how ImageMagick writes EXIF into a PNG: text, in hexadecimal
-        lines = str(info["Raw profile type exif"]).split("\n")[3:]
-        found = exif_orientation(bytes.fromhex("".join(lines)))
+        found = exif_orientation(_raw_profile(str(info["Raw profile type exif"])))
     if isinstance(info.get("exif"), bytes):
         found = exif_orientation(info["exif"])
     if found is None:
@@ -189,6 +189,24 @@ def _orientation(image: Image.Image, tiff: BinaryIO | None) -> int:
         match = re.search(rb'tiff:Orientation(?:="|>)([0-9])', text)
         found = int(match[1]) if match else None
     return found if found is not None and 1 <= found <= 8 else 1
+
+
+def _raw_profile(text: str) -> bytes:
+    try:
+        return bytes.fromhex("".join(text.split("\n")[3:]))
+    except ValueError as error:
+        raise HeaderError("its EXIF block is damaged") from error
+
+
+def _read_exif(image: Image.Image) -> None:
+    """Whoever opens the picture later has Pillow read its EXIF block: what that chokes on is refused here.
+
+    The bombs were refused before. Of a JPEG Pillow forgives a damaged block; of other kinds it does not.
+    """
+    try:
+        image.getexif()
+    except _DECODER_ERRORS as error:
+        raise HeaderError("its EXIF block is damaged") from error
 
 
 def _check_size(width: int, height: int, max_pixels: int, max_side: int) -> None:

@@ -33,6 +33,13 @@ def test_it_becomes_ready_and_says_where(system):
     assert httpx.get(f"{state['url']}/readyz").status_code == 200
 
 
+def test_nothing_in_the_data_folder_is_others_to_read(system, atelier, tmp_path):
+    assert atelier("run", "echo", "--text", "x", "-o", str(tmp_path)).returncode == 0
+    made = {path for path in system.folder.rglob("*") if not path.is_socket()}
+    assert {"atelier.db", "logs", "objects"} <= {path.name for path in made}
+    assert [path for path in made if path.stat().st_mode & 0o077] == []
+
+
 def test_secrets_are_readable_by_their_owner_only(system):
     for name in ("key", "server.json", "redis/redis.conf"):
         assert stat.S_IMODE((system.folder / name).stat().st_mode) == 0o600, name

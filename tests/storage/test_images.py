@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageOps, PngImagePlugin
 
 from engines.base import IMAGE_TYPES
 from storage import open_storage
@@ -142,7 +142,48 @@ def test_a_phone_picture_with_a_second_picture_inside_is_a_still() -> None:
 def test_damaged_metadata_is_no_reason_to_refuse() -> None:
     for exif in (b"Exif\0\0garbage", b"Exif\0\0II*\0\xff\xff\xff\x7f", exif_with(6)[:20]):
         assert inspect(encoded(picture(), "JPEG", exif=exif)).width == 40
-        assert inspect(encoded(picture(), "PNG", exif=exif)).width == 40
+
+
+def raw_profile(exif: bytes) -> bytes:
+    """A PNG with EXIF as ImageMagick writes it."""
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Raw profile type exif", f"\nexif\n{len(exif):8}\n{exif.hex()}\n")
+    return encoded(picture(), "PNG", pnginfo=text)
+
+
+BLOCKS = {
+    "whole": exif_with(6),
+    "no_tiff": b"Exif\0\0garbage",
+    "ones": b"\xff" * 40,
+    "cut_in_its_head": exif_with(6)[:11],
+    "cut_later": exif_with(6)[:20],
+    "points_beyond_its_end": b"Exif\0\0II*\0\xff\xff\xff\x7f",
+    "none": b"",
+}
+
+
+@pytest.mark.parametrize("exif", BLOCKS.values(), ids=BLOCKS)
+@pytest.mark.parametrize(
+    "write",
+    [
+        raw_profile,
+        lambda exif: encoded(picture(), "PNG", exif=exif),
+        lambda exif: encoded(picture(), "WEBP", exif=exif),
+        lambda exif: encoded(picture(), "JPEG", exif=exif),
+    ],
+    ids=["raw profile", "png", "webp", "jpeg"],
+)
+def test_what_the_door_lets_in_can_be_turned_upright(exif, write) -> None:
+    """By Pillow, as workers do; and the door says it in words of its own."""
+    data = write(exif)
+    try:
+        info = inspect(data)
+    except BrokenImage as refused:
+        assert "its EXIF block is damaged" in str(refused)
+        assert exif not in (BLOCKS["whole"], BLOCKS["none"])
+        return
+    with Image.open(io.BytesIO(data)) as opened:
+        assert ImageOps.exif_transpose(opened).size == (info.width, info.height)
 
 
 def test_paths_seekable_streams_and_stored_objects_are_read(tmp_path: Path) -> None:
