@@ -219,14 +219,21 @@ class AccountStore:
             query = query.where(ApiKey.user_id == user_id)
         return self.database.read(lambda c: list(c.execute(query)))
 
-    def revoke(self, key_id: str) -> None:
-        """Make a key useless from now on. Raises NotFound."""
+    def live_key(self, key_id: str) -> Row[Any] | None:
+        """The row of the key with this id, or None if there is none or it was revoked."""
+        query = select(_KEYS).where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None))
+        return self.database.read(lambda c: c.execute(query).one_or_none())
+
+    def revoke(self, key_id: str, owner_id: str | None = None) -> None:
+        """Make a key useless from now on; with `owner_id`, only if it is that owner's. Raises NotFound."""
         revoking = (
             update(ApiKey)
             .where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None))
             .values(revoked_at=now())
             .returning(ApiKey.id)
         )
+        if owner_id is not None:
+            revoking = revoking.where(ApiKey.user_id == owner_id)
         done = self.database.write(lambda c: c.execute(revoking).scalar_one_or_none(), repeatable=False)
         if done is None:
             raise NotFound("There is no such key, or it is revoked already.")

@@ -109,6 +109,26 @@ def get_me() -> Response:
     return respond(MeView(limits=limits, **_values(row, row.user_name)))
 
 
+@routes.get("/me/keys")
+@operation("Your keys", "keys", {200: KeyList})
+def list_own_keys() -> Response:
+    """Revoked ones too; that of this request is the one whose `id` GET /v1/me tells."""
+    rows = services().accounts.keys(caller().user_id)
+    return respond(KeyList(keys=[KeyView(**_values(row, row.user_name)) for row in rows]))
+
+
+@routes.delete('/me/keys/<id("key"):key_id>')
+@operation("Revoke a key of yours", "keys", {204: None}, problems=(404,))
+def delete_own_key(key_id: str) -> Response:
+    """Also the one of this request: it works nowhere any more within a few seconds, and there is no way back.
+
+    Your jobs and files stay. Somebody else's key is a 404.
+    """
+    services().accounts.revoke(key_id, caller().user_id)
+    services().keyring.forget()
+    return Response(status=204)
+
+
 @routes.post("/keys")
 @operation(
     "Make a key",

@@ -198,6 +198,19 @@ def test_what_dies_is_started_again(system, atelier):
     assert atelier("run", "echo", "--detach").returncode == 0
 
 
+def test_own_keys_are_listed_and_revoked_over_the_server(system, atelier):
+    made = json.loads(atelier("keys", "create", "local", "--name", "a lost laptop", "--json").stdout)
+    own = {key["id"]: key for key in json.loads(atelier("keys", "mine", "--json").stdout)}
+    assert own[made["id"]]["name"] == "a lost laptop"
+    assert "a lost laptop" in atelier("keys", "mine").stdout
+
+    assert atelier("keys", "revoke", "--mine", made["id"]).returncode == 0
+
+    own = {key["id"]: key for key in json.loads(atelier("keys", "mine", "--json").stdout)}
+    assert own[made["id"]]["revoked_at"]
+    assert atelier("keys", "revoke", "--mine", made["id"]).returncode != 0
+
+
 def test_the_doctor_finds_it_well(atelier):
     found = atelier("doctor")
 
