@@ -17,6 +17,11 @@ def require_key() -> Caller:
         if key:
             services().strangers.wrong(request.remote_addr or "")
         raise Unauthorized
+    return let_in(found)
+
+
+def let_in(found: Caller) -> Caller:
+    """Serve this request for somebody whose right to it was seen. Raises RateLimited."""
     g.caller = found
     services().limiter.hit(found.key_id, found.rate_per_minute)
     # werkzeug counts the body as it is read and answers 413, with or without a Content-Length.

@@ -198,7 +198,7 @@ def test_what_dies_is_started_again(system, atelier):
     assert atelier("run", "echo", "--detach").returncode == 0
 
 
-def test_own_keys_are_listed_and_revoked_over_the_server(system, atelier):
+def test_own_keys_are_listed_and_revoked_over_the_server(atelier):
     made = json.loads(atelier("keys", "create", "local", "--name", "a lost laptop", "--json").stdout)
     own = {key["id"]: key for key in json.loads(atelier("keys", "mine", "--json").stdout)}
     assert own[made["id"]]["name"] == "a lost laptop"
