@@ -14,6 +14,7 @@ from api.quota import Quota
 from api.settings import Settings
 from api.signing import Signer
 from api.slots import Slots
+from api.stored import Stored
 from api.strangers import Strangers
 from api.watching import Watcher
 from jobs.accounts import AccountStore
@@ -47,6 +48,7 @@ class Services:
     limiter: Limiter
     strangers: Strangers
     quota: Quota
+    stored: Stored
     forecaster: Forecaster
     signer: Signer
     watcher: Watcher
@@ -59,10 +61,12 @@ class Services:
         accounts = AccountStore(store.database)
         fleet = FleetStore(store.database)
         slots = Slots(settings.streams)
+        files = FileStore(store.database)
+        quota = Quota(store, accounts)
         return cls(
             settings=settings,
             jobs=store,
-            files=FileStore(store.database),
+            files=files,
             networks=NetworkStore(store.database),
             accounts=accounts,
             fleet=fleet,
@@ -73,7 +77,8 @@ class Services:
             keyring=Keyring(accounts),
             limiter=Limiter(settings.rate_per_minute, redis_url()),
             strangers=Strangers(),
-            quota=Quota(store, accounts),
+            quota=quota,
+            stored=Stored(files, quota),
             forecaster=Forecaster(store, fleet),
             signer=Signer(lambda: accounts.shared_secret("content")),
             watcher=Watcher(store),

@@ -45,6 +45,7 @@ class Limits:
     max_running: int
     max_queued: int
     keep_days: float
+    max_stored_bytes: int
 
 
 def limits_of(row: Row[Any]) -> Limits:
@@ -53,6 +54,9 @@ def limits_of(row: Row[Any]) -> Limits:
         max_running=policy.max_running() if row.max_running is None else row.max_running,
         max_queued=policy.max_queued() if row.max_queued is None else row.max_queued,
         keep_days=policy.keep_days() if row.keep_days is None else row.keep_days,
+        max_stored_bytes=(
+            policy.max_stored_bytes() if row.max_stored_bytes is None else row.max_stored_bytes
+        ),
     )
 
 

@@ -64,17 +64,24 @@ class LimitsView(Wire):
     max_running: int = Field(description="Jobs of one queue that may run at once; 0: any number.")
     max_queued: int = Field(description="Jobs that may wait; 0: any number.")
     keep_days: float = Field(description="Days that results are kept after their job ended; 0: for ever.")
+    max_stored_bytes: int = Field(description="Bytes of uploads, results and networks; 0: any number.")
 
     @classmethod
     def of(cls, limits: Limits) -> LimitsView:
         """The same on the wire."""
-        return cls(max_running=limits.max_running, max_queued=limits.max_queued, keep_days=limits.keep_days)
+        return cls(
+            max_running=limits.max_running,
+            max_queued=limits.max_queued,
+            keep_days=limits.keep_days,
+            max_stored_bytes=limits.max_stored_bytes,
+        )
 
 
 class MeView(KeyView):
     """The key of a request, and what holds for its owner."""
 
     limits: LimitsView
+    stored_bytes: int = Field(description="What its owner's uploads, results and networks take.")
 
 
 class LinkCodeView(Wire):
@@ -106,7 +113,8 @@ def get_me() -> Response:
     """Whose it is and what it may."""
     row = next(k for k in services().accounts.keys(caller().user_id) if k.id == caller().key_id)
     limits = LimitsView.of(services().quota.limits(caller().user_id))
-    return respond(MeView(limits=limits, **_values(row, row.user_name)))
+    stored = services().stored.used(caller().user_id)
+    return respond(MeView(limits=limits, stored_bytes=stored, **_values(row, row.user_name)))
 
 
 @routes.get("/me/keys")
