@@ -36,16 +36,18 @@ def register(app: Flask) -> None:
 
 
 def _unpack() -> None:
-    transfer = request.headers.get("Transfer-Encoding", "")
+    wsgi = request.environ
+    transfer, content = wsgi.get("HTTP_TRANSFER_ENCODING", ""), wsgi.get("HTTP_CONTENT_ENCODING", "")
+    if not (transfer or content):
+        return  # as nearly all requests
     # The server undoes `chunked`, and would hand on the rest as it is.
     if unknown := set(_names(transfer)) - {"chunked", "identity"}:
         raise NotImplementedHere(f"The transfer coding {min(unknown)[:40]!r} is not undone here.")
-    codings = [name for name in _names(request.headers.get("Content-Encoding", "")) if name != "identity"]
+    codings = [name for name in _names(content) if name != "identity"]
     if not codings or not (transfer or request.content_length):
         return
     if len(codings) > 1 or codings[0] not in _CODINGS:
         raise UnsupportedCoding("Content-Encoding is gzip or deflate, or left out.")
-    wsgi = request.environ
     packed = cast(BinaryIO, get_input_stream(wsgi))  # ends where Content-Length says, if it does
     wsgi["wsgi.input"] = Unpacked(packed, _CODINGS[codings[0]])
     wsgi["wsgi.input_terminated"] = True

@@ -15,6 +15,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.api.helpers import picture
 from tests.cli.conftest import ATELIER, clean_environment, end_system, gone, start_system, wait_until
 
 
@@ -35,6 +36,14 @@ def test_it_becomes_ready_and_says_where(system):
 
 def test_nothing_in_the_data_folder_is_others_to_read(system, atelier, tmp_path):
     assert atelier("run", "echo", "--text", "x", "-o", str(tmp_path)).returncode == 0
+    url, key = (
+        json.loads((system.folder / "server.json").read_text())["url"],
+        (system.folder / "key").read_text(),
+    )
+    head = {"Authorization": f"Bearer {key.strip()}"}
+    assert (
+        httpx.post(f"{url}/v1/files", files={"file": ("x.png", picture())}, headers=head).status_code == 201
+    )
     made = {path for path in system.folder.rglob("*") if not path.is_socket()}
     assert {"atelier.db", "logs", "objects"} <= {path.name for path in made}
     assert [path for path in made if path.stat().st_mode & 0o077] == []
