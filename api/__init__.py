@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from api import documentation, problems, tracing
+from api import codings, cors, documentation, headers, paths, problems, tracing
 from api.operations import IdConverter
 from api.routes import health, v1
 from api.services import Services
@@ -38,8 +38,14 @@ def create_app(
     app.url_map.converters["id"] = IdConverter
 
     problems.register(app)
+    headers.register(app)
     tracing.register(app)
+    paths.register(app)
+    cors.register(app, cors.origins(found.settings.cors_origins))
+    codings.register(app)
     app.register_blueprint(v1)
     app.register_blueprint(health.blueprint(found))
     app.register_blueprint(documentation.routes)
+    if found.settings.docs:
+        app.register_blueprint(documentation.page)
     return app

@@ -12,9 +12,17 @@ from jobs.errors import Forbidden, Unauthorized
 def require_key() -> Caller:
     """The caller of this request, counted against their rate. Raises Unauthorized and RateLimited."""
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-    found = services().keyring.find(key.strip()) if scheme.lower() == "bearer" and key else None
+    shown = key.strip() if scheme.lower() == "bearer" else ""
+    found = services().keyring.find(shown) if shown else None
     if found is None:
+        if shown:
+            services().strangers.wrong(request.remote_addr or "")
         raise Unauthorized
+    return let_in(found)
+
+
+def let_in(found: Caller) -> Caller:
+    """Serve this request for somebody whose right to it was seen. Raises RateLimited."""
     g.caller = found
     services().limiter.hit(found.key_id, found.rate_per_minute)
     # werkzeug counts the body as it is read and answers 413, with or without a Content-Length.

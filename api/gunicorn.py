@@ -1,7 +1,8 @@
 """gunicorn's configuration: `gunicorn --config python:api.gunicorn`.
 
 Owner of ATELIER_BIND (127.0.0.1:8080), ATELIER_API_WORKERS (2), ATELIER_API_THREADS (16 more than
-ATELIER_STREAMS) and ATELIER_READ_TIMEOUT (20: seconds of a client's silence in the middle of a request or of
+ATELIER_STREAMS), FORWARDED_ALLOW_IPS (nobody: the proxies whose X-Forwarded-Proto is believed, with commas
+between) and ATELIER_READ_TIMEOUT (20: seconds of a client's silence in the middle of a request or of
 its answer after which the connection is closed).
 
 Threads, because of what was measured on two cores with PostgreSQL and 16 clients: `gthread` answered 773
@@ -61,11 +62,15 @@ _settings = Settings.from_env()
 
 wsgi_app = "api.wsgi:app"
 bind = os.environ.get("ATELIER_BIND", "127.0.0.1:8080")
-worker_class = "gthread"
+#: gthread, with refusals of our own.
+worker_class = "api.refusals.Worker"
 workers = int(os.environ.get("ATELIER_API_WORKERS", "2"))
 threads = _threads(os.environ.get("ATELIER_API_THREADS"), _settings.streams)
 worker_connections = threads + _IDLE_CONNECTIONS
 _allow_files(worker_connections + _OWN_FILES)
+# SCRIPT_NAME and PATH_INFO are nobody's to send: what a proxy hides could be asked for by another name.
+forwarder_headers = ""
+forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "")
 _read_timeout = int(os.environ.get("ATELIER_READ_TIMEOUT", "20"))
 
 # What a client still sends after a refusal is read, for 5 s, before its connection is used again or closed. A

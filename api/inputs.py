@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from api.services import services
+from api.stored import size_of
 from api.uploads import bad_file, inspect, sha256_of, store_image
 from engines.base import EngineSpec
 from jobs.errors import AtelierError, InvalidParams
@@ -96,6 +97,10 @@ class Inputs:
                     f"This field takes {', '.join(accept)}, not {found[ref].media_type}.",
                     "wrong_media_type",
                 )
+
+    def size(self) -> int:
+        """The bytes that `keep` would store."""
+        return sum(size_of(file.stream) for file in self._pending.values() if file.info is not None)
 
     def keep(self, params: dict[str, Any]) -> dict[str, Any]:
         """Store what came with the request; the params with real ids."""

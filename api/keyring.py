@@ -5,7 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
 
 from jobs.accounts import AccountStore, digest
 
@@ -39,13 +43,19 @@ class Keyring:
     def find(self, key: str) -> Caller | None:
         """The caller with this key, or None. Raises Unavailable."""
         # By digest: the keys themselves do not stay in this process's memory.
-        name = digest(key)
+        return self._remembered(digest(key), lambda: self._accounts.authenticate(key))
+
+    def by_id(self, key_id: str) -> Caller | None:
+        """The caller whose key has this id, or None once it was revoked. Raises Unavailable."""
+        return self._remembered(key_id, lambda: self._accounts.live_key(key_id))
+
+    def _remembered(self, name: str, look_up: Callable[[], Row[Any] | None]) -> Caller | None:
         now = time.monotonic()
         with self._lock:
             until, caller = self._known.get(name, (0.0, None))
         if until > now:
             return caller
-        caller = self._look_up(key)
+        caller = _caller(look_up())
         with self._lock:
             self._known[name] = (now + TTL, caller)
             self._known.move_to_end(name)
@@ -58,16 +68,16 @@ class Keyring:
         with self._lock:
             self._known.clear()
 
-    def _look_up(self, key: str) -> Caller | None:
-        row = self._accounts.authenticate(key)
-        if row is None:
-            return None
-        return Caller(
-            key_id=row.id,
-            user_id=row.user_id,
-            key_name=row.name,
-            prefix=row.prefix,
-            admin=row.admin,
-            rate_per_minute=row.rate_per_minute,
-            max_upload_bytes=row.max_upload_bytes,
-        )
+
+def _caller(row: Row[Any] | None) -> Caller | None:
+    if row is None:
+        return None
+    return Caller(
+        key_id=row.id,
+        user_id=row.user_id,
+        key_name=row.name,
+        prefix=row.prefix,
+        admin=row.admin,
+        rate_per_minute=row.rate_per_minute,
+        max_upload_bytes=row.max_upload_bytes,
+    )

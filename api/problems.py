@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, current_app, json, request
+from gunicorn.http.errors import ParseException
 from structlog.contextvars import get_contextvars
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
@@ -59,6 +60,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(errors.AtelierError, _ours)
     app.register_error_handler(StorageUnavailable, _storage)
     app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(ParseException, _malformed)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -139,6 +141,13 @@ def _other_path() -> str:
     ):
         return f" Did you mean {bare}?"
     return hint(request.path, (rule.rule for rule in current_app.url_map.iter_rules() if not rule.arguments))
+
+
+def _malformed(_error: ParseException) -> Response:
+    """gunicorn reads a chunked body while a view asks for it, and what it finds there is the client's."""
+    # Where the next request would begin nobody can tell.
+    detail = "The body is not chunked as HTTP has it."
+    return problem(400, "bad_request", detail, headers={"Connection": "close"})
 
 
 def _unexpected(error: Exception) -> Response:

@@ -14,6 +14,8 @@ from api.quota import Quota
 from api.settings import Settings
 from api.signing import Signer
 from api.slots import Slots
+from api.stored import Stored
+from api.strangers import Strangers
 from api.watching import Watcher
 from jobs.accounts import AccountStore
 from jobs.deliveries import DeliveryStore
@@ -44,7 +46,9 @@ class Services:
     doorbell: Doorbell
     keyring: Keyring
     limiter: Limiter
+    strangers: Strangers
     quota: Quota
+    stored: Stored
     forecaster: Forecaster
     signer: Signer
     watcher: Watcher
@@ -57,10 +61,12 @@ class Services:
         accounts = AccountStore(store.database)
         fleet = FleetStore(store.database)
         slots = Slots(settings.streams)
+        files = FileStore(store.database)
+        quota = Quota(store, accounts)
         return cls(
             settings=settings,
             jobs=store,
-            files=FileStore(store.database),
+            files=files,
             networks=NetworkStore(store.database),
             accounts=accounts,
             fleet=fleet,
@@ -70,7 +76,9 @@ class Services:
             doorbell=doorbell,
             keyring=Keyring(accounts),
             limiter=Limiter(settings.rate_per_minute, redis_url()),
-            quota=Quota(store, accounts),
+            strangers=Strangers(),
+            quota=quota,
+            stored=Stored(files, quota),
             forecaster=Forecaster(store, fleet),
             signer=Signer(lambda: accounts.shared_secret("content")),
             watcher=Watcher(store),

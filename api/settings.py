@@ -5,6 +5,8 @@ ATELIER_MAX_NETWORK_BYTES  largest uploaded network, in bytes, for keys without 
 ATELIER_RATE_PER_MINUTE    requests a minute for keys without a limit of their own; 0: unlimited (600)
 ATELIER_STREAMS            event streams and `?wait`s held at once by one process (16)
 ATELIER_PUBLIC_URL         put before the paths of content URLs; empty: they are paths ("")
+ATELIER_DOCS               no: /docs, the page to read and try the API on, is not served (yes)
+ATELIER_CORS_ORIGINS       whose web pages may use the API: https://a.example,https://b.example; or * ("")
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ import os
 from collections.abc import Mapping
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from api import cors
 
 _PREFIX = "ATELIER_"
 
@@ -29,6 +33,14 @@ class Settings(BaseModel):
     #: Below the threads of a process (`api.gunicorn`), so that streams never starve ordinary requests.
     streams: int = Field(default=16, ge=1)
     public_url: str = ""
+    docs: bool = True
+    cors_origins: str = ""
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: str) -> str:
+        cors.origins(value)
+        return value
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:

@@ -16,7 +16,8 @@ from jobs.errors import Forbidden
 
 #: Seconds a URL works at least.
 LIFETIME = 3600
-#: Expiry times are multiples of this, so that polling gives the same URL and browsers use their cache.
+#: Expiry times are multiples of this, so that polling gives the same URL and browsers use their cache: a URL
+#: works for up to so many seconds more.
 _STEP = 600
 
 
@@ -31,17 +32,18 @@ class Signer:
         """`path` with a signature that lasts at least LIFETIME seconds; `query` is added, not signed."""
         expires = str((int(time.time()) // _STEP + 1) * _STEP + LIFETIME)
         return (
-            f"{path}?{urlencode({**query, 'expires': expires, 'signature': self._signature(path, expires)})}"
+            f"{path}?{urlencode({**query, 'expires': expires, 'signature': self.signature(path, expires)})}"
         )
 
     def check(self, path: str, expires: str, signature: str) -> None:
         """Raises Forbidden for a signature that is wrong or has expired."""
-        if not hmac.compare_digest(signature.encode(), self._signature(path, expires).encode()):
+        if not hmac.compare_digest(signature.encode(), self.signature(path, expires).encode()):
             raise Forbidden("This URL's signature is not valid.", code="bad_signature")
         if int(expires) < time.time():
             raise Forbidden("This URL has expired; ask for the file again.", code="url_expired")
 
-    def _signature(self, path: str, expires: str) -> str:
+    def signature(self, path: str, expires: str) -> str:
+        """What `check` takes for this path until then (seconds since 1970)."""
         if self._secret is None:
             self._secret = self._read_secret().encode()
         made = hmac.digest(self._secret, f"{path}\n{expires}".encode(), "sha256")

@@ -63,6 +63,7 @@ def submit(
     plain = checked.model_dump(mode="json")
     inputs.check(plain)
     services().quota.check(owner_id)
+    services().stored.check(owner_id, inputs.size())
     if plain["seed"] is None:
         plain["seed"] = secrets.randbelow(_SEEDS)
     made = False
@@ -100,6 +101,7 @@ def retry(owner_id: str, job_id: str, *, idempotency_key: str | None = None) -> 
     inputs = Inputs(owner_id, spec)
     inputs.check(plain)
     services().quota.check(owner_id)
+    services().stored.check(owner_id)
     options = JobOptions(
         priority=priority_name(old.priority),
         timeout=old.timeout_seconds,
@@ -129,6 +131,7 @@ def dry_run(
     plain = checked.model_dump(mode="json")
     inputs.check(plain)
     services().quota.check(owner_id)
+    services().stored.check(owner_id, inputs.size())
     position, held = None, options.hold
     if not held:
         position, hold = services().jobs.next_position(owner_id, spec.queue, PRIORITIES[options.priority])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from bot.api import Api, Json, Refused
+from bot.api import Api, ApiError, Json, Refused
 from bot.notes import Account, Notes
 from bot.settings import Settings
 
@@ -47,12 +47,37 @@ class Accounts:
     async def link(self, user: int, code: str) -> Account:
         """Let a person act for the account that this code is of. Raises Refused (404) for no such code."""
         account = _account(await self._api.redeem(code, KEY_NAME), guest=False)
+        before = await self._notes.account(user)
         await self._notes.set_account(user, account)
+        if before is not None:
+            await self._revoke(before)
         return account
 
-    async def renew(self, user: int) -> None:
-        """The person's key is no good any more: a guest gets another one, who linked has to link again."""
+    async def renew(self, user: int) -> bool:
+        """The API refused the person's key; whether they have, or will get, one that it takes.
+
+        A guest gets another one; who linked has to link again.
+        """
+        account = await self._notes.account(user)
+        if account is None:
+            return False
+        try:
+            await self._api.me(account.key)
+        except Refused as error:
+            if not is_bad_key(error):
+                raise
+        else:
+            return True  # replaced meanwhile, by a link in another chat
         await self._notes.forget_account(user)
+        return account.guest
+
+    async def _revoke(self, account: Account) -> None:
+        """End a key that nobody will use any more; with it, as anybody may with their own."""
+        try:
+            await self._api.revoke(account.key, (await self._api.me(account.key))["id"])
+        except ApiError as error:
+            # It was ended before, or lives on unused: no reason to refuse the new one.
+            _log.warning("a key of %s could not be revoked: %s", account.owner, error)
 
     def _is_welcome(self, user: int) -> bool:
         """Whether the operator lets this person in without an account."""

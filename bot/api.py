@@ -209,6 +209,10 @@ class Api:
         """Whose key it is and what it may."""
         return await self._get("/v1/me", key)
 
+    async def revoke(self, key: str, key_id: str) -> None:
+        """End one of the user's keys."""
+        await self._send("DELETE", f"/v1/me/keys/{key_id}", key, again=True)
+
     async def networks(self, key: str) -> list[Json]:
         """All networks that the user may name, newest first."""
         found: list[Json] = []

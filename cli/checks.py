@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 from kombu.exceptions import OperationalError
 
-from cli import context, embedded, settings
+from cli import context, embedded, private, settings
 from cli.errors import CommandError
 from cli.show import size
 from engines import weights
@@ -308,6 +308,20 @@ def key(place: Place) -> Verdict:
     return Verdict(OK, "there")
 
 
+def folder(place: Place) -> Verdict:
+    """Nobody else of this machine can read the data folder."""
+    if not place.folder.exists():
+        return Verdict(OK, f"{place.folder}: not made yet (`atelier up` does)")
+    if found := private.exposed(place.folder):
+        names = ", ".join(path.name for path in found)
+        return Verdict(
+            WARN,
+            f"{place.folder}: others of this machine can read {names}",
+            "`atelier up` closes it when it starts; or chmod go= what it names.",
+        )
+    return Verdict(OK, f"{place.folder}: yours alone")
+
+
 def _is_absent(opened: Database) -> bool:
     return opened.is_sqlite and not Path(opened.url.database or "").exists()
 
@@ -330,5 +344,6 @@ CHECKS: dict[str, Callable[[Place], Verdict]] = {
     "port": port,
     "server": server,
     "key": key,
+    "folder": folder,
     "clock": clock,
 }

@@ -123,6 +123,15 @@ class Client:
         """A code for which a bot gets a key of ours, and when it expires."""
         return self.request("POST", "/v1/link-codes")
 
+    def own_keys(self) -> list[Json]:
+        """The keys of our key's owner, newest first."""
+        found: list[Json] = self.request("GET", "/v1/me/keys")["keys"]
+        return found
+
+    def revoke_own_key(self, key_id: str) -> None:
+        """End one of them."""
+        self.request("DELETE", f"/v1/me/keys/{key_id}")
+
     def delete(self, job_id: str) -> None:
         """Delete a finished job and its results."""
         self.request("DELETE", f"/v1/jobs/{job_id}")

@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from cli import settings
 from cli.client import Client
 from cli.errors import CommandError
+from cli.private import made_privately
 from jobs.database import Database
 from jobs.errors import Unavailable
 
@@ -42,7 +43,8 @@ def opened(url: str) -> Iterator[Database]:
     made = _database(url)
     where = made.url.render_as_string(hide_password=True)
     try:
-        yield made
+        with made_privately():  # the file of an SQLite database, if this is who makes it
+            yield made
     except Unavailable as error:
         raise CommandError(f"{where}: {error.detail}") from error
     except DBAPIError as error:  # migrations speak to the driver themselves

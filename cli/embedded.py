@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 
-from cli import bot, context, settings
+from cli import bot, context, private, settings
 from cli.errors import CommandError
 from cli.supervise import Child, Supervisor
 from jobs.accounts import AccountStore
@@ -242,6 +242,9 @@ class Embedded:
         """
         folder = self.plan.folder
         self._lock.take(folder, self._say)
+        private.keep_private()
+        for path in private.tighten(folder):
+            self._say(f"{path} can be read by others of this machine, and is not ours to change.")
         settings.server_file(folder).unlink(missing_ok=True)
         port = check_port(self.plan.host, self.plan.port)
         environment = settings.environment(folder)

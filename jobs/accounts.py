@@ -45,6 +45,7 @@ class Limits:
     max_running: int
     max_queued: int
     keep_days: float
+    max_stored_bytes: int
 
 
 def limits_of(row: Row[Any]) -> Limits:
@@ -53,6 +54,9 @@ def limits_of(row: Row[Any]) -> Limits:
         max_running=policy.max_running() if row.max_running is None else row.max_running,
         max_queued=policy.max_queued() if row.max_queued is None else row.max_queued,
         keep_days=policy.keep_days() if row.keep_days is None else row.keep_days,
+        max_stored_bytes=(
+            policy.max_stored_bytes() if row.max_stored_bytes is None else row.max_stored_bytes
+        ),
     )
 
 
@@ -219,14 +223,21 @@ class AccountStore:
             query = query.where(ApiKey.user_id == user_id)
         return self.database.read(lambda c: list(c.execute(query)))
 
-    def revoke(self, key_id: str) -> None:
-        """Make a key useless from now on. Raises NotFound."""
+    def live_key(self, key_id: str) -> Row[Any] | None:
+        """The row of the key with this id, or None if there is none or it was revoked."""
+        query = select(_KEYS).where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None))
+        return self.database.read(lambda c: c.execute(query).one_or_none())
+
+    def revoke(self, key_id: str, owner_id: str | None = None) -> None:
+        """Make a key useless from now on; with `owner_id`, only if it is that owner's. Raises NotFound."""
         revoking = (
             update(ApiKey)
             .where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None))
             .values(revoked_at=now())
             .returning(ApiKey.id)
         )
+        if owner_id is not None:
+            revoking = revoking.where(ApiKey.user_id == owner_id)
         done = self.database.write(lambda c: c.execute(revoking).scalar_one_or_none(), repeatable=False)
         if done is None:
             raise NotFound("There is no such key, or it is revoked already.")

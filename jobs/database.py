@@ -60,8 +60,14 @@ class Database:
             # An unplugged server is noticed within seconds. One that is frozen while its kernel lives
             # (SIGSTOP) is not: its clients wait until it goes on or its connections are cut.
             connect_args = {"connect_timeout": 3, "tcp_user_timeout": 5000, "keepalives_idle": 5}
+        # Errors get into logs; what a statement holds of somebody's params and addresses does not.
         self.engine = create_engine(
-            self.url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=5, connect_args=connect_args
+            self.url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=5,
+            connect_args=connect_args,
+            hide_parameters=True,
         )
         if self.is_sqlite:
             event.listen(self.engine, "connect", _configure_sqlite)

@@ -15,6 +15,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
+    func,
     insert,
     or_,
     select,
@@ -26,7 +27,7 @@ from jobs.clock import now
 from jobs.database import Database
 from jobs.errors import InUse, NotFound
 from jobs.ids import new_id
-from jobs.models import Artifact, Cleanup, Job, JobInput, NetworkFile
+from jobs.models import Artifact, Cleanup, Job, JobInput, Network, NetworkFile
 from jobs.store import NewArtifact, in_use
 from jobs.store.retention import cutoff
 
@@ -93,6 +94,21 @@ class FileStore:
         """Those of these files that are this owner's, by id."""
         query = select(_ARTIFACTS).where(Artifact.id.in_(file_ids), Artifact.owner_id == owner_id)
         return self.database.read(lambda c: {row.id: row for row in c.execute(query)})
+
+    def stored_bytes(self, owner_id: str) -> int:
+        """The bytes of all that an owner has here: uploads, results and networks.
+
+        A network's file counts for each who has it, though it may be stored once for them all.
+        """
+        files = select(func.sum(Artifact.size)).where(Artifact.owner_id == owner_id)
+        networks = (
+            select(func.sum(NetworkFile.size))
+            .join(Network, Network.sha256 == NetworkFile.sha256)
+            .where(Network.owner_id == owner_id)
+        )
+        return self.database.read(
+            lambda c: sum(int(c.execute(query).scalar_one() or 0) for query in (files, networks))
+        )
 
     def page(self, owner_id: str, *, before: str | None = None, limit: int = 50) -> list[Row[Any]]:
         """Newest first; `before` is the id of the last file of the page before."""

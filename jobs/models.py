@@ -65,6 +65,8 @@ class User(Base):
     max_queued: Mapped[int | None] = mapped_column(Integer)
     #: Days that results are kept, 0 for ever; NULL for the server's default.
     keep_days: Mapped[float | None] = mapped_column(Float)
+    #: Bytes of uploads, results and networks, 0 for any number; NULL for the server's default.
+    max_stored_bytes: Mapped[int | None] = mapped_column(BigInteger)
     #: Signs the webhooks of single jobs (`whsec_...`); made at first use.
     webhook_secret: Mapped[str | None] = mapped_column(String(100))
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from jobs.dates import When
 from jobs.states import NetworkState, State
 from jobs.webhooks import DEFAULT_EVENTS, MAX_URL, Event
 
@@ -38,7 +39,7 @@ class JobOptions(Wire):
         description="`high` goes some turns ahead and `low` some back, in everybody's line. Nothing waits "
         "for ever, and one owner's `high` jobs do not starve another's.",
     )
-    start_by: AwareDatetime | None = Field(
+    start_by: When | None = Field(
         default=None, description="The job fails (`start_by_passed`) if it has not started by then."
     )
     timeout: float | None = Field(

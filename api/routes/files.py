@@ -13,6 +13,7 @@ from api.content import serve
 from api.forms import query
 from api.operations import operation
 from api.services import services
+from api.stored import size_of
 from api.uploads import bad_file, inspect, sha256_of, store_image
 from api.views import artifact_view, respond
 from jobs.schemas import ArtifactView, Wire
@@ -63,11 +64,15 @@ def reader_scope(path: str) -> str | None:
     "files",
     {201: ArtifactView},
     bodies={"multipart/form-data": "FileUpload"},
-    problems=(400, 413, 415, 422),
+    problems=(400, 409, 413, 415, 422),
     answer_headers={"Location": "The file's URL."},
 )
 def post_file() -> Response:
-    """Its bytes decide what it is; the name and type that were sent do not."""
+    """Its bytes decide what it is; the name and type that were sent do not.
+
+    Who stores `max_stored_bytes` gets a 409 `too_much_stored` that says how much is used and allowed.
+    """
+    services().stored.check(caller().user_id)
     if request.mimetype != "multipart/form-data":
         raise UnsupportedMediaType("Send multipart/form-data with the image as `file`.")
     # By now the whole body was received, into a temporary file where it is large: a client that hangs up
@@ -77,6 +82,7 @@ def post_file() -> Response:
         raise bad_file("file", "There is no file field `file` in this form.", "missing")
     stream = cast(BinaryIO, sent.stream)
     info = inspect(stream)
+    services().stored.check(caller().user_id, size_of(stream))
     row = store_image(caller().user_id, stream, sent.filename or "", info, sha256_of(stream))
     return respond(artifact_view(row), 201, Location=f"/v1/files/{row.id}")
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated
 
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
 
-from api import events
-from api.auth import caller, owner_scope
+from api import event_urls, events
+from api.auth import caller, let_in, owner_scope, require_key
 from api.forms import body, idempotency_key, query, submission, wait_seconds
 from api.operations import operation
 from api.routes.files import ContentQuery, reader_scope
 from api.services import services
 from api.submit import dry_run, retry, submit
 from api.views import job_view, respond, whole_job
-from jobs.errors import Forbidden, Gone, Invalid, NotFound, Unavailable
-from jobs.schemas import DryRun, JobPage, JobView, MoveRequest
+from jobs.errors import Forbidden, Gone, NotFound, Unavailable
+from jobs.schemas import DryRun, JobPage, JobView, MoveRequest, Wire
 from jobs.states import State
 from jobs.store import JobRow
 
@@ -77,6 +78,21 @@ class JobQuery(BaseModel):
     )
     limit: int = Field(default=50, ge=1, le=100)
     all: bool = Field(default=False, description="Everybody's jobs; for an admin key only.")
+
+
+class EventsQuery(BaseModel):
+    """A signed URL's parts."""
+
+    key: str | None = Field(default=None, max_length=40, description="Part of a signed URL.")
+    expires: str | None = Field(default=None, pattern=r"^[0-9]{1,12}$", description="Part of a signed URL.")
+    signature: str | None = Field(default=None, max_length=100, description="Part of a signed URL.")
+
+
+class EventsURL(Wire):
+    """Where a web page can follow a job without a key."""
+
+    url: str = Field(description="For an EventSource: `GET /v1/jobs/{job_id}/events`, signed.")
+    expires_at: datetime
 
 
 @routes.post("/jobs")
@@ -218,25 +234,40 @@ def delete_job(job_id: str) -> Response:
     "A job's events",
     "jobs",
     {200: "text/event-stream"},
-    headers={
-        "Last-Event-ID": {
-            "type": "string",
-            "pattern": "^[0-9]{1,9}$",
-            "description": "Only what came after this event.",
-        }
-    },
-    problems=(400, 404),
+    access="signed",
+    query=EventsQuery,
+    headers={"Last-Event-ID": {"type": "string", "description": "Only what came after this event."}},
+    problems=(400, 401, 403, 404),
 )
 def get_events(job_id: str) -> Response:
     """Server-sent events `state`, `progress` and `done`; `id` is the job's version, `data` a JobEventView.
 
-    Begins with the changes of state so far (after `Last-Event-ID`) and ends with `done`.
+    Begins with the changes of state so far (after `Last-Event-ID`) and ends with `done`. With a key, or by a
+    URL of POST /v1/jobs/{job_id}/events/url. A `Last-Event-ID` that is none is as if it were left out.
     """
-    after = request.headers.get("Last-Event-ID") or "0"
-    if not (after.isascii() and after.isdigit() and len(after) < 10):
-        raise Invalid("Last-Event-ID is the id of an event of this job.")
+    wanted = query(EventsQuery)
+    if wanted.signature is not None:
+        signed = (wanted.key or "", wanted.expires or "0", wanted.signature)
+        let_in(event_urls.reader(services(), job_id, *signed))
+    else:
+        require_key()
+    after = request.headers.get("Last-Event-ID", "")
+    # An EventSource sends on what it was told elsewhere, and comes back no more after a refusal.
+    last = int(after) if after.isascii() and after.isdigit() and len(after) < 10 else 0
     row = services().jobs.get(job_id, owner_scope())
-    return events.stream(services(), caller().key_id, row, int(after), events.connection_of(request))
+    return events.stream(services(), caller().key_id, row, last, events.connection_of(request))
+
+
+@routes.post('/jobs/<id("job"):job_id>/events/url')
+@operation("Make a URL of a job's events", "jobs", {201: EventsURL}, problems=(404,))
+def post_events_url(job_id: str) -> Response:
+    """For a web page's EventSource, which cannot send a key. It works for ten minutes, unless your key ends.
+
+    It may be opened as often as a connection breaks; a stream that is open then goes on.
+    """
+    services().jobs.get(job_id, owner_scope())
+    url, expires_at = event_urls.sign(services(), caller(), job_id)
+    return respond(EventsURL(url=url, expires_at=expires_at), 201)
 
 
 @routes.get('/jobs/<id("job"):job_id>/preview')

@@ -64,17 +64,24 @@ class LimitsView(Wire):
     max_running: int = Field(description="Jobs of one queue that may run at once; 0: any number.")
     max_queued: int = Field(description="Jobs that may wait; 0: any number.")
     keep_days: float = Field(description="Days that results are kept after their job ended; 0: for ever.")
+    max_stored_bytes: int = Field(description="Bytes of uploads, results and networks; 0: any number.")
 
     @classmethod
     def of(cls, limits: Limits) -> LimitsView:
         """The same on the wire."""
-        return cls(max_running=limits.max_running, max_queued=limits.max_queued, keep_days=limits.keep_days)
+        return cls(
+            max_running=limits.max_running,
+            max_queued=limits.max_queued,
+            keep_days=limits.keep_days,
+            max_stored_bytes=limits.max_stored_bytes,
+        )
 
 
 class MeView(KeyView):
     """The key of a request, and what holds for its owner."""
 
     limits: LimitsView
+    stored_bytes: int = Field(description="What its owner's uploads, results and networks take.")
 
 
 class LinkCodeView(Wire):
@@ -106,7 +113,28 @@ def get_me() -> Response:
     """Whose it is and what it may."""
     row = next(k for k in services().accounts.keys(caller().user_id) if k.id == caller().key_id)
     limits = LimitsView.of(services().quota.limits(caller().user_id))
-    return respond(MeView(limits=limits, **_values(row, row.user_name)))
+    stored = services().stored.used(caller().user_id)
+    return respond(MeView(limits=limits, stored_bytes=stored, **_values(row, row.user_name)))
+
+
+@routes.get("/me/keys")
+@operation("Your keys", "keys", {200: KeyList})
+def list_own_keys() -> Response:
+    """Revoked ones too; that of this request is the one whose `id` GET /v1/me tells."""
+    rows = services().accounts.keys(caller().user_id)
+    return respond(KeyList(keys=[KeyView(**_values(row, row.user_name)) for row in rows]))
+
+
+@routes.delete('/me/keys/<id("key"):key_id>')
+@operation("Revoke a key of yours", "keys", {204: None}, problems=(404,))
+def delete_own_key(key_id: str) -> Response:
+    """Also the one of this request: it works nowhere any more within a few seconds, and there is no way back.
+
+    Your jobs and files stay. Somebody else's key is a 404.
+    """
+    services().accounts.revoke(key_id, caller().user_id)
+    services().keyring.forget()
+    return Response(status=204)
 
 
 @routes.post("/keys")

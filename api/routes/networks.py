@@ -61,11 +61,12 @@ def post_network() -> Response:
 
     As a form, or as the body itself with `name` in the query. The same file again under the same name is
     the same network, status 200 if it is ready; another file is a 409 `name_taken`, unless the first one
-    failed. Who has `ATELIER_MAX_NETWORKS` of them gets a 409 `too_many_networks`. With its state `ready`
-    jobs may name it, by `name` or `id`.
+    failed. Who has `ATELIER_MAX_NETWORKS` of them gets a 409 `too_many_networks`, and who stores as much as
+    they may a 409 `too_much_stored`. With its state `ready` jobs may name it, by `name` or `id`.
     """
     # Before any of it is read: a form is received as a whole before a field of it is known.
     services().quota.check(caller().user_id)
+    services().stored.check(caller().user_id, request.content_length or 0)
     limit, length = upload_limit(caller()), None
     if request.mimetype == "multipart/form-data":
         request.max_content_length = limit + _FORM_ROOM

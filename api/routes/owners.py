@@ -49,6 +49,12 @@ class OwnerChange(Wire):
         allow_inf_nan=False,
         description="Days that results are kept after their job ended; 0: for ever.",
     )
+    max_stored_bytes: int | None = Field(
+        default=None,
+        ge=0,
+        lt=2**63,
+        description="Bytes of uploads, results and networks; over it nothing new is taken. 0: any number.",
+    )
 
 
 class OwnerView(Wire):
@@ -60,6 +66,7 @@ class OwnerView(Wire):
     max_running: int | None = Field(description="Their own limit; null: the server's default.")
     max_queued: int | None = Field(description="Their own limit; null: the server's default.")
     keep_days: float | None = Field(description="Their own limit; null: the server's default.")
+    max_stored_bytes: int | None = Field(description="Their own limit; null: the server's default.")
     limits: LimitsView = Field(description="What holds.")
     waiting: int = Field(description="Their jobs that wait, in line or not.")
     running: int
@@ -124,6 +131,7 @@ def _views(rows: Sequence[Row[Any]]) -> list[OwnerView]:
             max_running=row.max_running,
             max_queued=row.max_queued,
             keep_days=row.keep_days,
+            max_stored_bytes=row.max_stored_bytes,
             limits=LimitsView.of(limits_of(row)),
             waiting=counts[row.id][0],
             running=counts[row.id][1],

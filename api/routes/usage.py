@@ -12,6 +12,7 @@ from api.forms import query
 from api.operations import operation
 from api.services import services
 from api.views import respond
+from jobs.dates import Day
 from jobs.errors import Forbidden, InvalidRange
 from jobs.schemas import UsageLine, UsageReport
 
@@ -25,8 +26,8 @@ _MOST_DAYS = 366
 class UsageQuery(BaseModel):
     """Which days, and whose."""
 
-    first: date | None = Field(default=None, description=f"Left out: {_DAYS} days before `last`.")
-    last: date | None = Field(default=None, description="Left out: today (UTC).")
+    first: Day | None = Field(default=None, description=f"Left out: {_DAYS} days before `last`.")
+    last: Day | None = Field(default=None, description="Left out: today (UTC).")
     all: bool = Field(default=False, description="Everybody's; for an admin key only.")
 
 

@@ -244,11 +244,7 @@ class Router:
 
     async def _renewed(self, turn: Turn) -> bool:
         """Whether the API knew the user's key no more, and there may be another one."""
-        account = await self._services.notes.account(turn.user.id)
-        if account is None:
-            return False
-        await self._services.accounts.renew(turn.user.id)
-        return account.guest
+        return await self._services.accounts.renew(turn.user.id)
 
     def _command(self, turn: Turn, text: str | None) -> Work | None:
         """The work of a command at the beginning of the text; None: there is none."""

@@ -1,4 +1,7 @@
-"""`atelier keys`: API keys, made and revoked directly in the database; no server is needed."""
+"""`atelier keys`: API keys, made and revoked directly in the database; no server is needed.
+
+But for one's own: those are asked of the server, as their owner may have no access to the database.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def _name(_ctx: click.Context, param: click.Parameter, value: str) -> str:
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke API keys (works on the database itself)."""
+    """Make, list and revoke API keys (on the database itself; your own over the server)."""
 
 
 @keys.command()
@@ -87,22 +90,48 @@ def list_(ctx: click.Context, as_json: bool) -> None:
         return
     table = show.table("KEY", "USER", "FOR", "PREFIX", "RIGHTS")
     for row in found:
-        rights = "admin" if row.admin else "user"
-        table.add_row(
-            row.id,
-            escape(row.user_name),
-            escape(row.name),
-            escape(row.prefix),
-            "revoked" if row.revoked_at else rights,
-        )
+        rights = _rights(admin=row.admin, revoked=row.revoked_at is not None)
+        table.add_row(row.id, escape(row.user_name), escape(row.name), escape(row.prefix), rights)
     show.results().print(table)
 
 
 @keys.command()
-@click.argument("key_id")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_context
-def revoke(ctx: click.Context, key_id: str) -> None:
-    """Make the key with this id (key_...) useless from now on."""
+def mine(ctx: click.Context, as_json: bool) -> None:
+    """List the keys of the owner of your key, by asking the server."""
+    with context.client(ctx) as client:
+        found = client.own_keys()
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    table = show.table("KEY", "FOR", "PREFIX", "MADE", "RIGHTS")
+    for one in found:
+        rights = _rights(admin=one["admin"], revoked=one["revoked_at"] is not None)
+        table.add_row(one["id"], escape(one["name"]), escape(one["prefix"]), one["created_at"][:10], rights)
+    show.results().print(table)
+
+
+def _rights(*, admin: bool, revoked: bool) -> str:
+    if revoked:
+        return "revoked"
+    return "admin" if admin else "user"
+
+
+@keys.command()
+@click.argument("key_id")
+@click.option("--mine", "own", is_flag=True, help="One of your own, by asking the server.")
+@click.pass_context
+def revoke(ctx: click.Context, key_id: str, own: bool) -> None:
+    """Make the key with this id (key_...) useless from now on.
+
+    There is no way back; with --mine not even if it is the key this command uses.
+    """
+    if own:
+        with context.client(ctx) as client:
+            client.revoke_own_key(key_id)
+        click.echo(f"{key_id}: revoked")
+        return
     with context.database(ctx) as database:
         database.check()
         try:

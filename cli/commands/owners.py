@@ -16,7 +16,7 @@ from jobs.database import Database
 from jobs.errors import NotFound
 from jobs.store import JobStore
 
-LIMITS = ("max_running", "max_queued", "keep_days")
+LIMITS = ("max_running", "max_queued", "keep_days", "max_stored_bytes")
 DEFAULT = "default"
 #: Owners read at once.
 _PAGE = 100
@@ -58,7 +58,9 @@ def list_(ctx: click.Context, as_json: bool = False) -> None:
             one["waiting"], one["running"] = counts[row.id]
         click.echo(json.dumps(shown))
         return
-    table = show.table("USER", "WAITING", "RUNNING", "MAX RUNNING", "MAX QUEUED", "KEEP DAYS")
+    table = show.table(
+        "USER", "WAITING", "RUNNING", "MAX RUNNING", "MAX QUEUED", "KEEP DAYS", "MAX STORED BYTES"
+    )
     for row in rows:
         waiting, running = counts[row.id]
         cells = [_limit(row, name) for name in LIMITS]
@@ -71,13 +73,18 @@ def list_(ctx: click.Context, as_json: bool = False) -> None:
 @click.option("--max-running", type=Limit(click.IntRange(0, 2**31 - 1)), help="Running jobs of one queue.")
 @click.option("--max-queued", type=Limit(click.IntRange(0, 2**31 - 1)), help="Waiting jobs.")
 @click.option("--keep-days", type=Limit(click.FloatRange(0, 36_525)), help="Days that results are kept.")
+@click.option(
+    "--max-stored-bytes", type=Limit(click.IntRange(0, 2**63 - 1)), help="Uploads, results and networks."
+)
 @click.pass_context
 def set_(ctx: click.Context, /, name: str, **given: Any) -> None:
     """Set limits of the owner NAME: a number, 0 for no limit, or `default` for the server's."""
     chosen = {limit: value for limit, value in given.items() if value is not None}
     changes = {limit: None if value == DEFAULT else value for limit, value in chosen.items()}
     if not changes:
-        raise click.UsageError("Say what to set: --max-running, --max-queued or --keep-days.")
+        raise click.UsageError(
+            "Say what to set: --max-running, --max-queued, --keep-days or --max-stored-bytes."
+        )
     with context.database(ctx) as database:
         database.check()
         accounts = AccountStore(database)
@@ -101,6 +108,7 @@ def _all(database: Database) -> list[Row[Any]]:
 
 def _limit(row: Row[Any], name: str) -> str:
     own = getattr(row, name)
-    text = f"{getattr(limits_of(row), name):.10g}"
+    limit = getattr(limits_of(row), name)
+    text = str(limit) if isinstance(limit, int) else f"{limit:.10g}"
     text = "none" if text == "0" else text
     return f"({text})" if own is None else text

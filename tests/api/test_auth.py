@@ -71,6 +71,31 @@ def test_others_may_not_touch_keys(api):
     problem(api.delete("/v1/keys/key_" + "0" * 32), 403, "forbidden")
 
 
+def test_everybody_sees_and_revokes_their_own_keys_and_no_others(api, other, app, make_key):
+    # given
+    lost = Api(app, make_key("ada", name="a lost laptop"))
+    own = api.get("/v1/me/keys").json["keys"]
+    assert {key["id"] for key in own} == {api.get("/v1/me").json["id"], lost.get("/v1/me").json["id"]}
+    assert {key["user"] for key in own} == {"ada"}
+    assert lost.key not in api.get("/v1/me/keys").text
+    (lost_id,) = [key["id"] for key in own if key["name"] == "a lost laptop"]
+    # when somebody else tries
+    problem(other.delete(f"/v1/me/keys/{lost_id}"), 404, "not_found")
+    assert lost.get("/v1/me").status_code == 200
+    # and when she does
+    assert api.delete(f"/v1/me/keys/{lost_id}").status_code == 204
+    # then
+    problem(lost.get("/v1/me"), 401, "unauthorized")
+    assert [key["revoked_at"] is None for key in api.get("/v1/me/keys").json["keys"]] == [False, True]
+    problem(api.delete(f"/v1/me/keys/{lost_id}"), 404, "not_found")
+
+
+def test_a_key_may_end_itself_and_an_admin_s_ends_no_others_by_this_path(api, admin):
+    problem(admin.delete(f"/v1/me/keys/{api.get('/v1/me').json['id']}"), 404, "not_found")
+    assert api.delete(f"/v1/me/keys/{api.get('/v1/me').json['id']}").status_code == 204
+    problem(api.get("/v1/me"), 401, "unauthorized")
+
+
 def test_a_key_revoked_elsewhere_stops_working_within_seconds(api, store):
     accounts = AccountStore(store.database)
     assert api.get("/v1/me").status_code == 200

@@ -18,7 +18,7 @@ from tests.api.helpers import claim, finish, problem
 from tests.jobs.ageing import pass_days
 from tests.jobs.conftest import owner
 
-DEFAULTS = {"max_running": 0, "max_queued": 20_000, "keep_days": 0.0}
+DEFAULTS = {"max_running": 0, "max_queued": 20_000, "keep_days": 0.0, "max_stored_bytes": 50 * 1024**3}
 
 
 @pytest.fixture
@@ -62,7 +62,8 @@ def test_limits_are_changed_one_by_one_and_given_back_to_the_default(api, admin,
     assert patch(admin, ada, max_running=2, keep_days=1.5).status_code == 200
     changed = patch(admin, ada, max_queued=7).json
     assert (changed["max_running"], changed["max_queued"], changed["keep_days"]) == (2, 7, 1.5)
-    assert api.get("/v1/me").json["limits"] == {"max_running": 2, "max_queued": 7, "keep_days": 1.5}
+    changed = {"max_running": 2, "max_queued": 7, "keep_days": 1.5}
+    assert api.get("/v1/me").json["limits"] == DEFAULTS | changed
     back = patch(admin, ada, max_running=None).json
     assert (back["max_running"], back["limits"]["max_running"], back["max_queued"]) == (None, 0, 7)
     assert patch(admin, ada).json == back
@@ -70,7 +71,14 @@ def test_limits_are_changed_one_by_one_and_given_back_to_the_default(api, admin,
 
 @pytest.mark.parametrize(
     "change",
-    [{"max_running": -1}, {"max_queued": 2**31}, {"keep_days": -0.1}, {"keep_days": 1e9}, {"name": "eve"}],
+    [
+        {"max_running": -1},
+        {"max_queued": 2**31},
+        {"keep_days": -0.1},
+        {"keep_days": 1e9},
+        {"max_stored_bytes": -1},
+        {"name": "eve"},
+    ],
 )
 def test_limits_that_make_no_sense_are_refused(admin, ada, change):
     problem(patch(admin, ada, **change), 422, "invalid_request")

@@ -23,9 +23,13 @@ class Atelier:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, dict[str, object]]] = []
+        self.revoked: set[str] = set()
+        self.away = False
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        body = json.loads(request.content)
+        body = json.loads(request.content or b"{}")
+        if request.url.path.startswith("/v1/me"):
+            return self._own(request)
         self.asked.append((request.method, request.url.path, body))
         if request.url.path == "/v1/keys":
             return httpx.Response(201, json={"key": "k1", "user_id": "usr_1", "user": body["user"]})
@@ -35,6 +39,19 @@ class Atelier:
             return httpx.Response(201, json={"key": "k2", "user_id": "usr_2", "user": "grace"})
         assert request.url.path.startswith("/v1/owners/"), request.url
         return httpx.Response(200, json={})
+
+    def _own(self, request: httpx.Request) -> httpx.Response:
+        """A key may look at itself and end itself."""
+        if self.away:
+            raise httpx.ConnectError("away")
+        key = request.headers["Authorization"].removeprefix("Bearer ")
+        if key in self.revoked:
+            return httpx.Response(401, json={"code": "unauthorized", "detail": "no such key"})
+        if request.method == "DELETE":
+            assert request.url.path == f"/v1/me/keys/key_of_{key}"
+            self.revoked.add(key)
+            return httpx.Response(204)
+        return httpx.Response(200, json={"id": f"key_of_{key}"})
 
 
 @pytest.fixture
@@ -94,3 +111,38 @@ async def test_a_wrong_code_changes_nothing(accounts, notes):
     with pytest.raises(Refused):
         await accounts(guests=True).link(ADA, "link_bad")
     assert await notes.account(ADA) is None
+
+
+async def test_a_key_that_is_replaced_is_revoked(accounts, atelier):
+    guests = accounts(guests=True)
+    await guests.of(ADA)
+    assert not atelier.revoked
+
+    linked = await guests.link(ADA, "link_good")
+
+    assert atelier.revoked == {"k1"}
+    assert await guests.of(ADA) == linked
+
+
+@pytest.mark.parametrize("trouble", ["away", "revoked before"])
+async def test_a_key_that_cannot_be_revoked_keeps_nobody_from_linking(accounts, atelier, trouble):
+    guests = accounts(guests=True)
+    await guests.of(ADA)
+    atelier.away = trouble == "away"
+    atelier.revoked = set() if atelier.away else {"k1"}
+
+    assert (await guests.link(ADA, "link_good")).key == "k2"
+
+
+async def test_a_refused_key_is_forgotten_only_if_it_is_still_the_one(accounts, atelier):
+    guests = accounts(guests=True)
+    await guests.of(ADA)
+    linked = await guests.link(ADA, "link_good")
+
+    # an update of another chat still had the old key
+    assert await guests.renew(ADA)
+    assert await guests.of(ADA) == linked
+
+    atelier.revoked.add("k2")
+    assert not await guests.renew(ADA), "who linked has to link again"
+    assert not await guests.renew(ADA), "there is none"

@@ -31,14 +31,15 @@ def test_limits_are_set_and_given_back_to_the_default(run):
     assert (ann["waiting"], ann["running"]) == (0, 0)
 
     said = run("owners", "set", "ann", "--max-running", "default", "--keep-days", "0").output
-    assert said == "ann: max running (none), max queued none, keep days none\n"
+    says = "max running (none), max queued none, keep days none, max stored bytes (53687091200)"
+    assert said == f"ann: {says}\n"
     assert [listed(run)[0][name] for name in ("max_running", "keep_days")] == [None, 0]
 
 
 def test_the_table_has_defaults_in_brackets(run):
     run("owners", "set", "ann", "--max-running", "2")
     row = run("owners").output.splitlines()[1].split()
-    assert row == ["ann", "0", "0", "2", "(20000)", "(none)"]
+    assert row == ["ann", "0", "0", "2", "(20000)", "(none)", "(53687091200)"]
 
 
 def test_more_owners_than_a_page(run, monkeypatch):

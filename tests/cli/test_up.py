@@ -15,6 +15,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.api.helpers import picture
 from tests.cli.conftest import ATELIER, clean_environment, end_system, gone, start_system, wait_until
 
 
@@ -31,6 +32,21 @@ def test_it_becomes_ready_and_says_where(system):
     assert state["url"] in system.said()
     assert str(system.folder / "key") in system.said()
     assert httpx.get(f"{state['url']}/readyz").status_code == 200
+
+
+def test_nothing_in_the_data_folder_is_others_to_read(system, atelier, tmp_path):
+    assert atelier("run", "echo", "--text", "x", "-o", str(tmp_path)).returncode == 0
+    url, key = (
+        json.loads((system.folder / "server.json").read_text())["url"],
+        (system.folder / "key").read_text(),
+    )
+    head = {"Authorization": f"Bearer {key.strip()}"}
+    assert (
+        httpx.post(f"{url}/v1/files", files={"file": ("x.png", picture())}, headers=head).status_code == 201
+    )
+    made = {path for path in system.folder.rglob("*") if not path.is_socket()}
+    assert {"atelier.db", "logs", "objects"} <= {path.name for path in made}
+    assert [path for path in made if path.stat().st_mode & 0o077] == []
 
 
 def test_secrets_are_readable_by_their_owner_only(system):
@@ -189,6 +205,19 @@ def test_what_dies_is_started_again(system, atelier):
 
     wait_until(ready, 30)
     assert atelier("run", "echo", "--detach").returncode == 0
+
+
+def test_own_keys_are_listed_and_revoked_over_the_server(atelier):
+    made = json.loads(atelier("keys", "create", "local", "--name", "a lost laptop", "--json").stdout)
+    own = {key["id"]: key for key in json.loads(atelier("keys", "mine", "--json").stdout)}
+    assert own[made["id"]]["name"] == "a lost laptop"
+    assert "a lost laptop" in atelier("keys", "mine").stdout
+
+    assert atelier("keys", "revoke", "--mine", made["id"]).returncode == 0
+
+    own = {key["id"]: key for key in json.loads(atelier("keys", "mine", "--json").stdout)}
+    assert own[made["id"]]["revoked_at"]
+    assert atelier("keys", "revoke", "--mine", made["id"]).returncode != 0
 
 
 def test_the_doctor_finds_it_well(atelier):

@@ -124,14 +124,18 @@ def running(folder: Path, api_port: int, bots: tuple[int, int] | None = None) ->
             "pid /run/nginx.pid;": f"pid {folder}/nginx.pid;",
             "/var/log/nginx/": f"{folder}/",
             "    sendfile on;\n": "".join(f"    {kind}_temp_path {folder}/{kind};\n" for kind in kinds),
+            "        listen [::]:80 default_server;\n": "",
             "        listen [::]:80;\n": "",
+            "        listen [::]:443 ssl http2 default_server;\n": "",
             "        listen [::]:443 ssl http2;\n": "",
             "listen 80;": f"listen 127.0.0.1:{http};",
+            "listen 80 default_server;": f"listen 127.0.0.1:{http} default_server;",
             "listen 443 ": f"listen 127.0.0.1:{https} ",
             "server 127.0.0.1:8080;": f"server 127.0.0.1:{api_port};",
             "server 127.0.0.1:8090;": f"server 127.0.0.1:{first};",
             "server 127.0.0.1:8091;": f"server 127.0.0.1:{second};",
             "/etc/nginx/tls/": f"{folder}/",
+            "server_name atelier.example.org;": "server_name 127.0.0.1;",
             "worker_processes auto;": "worker_processes 2;",
         },
     )
@@ -223,6 +227,16 @@ def test_http_is_sent_to_https(proxy):
     assert answer.status_code == 308
     assert answer.headers["Location"] == "https://127.0.0.1/v1/jobs?wait=5"
     assert httpx.get(f"http://127.0.0.1:{proxy.http}/.well-known/acme-challenge/x").status_code == 404
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_another_name_is_not_ours_to_answer_for(proxy, scheme):
+    port = proxy.https if scheme == "https" else proxy.http
+    with httpx.Client(base_url=f"{scheme}://127.0.0.1:{port}", verify=proxy.tls()) as client:
+        for path in ("/v1/me", "/.well-known/acme-challenge/x"):
+            answer = client.get(path, headers={"Host": "evil.example"})
+            assert answer.status_code == 421
+            assert "evil.example" not in f"{answer.headers}{answer.text}"
 
 
 def test_only_modern_tls_and_http2(proxy):
@@ -330,6 +344,7 @@ def test_security_headers_are_there_once(client):
         assert headers["Strict-Transport-Security"] == "max-age=63072000"
         assert headers.get_list("X-Content-Type-Options") == ["nosniff"]
         assert headers.get_list("Content-Security-Policy") == [policy]
+        assert headers.get_list("Referrer-Policy") == ["same-origin"]
         assert headers["Server"] == "nginx"
     # then the page that needs a policy of its own keeps it
     (docs,) = client.get("/docs").headers.get_list("Content-Security-Policy")

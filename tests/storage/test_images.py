@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from engines.base import IMAGE_TYPES
+from engines.images import load_rgb
 from storage import open_storage
 from storage.image_types import EXTENSIONS, FORMATS
 from storage.images import (
@@ -143,7 +144,46 @@ def test_a_phone_picture_with_a_second_picture_inside_is_a_still() -> None:
 def test_damaged_metadata_is_no_reason_to_refuse() -> None:
     for exif in (b"Exif\0\0garbage", b"Exif\0\0II*\0\xff\xff\xff\x7f", exif_with(6)[:20]):
         assert inspect(encoded(picture(), "JPEG", exif=exif)).width == 40
-        assert inspect(encoded(picture(), "PNG", exif=exif)).width == 40
+
+
+def raw_profile(exif: bytes) -> bytes:
+    """A PNG with EXIF as ImageMagick writes it."""
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Raw profile type exif", f"\nexif\n{len(exif):8}\n{exif.hex()}\n")
+    return encoded(picture(), "PNG", pnginfo=text)
+
+
+BLOCKS = {
+    "whole": exif_with(6),
+    "no_tiff": b"Exif\0\0garbage",
+    "ones": b"\xff" * 40,
+    "cut_in_its_head": exif_with(6)[:11],
+    "cut_later": exif_with(6)[:20],
+    "points_beyond_its_end": b"Exif\0\0II*\0\xff\xff\xff\x7f",
+    "none": b"",
+}
+
+
+@pytest.mark.parametrize("exif", BLOCKS.values(), ids=BLOCKS)
+@pytest.mark.parametrize(
+    "write",
+    [
+        raw_profile,
+        lambda exif: encoded(picture(), "PNG", exif=exif),
+        lambda exif: encoded(picture(), "WEBP", exif=exif),
+        lambda exif: encoded(picture(), "JPEG", exif=exif),
+    ],
+    ids=["raw profile", "png", "webp", "jpeg"],
+)
+def test_a_broken_exif_block_turns_nobody_away_and_door_and_reader_agree(exif, write, tmp_path) -> None:
+    data = write(exif)
+    (tmp_path / "picture").write_bytes(data)
+
+    info = inspect(data)
+
+    assert load_rgb(tmp_path / "picture").size == (info.width, info.height)
+    if exif == BLOCKS["whole"]:
+        assert info.width == 30  # it lies on its side
 
 
 def test_paths_seekable_streams_and_stored_objects_are_read(tmp_path: Path) -> None:
