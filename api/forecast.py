@@ -107,8 +107,12 @@ class Forecaster:
         return speed.device_seconds(cost, _devices(able), jobs)
 
     def speed(self, engine: str) -> Speed | None:
-        """What this engine's jobs took lately; None before the first one."""
-        found: Speed | None = self._fresh(("speed", engine), lambda: self._speed(engine))
+        """What this engine's jobs took lately; None before the first one, and no longer."""
+        what = ("speed", engine)
+        found: Speed | None = self._fresh(what, lambda: self._speed(engine))
+        if found is None:
+            with self._lock:
+                self._kept.pop(what, None)
         return found
 
     def _speed(self, engine: str) -> Speed | None:
@@ -139,7 +143,7 @@ class Forecaster:
         return _Starts(times, usual / len(able))
 
     def _free(self, queue: str, able: Sequence[Row[Any]], lately: float) -> list[float]:
-        """Seconds until each of these workers is free: of what nothing tells, half a job as lately is left."""
+        """Seconds until each of these workers is free: half a usual job where nothing tells."""
         left: dict[str, float] = {}
         for job in self._fresh(("under way", queue), lambda: self._jobs.under_way(queue, _UNDER_WAY)):
             seconds = self._left(job)

@@ -19,6 +19,8 @@ from jobs.store import Ran
 _BLUR = 0.05
 #: By how much equal jobs differ, as the logarithm of a ratio.
 _NOISE = 0.15
+#: So many jobs later a job counts half: machines become busy and idle, and are replaced.
+_HALVED = 20.0
 #: The first guess of the constant, in seconds, and how far it may be off (likewise).
 _CONSTANT, _CONSTANT_OFF = 0.1, math.log(4.0)
 #: Of the slope: on a processor, and on a device of which only is known that it is faster.
@@ -53,7 +55,7 @@ class Speed:
     """What an engine's jobs take, by device."""
 
     def __init__(self, ran: Sequence[Ran]) -> None:
-        """`ran`: what they took lately, one at least."""
+        """`ran`: what they took lately, one at least, the newest first."""
         by_device: dict[str | None, list[Ran]] = {}
         for one in ran:
             by_device.setdefault(one.device, []).append(one)
@@ -116,7 +118,7 @@ class _Guess:
 
 
 def fitted(measured: Sequence[tuple[float, float]], device: str | None = None) -> Line:
-    """The line through (cost, seconds).
+    """The line through (cost, seconds), the newest job first.
 
     Least squares of logarithms with Huber's weights, by Gauss and Newton. Neither a large nor a small job can
     bend it by itself: in logarithms no point's leverage is above 1.
@@ -125,16 +127,19 @@ def fitted(measured: Sequence[tuple[float, float]], device: str | None = None) -
     slope, off = (_SLOPE, _SLOPE_OFF) if on_processor else (_FAST_SLOPE, _FAST_SLOPE_OFF)
     a = _Guess(math.log(_CONSTANT), math.log(_CONSTANT), _CONSTANT_OFF)
     b = _Guess(math.log(slope), math.log(slope), off)
-    goals = [(cost, math.log(max(seconds, 0.0) + _BLUR)) for cost, seconds in measured]
+    goals = [
+        (cost, math.log(max(seconds, 0.0) + _BLUR), 0.5 ** (age / _HALVED) / _NOISE**2)
+        for age, (cost, seconds) in enumerate(measured)
+    ]
     for _ in range(_MOST_STEPS):
         aa, ga = a.pull()
         bb, gb = b.pull()
         ab = 0.0
         constant, slope = math.exp(a.value), math.exp(b.value)
-        for cost, goal in goals:
+        for cost, goal, counts in goals:
             told = constant + slope * cost + _BLUR
             off_by = math.log(told) - goal
-            weight = _weight(off_by / _NOISE) / _NOISE**2
+            weight = _weight(off_by / _NOISE) * counts
             by_a, by_b = constant / told, slope * cost / told
             aa += weight * by_a * by_a
             ab += weight * by_a * by_b

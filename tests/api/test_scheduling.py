@@ -18,6 +18,7 @@ from jobs.clock import now
 from jobs.fleet import FleetStore
 from jobs.models import Job
 from jobs.schemas import JobOptions
+from jobs.store import Ran
 from tests.api.helpers import claim, data_uri, finish, picture, problem
 
 
@@ -214,7 +215,7 @@ class TestForecast:
         api.submit(seconds=1.0)
         api.submit(seconds=600.0)
         short, long, behind = (api.submit(seconds=1.0).json["forecast"] for _ in range(3))
-        assert short["starts_in"] > 600.0
+        assert short["starts_in"] > 500.0
         assert long["starts_in"] - short["starts_in"] == pytest.approx(1.0, abs=0.3)
         assert behind["starts_in"] > long["starts_in"]
 
@@ -265,12 +266,23 @@ class TestForecast:
         now = [0.0]
         forecaster = Forecaster(store, FleetStore(store.database), clock=lambda: now[0])
         asked = []
-        monkeypatch.setattr(store, "ran", lambda name: asked.append(name))
+        ran = [Ran("cpu", 1.0, 1.0, 1.0)]
+        monkeypatch.setattr(store, "ran", lambda name: asked.append(name) or ran)
         forecaster.speed("echo")
         forecaster.speed("echo")
         now[0] = 6.0
         forecaster.speed("echo")
         assert asked == ["echo", "echo"]
+
+    def test_that_nothing_was_measured_is_not_remembered(self, api, store, storage, monkeypatch):
+        monkeypatch.setattr("api.forecast.FRESH", 5.0)
+        api.submit()
+        dry = {"engine": "echo", "params": {"seconds": 3.0}}
+        assert api.post("/v1/jobs?dry_run=true", json=dry).json["device_seconds"] is None
+        finish(store, storage)
+        self.took(store, 0.2)
+        told = api.post("/v1/jobs?dry_run=true", json=dry).json["device_seconds"]
+        assert told == pytest.approx(3.0, rel=0.1), "a small first job does not make a large one dear"
 
     def test_under_a_running_cap_nobody_can_tell(self, app, api, store, fleet):
         """Ten idle workers are of no use to a job that waits for another of its owner's to end."""

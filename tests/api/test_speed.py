@@ -67,6 +67,11 @@ def test_a_fifth_of_disturbed_jobs_bends_it_little(disturbed):
     assert all(within_two(line, truth))
 
 
+def test_a_machine_that_became_slower_is_soon_believed():
+    line = fitted([(1.0, 6.0)] * 20 + [(1.0, 2.0)] * 80)
+    assert line.seconds(1.0) == pytest.approx(6.0, rel=0.35)
+
+
 def test_one_cold_start_is_outvoted_by_two_warm_jobs():
     line = fitted([(0.1, 9.0), (0.1, 0.2), (0.1, 0.2)])
     assert line.seconds(0.1) == pytest.approx(0.2, rel=0.2)
@@ -91,7 +96,7 @@ def test_nine_of_ten_are_within_a_factor_of_two_of_what_the_jobs_before_foretell
         measured[0] = (measured[0][0], measured[0][1] + 2.0)
         for number in range(1, len(measured)):
             cost, took = measured[number]
-            good.append(0.5 <= fitted(measured[:number]).seconds(cost) / took <= 2.0)
+            good.append(0.5 <= fitted(measured[number - 1 :: -1]).seconds(cost) / took <= 2.0)
     assert sum(good) / len(good) >= 0.9
 
 
