@@ -62,6 +62,12 @@ def test_the_same_work_costs_the_same(name, one, other):
     assert spec.cost(spec.params(**one)) == spec.cost(spec.params(**other)) > 0
 
 
+def test_a_larger_network_is_more_work():
+    of = engines.spec("stylegan").network_cost
+    assert 1.0 == of({"resolution": 64}) < of({"resolution": 256}) < of({"resolution": 1024})
+    assert of({}) == 1.0, "a config of before"
+
+
 @pytest.mark.parametrize(("device", "took"), [("cpu", 0.2), ("cpu", 30.0), ("cuda: NVIDIA H200", 2.0)])
 @pytest.mark.parametrize("name", GROWING)
 def test_after_one_job_more_work_is_told_to_take_longer(api, store, name, device, took):
