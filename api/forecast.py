@@ -1,30 +1,55 @@
-"""When a job will start and end, from what such jobs took lately and which workers are alive.
+"""When a job will start and end, from what such jobs took lately, what is in front of it and who is alive.
 
-The jobs in front are taken to be like the queue's own engine mix lately, the live workers to share them
-evenly, and nobody else to come. All of that changes, so the answer is a forecast and is told as one; when
-there is nothing to measure by, it is null and not a guess.
+The live workers are taken to go on with what they run, to take the line's jobs in their order, and nobody
+else to come. All of that changes, so the answer is a forecast and is told as one; when there is nothing to
+measure by, it is null and not a guess.
 """
 
 from __future__ import annotations
 
+import heapq
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Row
 
 import engines
+from api.speed import Speed
 from jobs.fleet import FleetStore
 from jobs.schemas import Forecast
 from jobs.states import State
-from jobs.store import JobRow, JobStore, Speed
+from jobs.store import JobRow, JobStore
+from jobs.store.figures import UnderWay
 
 V = TypeVar("V")
 
 #: Seconds that an answer of the database serves.
 FRESH = 5.0
+#: Jobs in front that are looked at one by one; those behind them are taken to be like them.
+FRONT = 256
+#: Running jobs that are looked at.
+_UNDER_WAY = 1000
+#: From this progress on a job's own pace says more than other jobs.
+_TELLING = 0.1
+
+
+@dataclass(frozen=True)
+class _Starts:
+    """When the jobs of a line start."""
+
+    #: Seconds, of the first, the second, ...
+    times: Sequence[float]
+    #: From one start to the next, behind those.
+    each: float
+
+    def of(self, position: int) -> float:
+        """Of the job at this place, from 1."""
+        beyond = max(position - len(self.times), 0)
+        return self.times[position - 1 - beyond] + beyond * self.each
 
 
 class Forecaster:
@@ -45,8 +70,9 @@ class Forecaster:
         `held`: by its owner, or by their cap: then its place in line does not tell when it starts.
         """
         if row.state == State.RUNNING:
-            speed = self.speed(row.engine)
-            return Forecast(servable=True, starts_in=0.0, ends_in=_left(row, speed))
+            ran = max((datetime.now(UTC) - row.started_at).total_seconds(), 0.0)
+            left = self._left(UnderWay(row.lease_owner, row.engine, row.cost, row.progress, ran))
+            return Forecast(servable=True, starts_in=0.0, ends_in=_rounded(left))
         if row.state != State.QUEUED:
             return None
         return self.of_waiting(row.engine, row.queue, row.needs, row.cost, position, held=held)
@@ -55,34 +81,90 @@ class Forecaster:
         self, engine: str, queue: str, needs: str, cost: float, position: int | None, *, held: bool = False
     ) -> Forecast:
         """Of a job that waits, or would wait, at this place in its queue's line."""
-        alive = self._fresh("workers", self._fleet.alive)
+        alive = self._alive()
         able = [worker for worker in alive if takes(worker, engine, queue, needs)]
         if not able:
             return Forecast(servable=False, reason=_why(alive, engine, queue, needs))
         if held or position is None:
             return Forecast(servable=True)
-        own = self.speed(engine)
-        mix = self._mix(queue)
-        idle = sum(1 for worker in able if not worker.job_ids)
-        if position <= idle:
+        if position <= sum(not worker.job_ids for worker in able):
             starts = 0.0
-        elif mix is None:
-            return Forecast(servable=True)
         else:
-            # Those before it that no idle worker takes, and half of what is running now.
-            starts = (position - idle - 0.5) * mix / len(able)
-        ends = starts + own.run_seconds * cost if own is not None else None
-        return Forecast(servable=True, starts_in=round(starts, 1), ends_in=ends and round(ends, 1))
+            line = self._fresh(("starts", engine, queue, needs), lambda: self._starts(queue, able))
+            if line is None:
+                return Forecast(servable=True)
+            starts = line.of(position)
+        own = self.speed(engine)
+        ends = starts + own.run_seconds(cost, _devices(able)) if own is not None else None
+        return Forecast(servable=True, starts_in=_rounded(starts), ends_in=_rounded(ends))
+
+    def device_seconds(self, engine: str, queue: str, needs: str, cost: float, jobs: int = 1) -> float | None:
+        """What so many jobs that cost so much together take of a device; None before the first one."""
+        speed = self.speed(engine)
+        if speed is None:
+            return None
+        able = [worker for worker in self._alive() if takes(worker, engine, queue, needs)]
+        return speed.device_seconds(cost, _devices(able), jobs)
 
     def speed(self, engine: str) -> Speed | None:
-        """What this engine's jobs took lately; None before the first one."""
-        found: Speed | None = self._fresh(("speed", engine), lambda: self._jobs.speed(engine))
+        """What this engine's jobs took lately; None before the first one, and no longer."""
+        what = ("speed", engine)
+        found: Speed | None = self._fresh(what, lambda: self._speed(engine))
+        if found is None:
+            with self._lock:
+                self._kept.pop(what, None)
         return found
 
-    def _mix(self, queue: str) -> float | None:
+    def _speed(self, engine: str) -> Speed | None:
+        ran = self._jobs.ran(engine)
+        return Speed(ran) if ran else None
+
+    def _alive(self) -> list[Row[Any]]:
+        return self._fresh("workers", self._fleet.alive)
+
+    def _starts(self, queue: str, able: Sequence[Row[Any]]) -> _Starts | None:
+        """When these workers will start the jobs of a line; None when nothing tells."""
+        devices = _devices(able)
+        front: list[float | None] = []
+        for engine, cost in self._fresh(("front", queue), lambda: self._jobs.front(queue, FRONT)):
+            speed = self.speed(engine)
+            front.append(speed.device_seconds(cost, devices) if speed is not None else None)
+        known = [seconds for seconds in front if seconds is not None]
+        lately = self._usual(queue, devices)
+        usual = sum(known) / len(known) if known else lately
+        if usual is None or lately is None:
+            return None
+        free = self._free(queue, able, lately)
+        heapq.heapify(free)
+        times = [free[0]]
+        for seconds in front:
+            heapq.heapreplace(free, free[0] + (usual if seconds is None else seconds))
+            times.append(free[0])
+        return _Starts(times, usual / len(able))
+
+    def _free(self, queue: str, able: Sequence[Row[Any]], lately: float) -> list[float]:
+        """Seconds until each of these workers is free: half a usual job where nothing tells."""
+        left: dict[str, float] = {}
+        for job in self._fresh(("under way", queue), lambda: self._jobs.under_way(queue, _UNDER_WAY)):
+            seconds = self._left(job)
+            if seconds is not None:
+                left[job.worker] = max(left.get(job.worker, 0.0), seconds)
+        return [left.get(worker.id, lately / 2) if worker.job_ids else 0.0 for worker in able]
+
+    def _left(self, job: UnderWay) -> float | None:
+        """Seconds a running job still needs: by its own progress where that says more than other jobs."""
+        if job.progress > _TELLING:
+            return job.ran * (1 - job.progress) / job.progress
+        speed = self.speed(job.engine)
+        if speed is None:
+            return None
+        own = [worker for worker in self._alive() if worker.id == job.worker]
+        return max(speed.run_seconds(job.cost, _devices(own)) - job.ran, 0.0)
+
+    def _usual(self, queue: str, devices: Sequence[str | None]) -> float | None:
         """Device seconds of a job of this queue, averaged over its engines; None before the first one."""
         of_queue = [self.speed(name) for name in engines.names() if engines.spec(name).queue == queue]
-        known = [speed.job_seconds for speed in of_queue if speed is not None]
+        known = [speed.usual_seconds(devices) for speed in of_queue if speed is not None]
         return sum(known) / len(known) if known else None
 
     def _fresh(self, what: Any, ask: Callable[[], V]) -> V:
@@ -96,16 +178,12 @@ class Forecaster:
         return found
 
 
-def _left(row: JobRow, speed: Speed | None) -> float | None:
-    """Seconds a running job still needs: by its own progress where that says more than the average."""
-    ran: float = max((datetime.now(UTC) - row.started_at).total_seconds(), 0.0)
-    progress: float = row.progress
-    cost: float = row.cost
-    if progress > 0.1:
-        return round(ran * (1 - progress) / progress, 1)
-    if speed is None:
-        return None
-    return round(max(speed.run_seconds * cost - ran, 0.0), 1)
+def _devices(workers: Iterable[Row[Any]]) -> list[str | None]:
+    return [worker.device for worker in workers]
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
 
 
 def takes(worker: Row[Any], engine: str, queue: str, needs: str) -> bool:

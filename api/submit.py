@@ -19,6 +19,7 @@ from api.pinning import pin, pinned
 from api.services import services
 from api.tracing import request_id
 from api.views import PRIORITIES, priority_name
+from api.work import cost_of
 from engines import weights
 from engines.base import EngineSpec, Params
 from jobs.errors import IdempotencyConflict, InvalidParams, WeightsMissing, WrongState
@@ -137,15 +138,16 @@ def dry_run(
         position, hold = services().jobs.next_position(owner_id, spec.queue, PRIORITIES[options.priority])
         held = hold is not None and services().quota.limits(owner_id).max_running > 0
     forecaster = services().forecaster
-    cost = spec.cost(checked)
-    speed = forecaster.speed(spec.name)
+    cost = cost_of(spec, checked)
+    needed_by = (spec.name, spec.queue, needs(needed), cost)
+    seconds = forecaster.device_seconds(*needed_by)
     return DryRun(
         engine=spec.name,
         queue=spec.queue,
         params=inputs.fingerprint(plain),
-        device_seconds=round(speed.device_seconds * cost, 3) if speed is not None else None,
+        device_seconds=seconds if seconds is None else round(seconds, 3),
         queue_position=position,
-        forecast=forecaster.of_waiting(spec.name, spec.queue, needs(needed), cost, position, held=held),
+        forecast=forecaster.of_waiting(*needed_by, position, held=held),
     )
 
 
@@ -229,7 +231,7 @@ def _accept(
         model=_model(spec, checked),
         batch=_batch(spec, checked),
         batch_most=spec.max_batch,
-        cost=spec.cost(checked),
+        cost=cost_of(spec, checked),
         start_by=options.start_by,
         timeout_seconds=options.timeout,
         webhook=options.webhook.model_dump(mode="json") if options.webhook is not None else None,

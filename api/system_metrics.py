@@ -107,10 +107,12 @@ class JobsCollector(Collector):
                 continue
             depth[part.queue,] = depth.get((part.queue,), 0.0) + part.jobs
             oldest[part.queue,] = max(oldest.get((part.queue,), 0.0), part.oldest)
-            speed = self._forecaster.speed(part.engine)
-            if speed is not None:
+            takes_all = self._forecaster.device_seconds(
+                part.engine, part.queue, part.needs, part.cost, part.jobs
+            )
+            if takes_all is not None:
                 key = (part.queue, part.engine)
-                seconds[key] = seconds.get(key, 0.0) + part.cost * speed.device_seconds
+                seconds[key] = seconds.get(key, 0.0) + takes_all
         yield _gauge("atelier_queue_depth", "Jobs in line that a worker may take now.", ["queue"], depth)
         yield _gauge(
             "atelier_oldest_queued_seconds",

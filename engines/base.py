@@ -232,8 +232,10 @@ class EngineSpec:
     batch_key: Callable[[Any], str | None] = field(default=lambda _params: None)
     #: Which of the engine's models these params need, if it has several: a worker that has it loaded is best.
     model_for: Callable[[Any], str] = field(default=lambda _params: "")
-    #: How much work these params are, in any unit: what run times are compared by.
+    #: How much work these params are, without what every job takes: about the seconds of one processor core.
     cost: Callable[[Any], float] = field(default=lambda _params: 1.0)
+    #: How many times that it is with an uploaded network of this config, which its conversion found.
+    network_cost: Callable[[Mapping[str, Any]], float] = field(default=lambda _config: 1.0)
     #: Names (`engines.weights`) of the files these params need; empty when there is nothing to fetch.
     weights_for: Callable[[Any], tuple[str, ...]] = field(default=lambda _params: ())
     #: What these params, valid by themselves, ask of the networks that they name: (params, facts by the names

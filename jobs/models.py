@@ -140,7 +140,7 @@ class Job(Base):
     start_by: Mapped[datetime | None]
     #: Seconds an attempt may run, if less than the engine allows.
     timeout_seconds: Mapped[float | None] = mapped_column(Float)
-    #: How much work it is, in the engine's own unit: what run times are compared by.
+    #: How much work it is, in about the seconds of one processor core: what run times are compared by.
     cost: Mapped[float] = mapped_column(Float, default=1.0)
     #: Validated; file fields hold artifact ids or https: URLs.
     params: Mapped[dict[str, Any]]

@@ -154,6 +154,13 @@ class NetworkStore:
             found |= {ref: row for ref in (row.id, row.name) if ref in refs}
         return found
 
+    def configs(self, hashes: Collection[str]) -> list[dict[str, Any]]:
+        """What was found of the networks with these contents."""
+        query = (
+            select(Network.config).where(Network.sha256.in_(hashes), Network.config.is_not(None)).distinct()
+        )
+        return self.database.read(lambda c: [row[0] for row in c.execute(query)])
+
     def file_of_job(self, job_id: str, sha256: str) -> Row[Any]:
         """Where a network file lies that this job was accepted with. Raises NotFound."""
         query = (

@@ -30,6 +30,6 @@ SPEC = EngineSpec(
     time_limit=4000,
     max_batch=16,
     batch_key=lambda params: "together" if params.together else None,
-    cost=lambda params: max(params.seconds, 0.01),
+    cost=lambda params: params.seconds,
     hidden=True,
 )

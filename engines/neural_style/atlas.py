@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engines.neural_style.colour import luma
-from engines.neural_style.pyramid import Size, blur, gradient, pad
+from engines.neural_style.pyramid import blur, gradient, pad
+from engines.neural_style.schedule import BORDER, Size
 
-PATCH = 5
-BORDER = PATCH // 2
+PATCH = 2 * BORDER + 1
 _DETAIL = 20  # dimensions kept of a 5x5 RGB patch
 _GUIDE = 5  # blurred RGB and two gradients
 #: Columns of a query or key row: 20 detail, 5 guide, |G|^2, |D|^2 + price, and zeros up to two cache lines.

@@ -17,14 +17,13 @@ from engines.neural_style import gatys, patches
 from engines.neural_style.checkpoint import digest_of, pack, unpack
 from engines.neural_style.colour import luma, monge_kantorovich, with_chroma_of
 from engines.neural_style.model import VGG19, load_vgg19
+from engines.neural_style.schedule import GATYS_ITERATIONS, PATCH_ITERATIONS
 from engines.neural_style.spec import NeuralStyleParams
 from engines.torch_device import choose_device, device_label, is_out_of_memory, release_memory
 
 #: Raised with every change that alters results; older checkpoints are then ignored.
 RECIPE = "1"
 
-_PATCH_ITERATIONS = {"draft": 8, "normal": 12, "best": 16}
-_GATYS_ITERATIONS = {"draft": (200, 60), "normal": (500, 200), "best": (1000, 500)}  # first scale, later ones
 #: A second try after running out of memory makes the picture this much smaller (half the pixels).
 _SMALLER = 0.7
 
@@ -152,7 +151,7 @@ class Engine:
             source,
             strokes,
             _positive_shares(params),
-            patches.Recipe(params.strength, _PATCH_ITERATIONS[params.quality]),
+            patches.Recipe(params.strength, PATCH_ITERATIONS[params.quality]),
             _seed(params),
             tile=patches.SMALL_TILE if second_try else patches.GPU_TILE if on_gpu else patches.TILE,
             resume=patches.State.from_tensors(saved) if saved else None,
@@ -171,7 +170,7 @@ class Engine:
         def on_progress(fraction: float, message: str, state: gatys.State) -> None:
             report(fraction, message, (state.scale, 0), state.estimate, state.tensors)
 
-        first, later = _GATYS_ITERATIONS[params.quality]
+        first, later = GATYS_ITERATIONS[params.quality]
         return optimiser.paint(
             source,
             strokes,

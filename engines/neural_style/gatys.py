@@ -22,7 +22,8 @@ from torch import Tensor
 
 from engines.base import EngineError
 from engines.neural_style.model import VGG19
-from engines.neural_style.pyramid import Size, resize, scaled
+from engines.neural_style.pyramid import resize
+from engines.neural_style.schedule import Size, octave_scales, scaled
 from engines.torch_device import has_native_bfloat16
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -31,7 +32,6 @@ _STYLE_ONLY = frozenset(STYLE_LAYERS)
 _CONTENT_ONLY = frozenset({CONTENT_LAYER})
 _BOTH = _STYLE_ONLY | _CONTENT_ONLY
 
-_SMALLEST_SCALE = 128  # long side of the first scale
 _LEARNING_RATE = 0.02
 _BETAS = (0.9, 0.99)
 _EPSILON = 1e-8
@@ -102,14 +102,6 @@ def _silent(fraction: float, message: str, state: State) -> None:
     """The default report."""
 
 
-def scales(size: Size) -> list[float]:
-    """Factors from a long side of about 128 px up by sqrt(2); the last is 1."""
-    count = 1
-    while round(max(size) / math.sqrt(2) ** count) >= _SMALLEST_SCALE:
-        count += 1
-    return [math.sqrt(2) ** -step for step in reversed(range(count))]
-
-
 class Gatys:
     """One VGG-19 on one device, and the statistics of the styles it saw last."""
 
@@ -137,7 +129,7 @@ class Gatys:
         leaves the finite numbers.
         """
         size = (content.shape[1], content.shape[2])
-        factors = scales(size)
+        factors = octave_scales(size)
         state = resume
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
             for index in range(resume.scale if resume else 0, len(factors)):

@@ -22,7 +22,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engines.neural_style.atlas import (
-    BORDER,
     GUIDE_COLUMNS,
     NORM_COLUMN,
     PATCH,
@@ -32,8 +31,19 @@ from engines.neural_style.atlas import (
     guide_of,
 )
 from engines.neural_style.colour import luma, sample_pixels, sliced_transport
-from engines.neural_style.pyramid import Size, blur, gradient, level_scales, pad, resize, scaled
-from engines.neural_style.search import CANDIDATE_COST, SUBSET, Search, Tick
+from engines.neural_style.pyramid import blur, gradient, pad, resize
+from engines.neural_style.schedule import (
+    BORDER,
+    DESCRIBE_COST,
+    EXACT_PAIRS,
+    VOTE_COST,
+    WIDE_ITERATIONS,
+    Size,
+    level_scales,
+    level_work,
+    scaled,
+)
+from engines.neural_style.search import Search, Tick
 from engines.seeds import generator
 from engines.torch_device import reproducible
 
@@ -43,11 +53,7 @@ SMALL_TILE: Size = (128, 4096)
 #: On a GPU launching costs more than computing, so tiles are larger.
 GPU_TILE: Size = (8192, 16384)
 
-_EXACT_PAIRS = 1e8  # up to this many (pixel, key) pairs the search is exact
-_WIDE_ITERATIONS = 2  # iterations at the start of a level that look further around
 _VOTE_ROWS = 1 << 14  # output pixels voted on at a time
-_DESCRIBE_COST = 250.0  # of one pixel's patch coordinates, in the unit of search.Tick
-_VOTE_COST = 250.0  # of one pixel's vote
 _DETAIL = GUIDE_COLUMNS.start
 
 
@@ -167,7 +173,7 @@ class _Level:
 
     @property
     def is_exact(self) -> bool:
-        return self.pixels * self.atlas.length <= _EXACT_PAIRS
+        return self.pixels * self.atlas.length <= EXACT_PAIRS
 
     def describe(self, image: Tensor) -> None:
         """Fill in the queries' detail columns from the current picture."""
@@ -190,7 +196,9 @@ class _Run:
         self.content, self.styles, self.shares = content, styles, shares
         self.recipe, self.seed, self.tile, self.report = recipe, seed, tile, report
         self.scales = level_scales(content.shape[1], content.shape[2])
-        self.work = [self._level_work(scale) for scale in self.scales]
+        sizes = [(style.shape[1], style.shape[2]) for style in styles]
+        size = (content.shape[1], content.shape[2])
+        self.work = [level_work(size, sizes, scale, recipe.iterations) for scale in self.scales]
         self.total = sum(sum(work) for work in self.work)
         self.state = resume
         self.guide = guide_image(content, styles, shares, seed, self.pulse)  # (3, H, W)
@@ -233,7 +241,7 @@ class _Run:
         for iteration in range(state.iteration, self.recipe.iterations):
             tick = self._ticker(level, state, message)
             level.describe(state.image)
-            tick(_DESCRIBE_COST * level.pixels)
+            tick(DESCRIBE_COST * level.pixels)
             level.atlas.set_prices(state.prices)
             positions = self._assign(level, state, tick)
             usage = level.atlas.usage(positions, self.shares)
@@ -248,7 +256,7 @@ class _Run:
         if level.is_exact:
             search.exact()
             return search.positions
-        wide = state.iteration < _WIDE_ITERATIONS
+        wide = state.iteration < WIDE_ITERATIONS
         search.score_current()
         if wide:
             search.neighbours()
@@ -269,24 +277,6 @@ class _Run:
             self.report((before + done) / self.total, message, state)
 
         return tick
-
-    def _level_work(self, scale: float) -> list[float]:
-        """Work of each iteration of a level, in the unit of `search.Tick`."""
-        height, width = scaled((self.content.shape[1], self.content.shape[2]), scale)
-        pixels = height * width
-        keys = sum(
-            (h + 2 * BORDER) * (w + 2 * BORDER)
-            for h, w in (scaled((style.shape[1], style.shape[2]), scale) for style in self.styles)
-        )
-        work = []
-        for iteration in range(self.recipe.iterations):
-            if pixels * keys <= _EXACT_PAIRS:
-                pairs = float(keys)
-            else:
-                candidates = 5 + (8 if iteration < _WIDE_ITERATIONS else 0) + (8 if iteration == 0 else 0)
-                pairs = CANDIDATE_COST * candidates + (SUBSET if iteration < _WIDE_ITERATIONS else 0)
-            work.append(pixels * (pairs + _DESCRIBE_COST + _VOTE_COST))
-        return work
 
 
 def guide_image(
@@ -348,7 +338,7 @@ def vote(level: _Level, positions: Tensor, tick: Tick) -> Tensor:
         share = share / share.sum(1, keepdim=True)
         colours = F.embedding_bag(proposed, atlas.colours, mode="sum", per_sample_weights=share)  # (n, 4)
         image[top:bottom] = colours[:, :3].view(bottom - top, width, 3)
-        tick(_VOTE_COST * (bottom - top) * width)
+        tick(VOTE_COST * (bottom - top) * width)
     return image.permute(2, 0, 1).contiguous().clamp_(0, 1)
 
 

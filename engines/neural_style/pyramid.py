@@ -1,4 +1,4 @@
-"""Picture arithmetic shared by both methods: sizes, resizing, blurring, padding. (C, H, W) float32."""
+"""Picture arithmetic shared by both methods: resizing, blurring, padding. (C, H, W) float32."""
 
 from __future__ import annotations
 
@@ -8,23 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Size = tuple[int, int]  # (height, width)
-
-_RATIO = 1.6
-_SMALLEST_SIDE = 40
-
-
-def level_scales(height: int, width: int) -> list[float]:
-    """Scales of the pyramid, coarsest first, the last is 1: 1/1.6**k while the short side is >= 40 px."""
-    count = 1
-    while min(height, width) / _RATIO**count >= _SMALLEST_SIDE:
-        count += 1
-    return [_RATIO**-level for level in reversed(range(count))]
-
-
-def scaled(size: Size, scale: float) -> Size:
-    """`size` times `scale`, no side under 1."""
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+from engines.neural_style.schedule import Size
 
 
 def resize(image: Tensor, size: Size) -> Tensor:

@@ -14,14 +14,10 @@ import torch
 from torch import Tensor
 
 from engines.neural_style.atlas import BLOCK, Atlas
-from engines.neural_style.pyramid import Size
+from engines.neural_style.schedule import CANDIDATE_COST, SUBSET, Size
 
 #: Told how much work has been done since the last call, in scored (pixel, key) pairs. May raise.
 Tick = Callable[[float], None]
-
-SUBSET = 4096
-#: A candidate costs a gather of its key: measured, as much as some 50 entries of the matrix product.
-CANDIDATE_COST = 50.0
 
 _EIGHT = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0)]
 _FOUR = [(0, 1), (1, 0), (0, -1), (-1, 0)]

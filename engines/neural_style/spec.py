@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from engines.base import EngineSpec, ImageRef, Params, wrong
+from engines.neural_style.schedule import gatys_seconds, patches_seconds
 
 MAX_STYLES = 4
 
@@ -96,6 +97,19 @@ def weights_for(params: NeuralStyleParams) -> tuple[str, ...]:
     return ("vgg19",) if params.method == "gatys" else ()
 
 
+def _cost(params: NeuralStyleParams) -> float:
+    """By what the method computes. Pictures are taken to be 4 : 3: nobody knows their shape yet.
+
+    `auto` is counted as `patches`, which it is wherever there is no GPU.
+    """
+    content = (round(params.size * 0.75), params.size)
+    if params.method == "gatys":
+        return gatys_seconds(content, params.quality)
+    style = (round(content[0] * params.stroke), round(content[1] * params.stroke))
+    used = sum(share > 0 for share in params.shares())
+    return patches_seconds(content, [style] * used, params.quality)
+
+
 SPEC = EngineSpec(
     name="neural_style",
     title="Neural style",
@@ -105,5 +119,6 @@ SPEC = EngineSpec(
     example={"content": "art_photo", "style": ["art_painting"], "strength": 0.5, "size": 768, "seed": 7},
     queue="gpu",
     time_limit=7200.0,
+    cost=_cost,
     weights_for=weights_for,
 )

@@ -18,9 +18,9 @@ from engines.base import BatchItem, Context, Interrupted, Output
 from engines.films import begun
 from engines.planets import morph
 from engines.planets.latents import Planet, planets_of
-from engines.planets.network import CHUNK, WEIGHTS, Network
+from engines.planets.network import WEIGHTS, Network
 from engines.planets.pictures import picture, resized
-from engines.planets.spec import PlanetsParams, encode_latent, network
+from engines.planets.spec import CHUNK, PlanetsParams, encode_latent, network
 from engines.torch_device import choose_device, device_label
 
 Floats = npt.NDArray[np.float32]

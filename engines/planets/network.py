@@ -16,12 +16,10 @@ from engines.chunks import filled_chunks
 from engines.planets.fast import FastGenerator
 from engines.planets.latents import Code
 from engines.planets.model import Generator, noise_of
+from engines.planets.spec import CHUNK
 from engines.torch_device import has_native_bfloat16, is_out_of_memory, release_memory, reproducible
 
 WEIGHTS = Path(__file__).parent / "weights"
-
-#: Pictures of one forward pass, always: a planet is the same to the last bit alone and among others.
-CHUNK = 16
 
 Floats = npt.NDArray[np.float32]
 Precision = Literal["exact", "fast"]

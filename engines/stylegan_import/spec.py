@@ -28,6 +28,8 @@ SPEC = EngineSpec(
     example={"source": "art_network"},
     queue="cpu",
     time_limit=900.0,
+    # Whatever is in the file: a child process that starts, reads it and writes it again.
+    cost=lambda _params: 1.0,
     hidden=True,
     converts_to="stylegan",
 )

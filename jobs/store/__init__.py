@@ -33,7 +33,7 @@ from jobs.store.retention import Keeping, Retention, expires_at
 from jobs.store.rows import Beat, JobRow, NewArtifact, NewJob, Success
 from jobs.store.statements import MAX_FAILURES, in_use, needs
 from jobs.store.sweeper import SweeperSide
-from jobs.store.usage import Speed, Usage
+from jobs.store.usage import Ran, Usage
 from jobs.store.worker import WorkerSide
 
 __all__ = [
@@ -46,7 +46,7 @@ __all__ = [
     "Keeping",
     "NewArtifact",
     "NewJob",
-    "Speed",
+    "Ran",
     "Success",
     "accept",
     "cancel",

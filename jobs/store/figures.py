@@ -1,4 +1,4 @@
-"""Counts over all jobs, for the metrics.
+"""Counts over all jobs, for the metrics; the front of a line, for forecasts.
 
 What a fleet is steered by is read from the partial indexes of what waits and runs, and costs as much as the
 line is long. What is kept costs one pass over the table: nothing is steered by it.
@@ -7,6 +7,7 @@ line is long. What is kept costs one pass over the table: nothing is steered by 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from sqlalchemy import case, func, select
 
@@ -49,6 +50,17 @@ class Kept:
     run_seconds: float
 
 
+class UnderWay(NamedTuple):
+    """A running job, as far as it tells when its worker is free."""
+
+    worker: str
+    engine: str
+    cost: float
+    progress: float
+    #: Seconds since the attempt began.
+    ran: float
+
+
 class Figures(StoreBase):
     """Counts over all jobs, for the metrics."""
 
@@ -81,6 +93,23 @@ class Figures(StoreBase):
         """(engine, queue, how many run now)."""
         query = select(Job.engine, Job.queue, func.count()).where(RUNNING).group_by(Job.engine, Job.queue)
         return self.database.read(lambda c: [(row[0], row[1], row[2]) for row in c.execute(query)])
+
+    def front(self, queue: str, most: int) -> list[tuple[str, float]]:
+        """(engine, cost) of the first jobs in line, in their order: read from the front of the index."""
+        query = (
+            select(JOBS.c.engine, JOBS.c.cost)
+            .where(JOBS.c.queue == queue, IN_LINE)
+            .order_by(JOBS.c.turn, JOBS.c.id)
+            .limit(most)
+        )
+        return self.database.read(lambda c: [(row[0], row[1]) for row in c.execute(query)])
+
+    def under_way(self, queue: str, most: int) -> list[UnderWay]:
+        """Jobs of a queue that run now."""
+        columns: list[Any] = [JOBS.c[name] for name in ("lease_owner", "engine", "cost", "progress")]
+        columns.append(seconds_since(JOBS.c.started_at))
+        query = select(*columns).where(RUNNING, JOBS.c.queue == queue).limit(most)
+        return self.database.read(lambda c: [UnderWay(*row) for row in c.execute(query)])
 
     def kept(self) -> list[Kept]:
         """All rows, by engine, queue and state: one pass over the table."""

@@ -41,7 +41,7 @@ class NewJob:
     #: Jobs with the same value run together, at most `batch_most` of them; None: it runs alone.
     batch: str | None = None
     batch_most: int = 1
-    #: How much work it is, in the engine's own unit.
+    #: How much work it is, in about the seconds of one processor core.
     cost: float = 1.0
     start_by: datetime | None = None
     timeout_seconds: float | None = None

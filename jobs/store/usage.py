@@ -1,10 +1,9 @@
-"""What jobs used: a day's sums of an owner, and what an engine's jobs took lately."""
+"""What jobs used: a day's sums of an owner, and what an engine's last jobs took."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, case, func, literal, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -14,21 +13,20 @@ from jobs.store.base import StoreBase
 from jobs.store.rows import JobRow
 from jobs.store.statements import JOBS, SUCCEEDED
 
-#: An engine's speed is told from this many of its last jobs.
+#: How fast an engine is, is told from this many of its last jobs.
 LATELY = 100
 
 
-@dataclass(frozen=True)
-class Speed:
-    """What an engine's jobs took lately, on average."""
+class Ran(NamedTuple):
+    """What one job took."""
 
-    jobs: int
-    #: Seconds from start to end, for one unit of `Job.cost`.
+    #: "cpu", "cuda: NVIDIA H200"; None where nobody said.
+    device: str | None
+    cost: float
+    #: Seconds of all its attempts.
     run_seconds: float
     #: The same, divided among those that ran together.
     device_seconds: float
-    #: And of one job, whatever its cost.
-    job_seconds: float
 
 
 def _day(at: Any, *, is_sqlite: bool) -> ColumnElement[str]:
@@ -87,23 +85,15 @@ class Usage(StoreBase):
         )
         return self.database.read(lambda c: list(c.execute(query)))
 
-    def speed(self, engine: str) -> Speed | None:
-        """What this engine's jobs took lately; None before the first one succeeded."""
-        lately = (
-            select(JOBS.c.cost, JOBS.c.run_seconds, JOBS.c.device_seconds)
+    def ran(self, engine: str) -> list[Ran]:
+        """What the last LATELY jobs of this engine took that succeeded."""
+        query = (
+            select(JOBS.c.device, JOBS.c.cost, JOBS.c.run_seconds, JOBS.c.device_seconds)
             .where(SUCCEEDED, JOBS.c.engine == engine)
             .order_by(JOBS.c.finished_at.desc())
             .limit(LATELY)
-            .subquery()
         )
-        query = select(
-            func.count(),
-            func.sum(lately.c.cost),
-            func.sum(lately.c.run_seconds),
-            func.sum(lately.c.device_seconds),
-        )
-        count, cost, run, device = self.database.read(lambda c: c.execute(query).one())
-        return Speed(count, run / cost, device / cost, device / count) if count and cost else None
+        return self.database.read(lambda c: [Ran(*row) for row in c.execute(query)])
 
 
 def keep_account(connection: Connection, row: JobRow) -> None:

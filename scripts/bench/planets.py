@@ -41,8 +41,9 @@ from servers import row  # noqa: E402
 from engines import shipped  # noqa: E402
 from engines.planets.engine import Engine  # noqa: E402
 from engines.planets.model import Generator, noise_of  # noqa: E402
-from engines.planets.network import CHUNK, WEIGHTS, Precision  # noqa: E402
+from engines.planets.network import WEIGHTS, Precision  # noqa: E402
 from engines.planets.spec import (  # noqa: E402
+    CHUNK,
     LATENT,
     SPEC,
     PlanetsParams,

@@ -51,6 +51,8 @@ PAINTER = EngineSpec(
     produces=("image/png",),
     example={"network": "planets"},
     model_for=lambda params: network_sha256(params.network) or params.network,
+    cost=lambda _params: 2.0,
+    network_cost=lambda config: config["resolution"] / 16,
 )
 
 
@@ -485,6 +487,12 @@ def test_a_job_is_pinned_to_the_bytes(api, store, ready, by):
     row = store.get(job.json["id"])
     assert row.model == f"painter:{network['sha256']}", "workers that have it loaded are preferred"
     assert NetworkStore(store.database).file_of_job(row.id, network["sha256"]).size == network["bytes"]
+
+
+def test_a_job_costs_what_its_network_makes_of_it(api, store, ready):
+    found = ready(api)
+    jobs = [paint(api, network=name).json["id"] for name in ("planets", "flowers", found["id"])]
+    assert [store.get(job).cost for job in jobs] == [2.0, 8.0, 8.0]
 
 
 def test_a_job_keeps_what_it_was_accepted_with(api, store, ready):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -13,9 +14,11 @@ from sqlalchemy import update
 import engines
 from api.forecast import Forecaster
 from jobs.accounts import AccountStore
+from jobs.clock import now
 from jobs.fleet import FleetStore
 from jobs.models import Job
 from jobs.schemas import JobOptions
+from jobs.store import Ran
 from tests.api.helpers import claim, data_uri, finish, picture, problem
 
 
@@ -192,15 +195,59 @@ class TestForecast:
         finish(store, storage)
         self.took(store, 2.0)
         fleet()
-        assert api.submit(seconds=4.0).json["forecast"] == {
-            "servable": True, "reason": None, "starts_in": 0.0, "ends_in": 4.0,
-        }  # fmt: skip
+        told = api.submit(seconds=4.0).json["forecast"]
+        assert (told["starts_in"], told["ends_in"]) == (0.0, pytest.approx(4.0, abs=0.2))
         fleet(job_ids=["job_x"])
         for _ in range(3):
             told = api.submit(seconds=4.0).json["forecast"]
-        assert told["starts_in"] == pytest.approx(3.5 * 2.0, abs=0.1)
+        # Three in front, and half of one as they were lately, for nobody knows what runs.
+        assert told["starts_in"] == pytest.approx(3 * 4.0 + 1.0, rel=0.05)
         fleet("wrk_2", job_ids=["job_y"])
-        assert api.submit(seconds=4.0).json["forecast"]["starts_in"] == pytest.approx(4.5, abs=0.1)
+        # Four in front of it, two at a time.
+        assert api.submit(seconds=4.0).json["forecast"]["starts_in"] == pytest.approx(2 * 4.0 + 1.0, rel=0.05)
+
+    def test_it_follows_from_the_very_jobs_in_front(self, api, store, storage, fleet):
+        """A short one behind a long one waits for the long one, and not for an average."""
+        api.submit(seconds=2.0)
+        finish(store, storage)
+        self.took(store, 2.0)
+        fleet(job_ids=["job_x"])
+        api.submit(seconds=1.0)
+        api.submit(seconds=600.0)
+        short, long, behind = (api.submit(seconds=1.0).json["forecast"] for _ in range(3))
+        assert short["starts_in"] > 500.0
+        assert long["starts_in"] - short["starts_in"] == pytest.approx(1.0, abs=0.3)
+        assert behind["starts_in"] > long["starts_in"]
+
+    def test_it_follows_from_what_runs(self, api, store, storage, fleet):
+        api.submit(seconds=2.0)
+        finish(store, storage)
+        self.took(store, 2.0)
+        running = api.job_id(seconds=300.0)
+        row = claim(store)
+        fleet(row.lease_owner, job_ids=[running])
+        assert api.submit().json["forecast"]["starts_in"] == pytest.approx(300.0, rel=0.05)
+        store.beat(row.id, row.attempt, lease_seconds=60, progress=0.5)
+        self.began(store, running, 60.0)
+        assert api.submit().json["forecast"]["starts_in"] == pytest.approx(60.0, rel=0.05)
+
+    def test_behind_those_that_are_looked_at_the_line_goes_on_like_them(
+        self, api, store, storage, fleet, monkeypatch
+    ):
+        monkeypatch.setattr("api.forecast.FRONT", 2)
+        api.submit(seconds=10.0)
+        finish(store, storage)
+        self.took(store, 10.0)
+        fleet(job_ids=["job_x"])
+        told = [api.submit(seconds=10.0).json["forecast"]["starts_in"] for _ in range(6)]
+        steps = [after - before for before, after in itertools.pairwise(told)]
+        assert steps == [pytest.approx(10.0, rel=0.05)] * 5
+
+    @staticmethod
+    def began(store, job_id, seconds):
+        store.database.write(
+            lambda c: c.execute(update(Job).where(Job.id == job_id).values(started_at=now(-seconds)))
+        )
 
     def test_a_running_job_by_its_progress(self, api, store):
         job_id = api.job_id(seconds=10.0)
@@ -219,12 +266,23 @@ class TestForecast:
         now = [0.0]
         forecaster = Forecaster(store, FleetStore(store.database), clock=lambda: now[0])
         asked = []
-        monkeypatch.setattr(store, "speed", lambda name: asked.append(name))
+        ran = [Ran("cpu", 1.0, 1.0, 1.0)]
+        monkeypatch.setattr(store, "ran", lambda name: asked.append(name) or ran)
         forecaster.speed("echo")
         forecaster.speed("echo")
         now[0] = 6.0
         forecaster.speed("echo")
         assert asked == ["echo", "echo"]
+
+    def test_that_nothing_was_measured_is_not_remembered(self, api, store, storage, monkeypatch):
+        monkeypatch.setattr("api.forecast.FRESH", 5.0)
+        api.submit()
+        dry = {"engine": "echo", "params": {"seconds": 3.0}}
+        assert api.post("/v1/jobs?dry_run=true", json=dry).json["device_seconds"] is None
+        finish(store, storage)
+        self.took(store, 0.2)
+        told = api.post("/v1/jobs?dry_run=true", json=dry).json["device_seconds"]
+        assert told == pytest.approx(3.0, rel=0.1), "a small first job does not make a large one dear"
 
     def test_under_a_running_cap_nobody_can_tell(self, app, api, store, fleet):
         """Ten idle workers are of no use to a job that waits for another of its owner's to end."""
@@ -250,8 +308,9 @@ class TestDryRun:
         assert answer.status_code == 200
         told = answer.json
         assert told["params"] == {"text": "hello", "seconds": 6.0, "together": False, "seed": None}
-        assert told["device_seconds"] == pytest.approx(6.0)
-        assert (told["queue_position"], told["forecast"]["ends_in"]) == (1, 6.0)
+        assert told["device_seconds"] == pytest.approx(6.0, rel=0.05)
+        assert told["queue_position"] == 1
+        assert told["forecast"]["ends_in"] == pytest.approx(told["device_seconds"], abs=0.1)
         assert len(store.page(None)) == 1
 
     def test_what_a_submission_would_refuse_it_refuses(self, api):

@@ -80,10 +80,15 @@ def test_work_is_told_in_seconds_of_a_device(api, store, storage, told):
     assert told("atelier_queue_device_seconds", queue="cpu", engine="echo") is None  # nothing was measured
     finish(store, storage)
     store.database.write(lambda c: c.execute(update(Job).values(device_seconds=2.0, run_seconds=2.0)))
-    for seconds in (3.0, 4.0):
+    alone = []
+    for seconds in (3.0, 40.0):
+        body = {"engine": "echo", "params": {"seconds": seconds}}
+        alone.append(api.post("/v1/jobs?dry_run=true", json=body).json["device_seconds"])
         api.submit(seconds=seconds)
 
-    assert told("atelier_queue_device_seconds", queue="cpu", engine="echo") == pytest.approx(14.0)
+    both = told("atelier_queue_device_seconds", queue="cpu", engine="echo")
+    assert both == pytest.approx(sum(alone), abs=0.01), "what a dry run says is what operators are told"
+    assert alone[1] > 10 * alone[0]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from engines.base import EngineError
 from engines.neural_style import checkpoint, gatys
 from engines.neural_style.gatys import Gatys, Settings, State
 from engines.neural_style.model import VGG19, load_vgg19
+from engines.neural_style.schedule import octave_scales
 
 Photo = Callable[[str, int], Image.Image]
 CPU = torch.device("cpu")
@@ -173,8 +174,8 @@ def test_style_statistics_are_remembered_and_bounded(single: Gatys, photo: Photo
 
 
 def test_scales() -> None:
-    assert gatys.scales((64, 64)) == [1.0]
-    factors = gatys.scales((300, 512))
+    assert octave_scales((64, 64)) == [1.0]
+    factors = octave_scales((300, 512))
     assert factors[-1] == 1.0
     assert [round(factor * 512) for factor in factors] == [128, 181, 256, 362, 512]
 

@@ -274,7 +274,7 @@ def test_other_faults_are_not_retried(
 @pytest.fixture
 def quick_gatys(monkeypatch: pytest.MonkeyPatch, random_vgg: VGG19) -> Engine:
     """Random weights and few iterations: the way through, not the picture."""
-    monkeypatch.setattr("engines.neural_style.engine._GATYS_ITERATIONS", {"draft": (4, 3)})
+    monkeypatch.setattr("engines.neural_style.engine.GATYS_ITERATIONS", {"draft": (4, 3)})
     engine = Engine(CPU, vgg=random_vgg)
     engine.report_every = 0.0
     return engine

@@ -22,7 +22,8 @@ from engines.neural_style import checkpoint, patches
 from engines.neural_style.atlas import ROW, Atlas
 from engines.neural_style.colour import luma, monge_kantorovich, sliced_transport, with_chroma_of
 from engines.neural_style.patches import Recipe, State, transport
-from engines.neural_style.pyramid import level_scales, pad
+from engines.neural_style.pyramid import pad
+from engines.neural_style.schedule import level_scales
 from engines.neural_style.search import Search
 from engines.seeds import generator
 

@@ -70,6 +70,41 @@ def test_the_time_behind_one_s_own_backlog_is(store, submit, monkeypatch):
     assert (first.id, waiting.jobs, waiting.oldest >= 100) == (row.id, 1, True)
 
 
+def test_the_front_of_a_line_is_told_in_its_order(store, submit):
+    for cost in (3.0, 1.0, 2.0):
+        submit(cost=cost)
+    submit(queue="gpu", cost=9.0)
+    submit(held=True, cost=8.0)
+
+    assert store.front("cpu", 9) == [("echo", 3.0), ("echo", 1.0), ("echo", 2.0)]
+    assert store.front("cpu", 2) == [("echo", 3.0), ("echo", 1.0)]
+
+
+def test_what_is_under_way_says_how_far_it_is(store, submit):
+    submit(cost=3.0)
+    submit(cost=4.0)
+    row = claim(store)
+    store.beat(row.id, row.attempt, lease_seconds=60, progress=0.25)
+    change(store, row.id, started_at=now(-30.0))
+
+    (job,) = store.under_way("cpu", 9)
+    assert (job.worker, job.engine, job.cost, job.progress) == ("wrk_1", "echo", 3.0, 0.25)
+    assert 30 <= job.ran < 60
+    assert store.under_way("gpu", 9) == []
+
+
+def test_what_the_last_jobs_took_newest_first(store, submit, monkeypatch):
+    monkeypatch.setattr("jobs.store.usage.LATELY", 2)
+    for number, device in enumerate(("cpu", "cpu", "cuda: A")):
+        submit(cost=float(number))
+        row = claim(store)
+        store.succeed(row.id, row.attempt, [], device=device)
+        change(store, row.id, run_seconds=10.0 * number, device_seconds=5.0, finished_at=now(number - 10.0))
+
+    assert store.ran("echo") == [("cuda: A", 2.0, 20.0, 5.0), ("cpu", 1.0, 10.0, 5.0)]
+    assert store.ran("other") == []
+
+
 def test_what_is_not_in_line_is_counted_by_reason(store, submit, monkeypatch):
     monkeypatch.setattr(line, "LINE", 2)
     for _ in range(5):
@@ -147,4 +182,7 @@ def test_what_a_fleet_is_steered_by_is_read_from_indexes_of_what_waits(postgres_
     assert "ix_jobs_line" in plan(postgres_database, store.in_line)
     assert "Index Only Scan using ix_jobs_behind" in plan(postgres_database, store.not_in_line)
     assert "ix_jobs_running" in plan(postgres_database, store.running)
+    assert "ix_jobs_line" in plan(postgres_database, lambda: store.front("cpu", 9))
+    assert "ix_jobs_running" in plan(postgres_database, lambda: store.under_way("cpu", 9))
+    assert "ix_jobs_succeeded" in plan(postgres_database, lambda: store.ran("echo"))
     assert "ix_deliveries_due" in plan(postgres_database, DeliveryStore(postgres_database).backlog)

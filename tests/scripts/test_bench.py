@@ -40,6 +40,7 @@ def rows(printed: str) -> list[list[str]]:
         "cancel.py",
         "claims.py",
         "fleet.py",
+        "forecasts.py",
         "neural_style.py",
         "planets.py",
         "stylegan.py",

@@ -11,7 +11,7 @@ from engines.weights import WEIGHTS
 from workers.__main__ import main
 
 WEIGHTS["vgg19"] = replace(WEIGHTS["vgg19"], sha256_prefix="")
-engine._GATYS_ITERATIONS = {"draft": (60, 20)}
+engine.GATYS_ITERATIONS = {"draft": (60, 20)}
 
 if __name__ == "__main__":
     main()
