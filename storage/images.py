@@ -11,20 +11,22 @@ Uploads and `data:` URIs pass it in the API, fetched URLs in the workers.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import struct
 import tempfile
-import threading
 import warnings
 import zlib
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar, cast
 
 from PIL import Image
 
+from storage.image_cost import decoding_bytes
 from storage.image_headers import (
     ORIENTATION,
     Header,
@@ -41,8 +43,8 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 _TAKEN = "Send a PNG, JPEG, WebP, GIF, BMP or TIFF."
 
-#: Decoding a PNG at the pixel limit takes 256 MB for a moment; a few threads of uploads must not add up.
-_decoding = threading.BoundedSemaphore(2)
+#: Makes room for so many bytes while it is entered; may raise instead, ImageTooLarge too.
+Room = Callable[[int], AbstractContextManager[object]]
 
 #: Everything seen or imaginable from a decoder fed with hostile bytes. An error of the disk is not told
 #: apart here: the bytes were all read once before, by the header's reader or into the spool.
@@ -104,12 +106,17 @@ class ImageInfo:
 
 
 def inspect_image(
-    source: BinaryIO | Path | str, *, max_pixels: int = 64_000_000, max_side: int = 20_000
+    source: BinaryIO | Path | str,
+    *,
+    max_pixels: int = 64_000_000,
+    max_side: int = 20_000,
+    room: Room = nullcontext,
 ) -> ImageInfo:
     """Say what image the stream or file `source` holds, after decoding it once.
 
-    A stream that can seek is read from its beginning and left there; any other is read to its end.
-    Raises ImageRefused, and OSError when the source cannot be read.
+    A stream that can seek is read from its beginning and left there; any other is read to its end. `room` is
+    entered with the bytes that decoding takes: by default there is room, as where one looks at one at a time.
+    Raises ImageRefused, what `room` raises, and OSError when the source cannot be read.
     """
     with ExitStack() as stack:
         if isinstance(source, str | Path):
@@ -133,7 +140,8 @@ def inspect_image(
             if header.animated:
                 raise AnimatedImage("This is an animation or has several pages. Send one still picture.")
             _check_size(header.width, header.height, max_pixels, max_side)
-            return _decode(file, media_type, header, max_pixels, max_side)
+            with room(decoding_bytes(media_type, header, file.seek(0, os.SEEK_END))):
+                return _decode(file, media_type, header, max_pixels, max_side)
         except HeaderError as error:
             raise BrokenImage(f"This image cannot be used: {error}. Save it again as PNG.") from error
 
@@ -146,7 +154,7 @@ def _decode(file: BinaryIO, media_type: str, header: Header, max_pixels: int, ma
     """
     try:
         file.seek(0)
-        with _decoding, Image.open(file, formats=list(FORMATS)) as image:
+        with Image.open(file, formats=list(FORMATS)) as image:
             # Pillow may read the header differently than we did; its view is the one that costs memory.
             _check_size(image.width, image.height, max_pixels, max_side)
             width, height, mode = header.width, header.height, image.mode
