@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from api import documentation, problems, tracing
+from api import admission, documentation, problems, tracing
 from api.operations import IdConverter
 from api.routes import health, v1
 from api.services import Services
@@ -39,6 +39,7 @@ def create_app(
 
     problems.register(app)
     tracing.register(app)
+    admission.register(app)
     app.register_blueprint(v1)
     app.register_blueprint(health.blueprint(found))
     app.register_blueprint(documentation.routes)

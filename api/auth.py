@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from flask import g, request
 
+from api.admission import admit
 from api.keyring import Caller
 from api.services import services
 from jobs.errors import Forbidden, Unauthorized
 
 
 def require_key() -> Caller:
-    """The caller of this request, counted against their rate. Raises Unauthorized and RateLimited."""
+    """The caller of this request, counted against their rate and among what they have under way.
+
+    Raises Unauthorized, RateLimited and Unavailable; then nothing of the body was read.
+    """
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     found = services().keyring.find(key.strip()) if scheme.lower() == "bearer" and key else None
     if found is None:
         raise Unauthorized
     g.caller = found
-    services().limiter.hit(found.key_id, found.rate_per_minute)
+    services().limiter.hit(found.user_id, found.rate_per_minute)
     # werkzeug counts the body as it is read and answers 413, with or without a Content-Length.
     request.max_content_length = found.max_upload_bytes or services().settings.max_upload_bytes
+    admit(services(), found.user_id)
     return found
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from flask import current_app
 
+from api.budget import Budget
 from api.forecast import Forecaster
 from api.hangups import HangUps
 from api.keyring import Keyring
@@ -49,6 +50,8 @@ class Services:
     signer: Signer
     watcher: Watcher
     slots: Slots
+    long_requests: Slots
+    budget: Budget
     hang_ups: HangUps
 
     @classmethod
@@ -56,7 +59,7 @@ class Services:
         """Everything around these four. Connects to nothing."""
         accounts = AccountStore(store.database)
         fleet = FleetStore(store.database)
-        slots = Slots(settings.streams)
+        slots = Slots(settings.streams, settings.streams_each)
         return cls(
             settings=settings,
             jobs=store,
@@ -73,8 +76,10 @@ class Services:
             quota=Quota(store, accounts),
             forecaster=Forecaster(store, fleet),
             signer=Signer(lambda: accounts.shared_secret("content")),
-            watcher=Watcher(store),
+            watcher=Watcher(store, accounts.valid),
             slots=slots,
+            long_requests=Slots(settings.long_requests, settings.long_requests_each),
+            budget=Budget(settings.memory_budget_bytes),
             hang_ups=HangUps(slots.closing),
         )
 

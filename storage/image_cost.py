@@ -1,7 +1,7 @@
 """How many bytes it takes to decode an image.
 
-Measured with Pillow 13 on pictures of each kind, mode and compression (tests/storage/test_image_cost.py measures
-again): a picture is 4 bytes a pixel in Pillow's memory, or less. What comes on top differs by format.
+Measured with Pillow 13 on pictures of each kind, mode and compression (tests/storage/test_image_cost.py does
+it again): a picture is 4 bytes a pixel in Pillow's memory, or less. What comes on top differs by format.
 """
 
 from __future__ import annotations

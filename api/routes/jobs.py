@@ -236,7 +236,7 @@ def get_events(job_id: str) -> Response:
     if not (after.isascii() and after.isdigit() and len(after) < 10):
         raise Invalid("Last-Event-ID is the id of an event of this job.")
     row = services().jobs.get(job_id, owner_scope())
-    return events.stream(services(), caller().key_id, row, int(after), events.connection_of(request))
+    return events.stream(services(), caller(), row, int(after), events.connection_of(request))
 
 
 @routes.get('/jobs/<id("job"):job_id>/preview')
@@ -277,7 +277,7 @@ def _waited(row: JobRow, wait: float) -> JobRow:
     if not wait:
         return row
     connection = events.connection_of(request)
-    return events.wait_until_final(services(), caller().key_id, row, wait, connection)
+    return events.wait_until_final(services(), caller(), row, wait, connection)
 
 
 def _accepted(row: JobRow, made: bool, wait: float) -> Response:
