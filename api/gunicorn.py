@@ -19,6 +19,7 @@ import socket
 import tempfile
 from typing import Any
 
+from api.allocator import give_back_large_blocks
 from api.connections import Worker
 from api.metrics import share
 from api.settings import ORDINARY_THREADS, Settings
@@ -95,6 +96,7 @@ def when_ready(server: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Let streams end as soon as this worker is told to stop, not when gunicorn loses its patience."""
+    give_back_large_blocks()
     logging.getLogger("gunicorn.error").addFilter(_is_worth_a_line)
     slots = worker.wsgi.extensions["atelier"].slots
 
