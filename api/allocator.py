@@ -9,7 +9,10 @@ from __future__ import annotations
 import ctypes
 
 _M_MMAP_THRESHOLD = -3
+_M_TRIM_THRESHOLD = -1
 _LARGE = 1024 * 1024
+#: Free memory at a heap's end that is kept: from 128 KiB on, small requests would ask for it each time.
+_KEPT = 4 * 1024 * 1024
 
 
 def give_back_large_blocks() -> None:
@@ -17,3 +20,4 @@ def give_back_large_blocks() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _LARGE)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT)
