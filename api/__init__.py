@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from api import codings, cors, documentation, headers, paths, problems, tracing
+from api import admission, codings, cors, documentation, headers, paths, problems, tracing
 from api.operations import IdConverter
 from api.routes import health, v1
 from api.services import Services
@@ -43,6 +43,7 @@ def create_app(
     paths.register(app)
     cors.register(app, cors.origins(found.settings.cors_origins))
     codings.register(app)
+    admission.register(app)
     app.register_blueprint(v1)
     app.register_blueprint(health.blueprint(found))
     app.register_blueprint(documentation.routes)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from flask import g, request
 
+from api.admission import admit
 from api.keyring import Caller
 from api.services import services
 from jobs.errors import Forbidden, Unauthorized
 
 
 def require_key() -> Caller:
-    """The caller of this request, counted against their rate. Raises Unauthorized and RateLimited."""
+    """The caller of this request, counted against their rate and among what they have under way.
+
+    Raises Unauthorized, RateLimited and Unavailable; then nothing of the body was read.
+    """
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     shown = key.strip() if scheme.lower() == "bearer" else ""
     found = services().keyring.find(shown) if shown else None
@@ -24,9 +28,10 @@ def require_key() -> Caller:
 def let_in(found: Caller) -> Caller:
     """Serve this request for somebody whose right to it was seen. Raises RateLimited."""
     g.caller = found
-    services().limiter.hit(found.key_id, found.rate_per_minute)
+    services().limiter.hit(found.user_id, found.rate_per_minute)
     # werkzeug counts the body as it is read and answers 413, with or without a Content-Length.
     request.max_content_length = found.max_upload_bytes or services().settings.max_upload_bytes
+    admit(services(), found.user_id)
     return found
 
 

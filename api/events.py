@@ -17,6 +17,7 @@ from typing import Any
 from flask import Request, Response
 from sqlalchemy import Row
 
+from api.keyring import Caller
 from api.services import Services
 from api.views import preview_url
 from api.watching import Watch
@@ -33,15 +34,18 @@ RETRY = (1000, 4000)
 
 
 def wait_until_final(
-    found: Services, key_id: str, row: JobRow, seconds: float, connection: socket.socket | None
+    found: Services, caller: Caller, row: JobRow, seconds: float, connection: socket.socket | None
 ) -> JobRow:
-    """The job as it is when it ended, or `seconds` later; at once when too many requests wait already."""
-    slot = None if row.state in FINAL else found.slots.take(key_id)
+    """The job as it is when it ended, or `seconds` later; at once when too many requests wait already.
+
+    A key that is revoked meanwhile ends the wait and learns nothing that is new.
+    """
+    slot = None if row.state in FINAL else found.slots.take(caller.user_id)
     if slot is None:
         return row
     until = time.monotonic() + seconds
     try:
-        with _held(found, row.id, connection) as watch:
+        with _held(found, caller, row.id, connection) as watch:
             while (left := until - time.monotonic()) > 0 and not (watch.over or watch.deleted):
                 watch.wait(left)
                 if watch.facts is not None and watch.facts.row.state in FINAL:
@@ -52,18 +56,18 @@ def wait_until_final(
 
 
 def stream(
-    found: Services, key_id: str, row: JobRow, after: int, connection: socket.socket | None
+    found: Services, caller: Caller, row: JobRow, after: int, connection: socket.socket | None
 ) -> Response:
     """The events of a job past version `after`. Raises Unavailable (`too_many_streams`)."""
-    slot = found.slots.take(key_id)
+    slot = found.slots.take(caller.user_id)
     if slot is None:
         raise Unavailable(
-            "As many streams are held as may be, or as this key may hold; poll GET /v1/jobs/{id} instead.",
+            "As many streams are held as may be, or as one owner may hold; poll GET /v1/jobs/{id} instead.",
             code="too_many_streams",
             retry_after=5,
         )
     # No job has events to come before a version it has not reached: such an id is another job's, or made up.
-    told = _events(found, row.id, min(after, row.version), connection)
+    told = _events(found, caller, row.id, min(after, row.version), connection)
     response = Response(told, content_type="text/event-stream")
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
@@ -79,18 +83,23 @@ def connection_of(request: Request) -> socket.socket | None:
 
 
 @contextmanager
-def _held(found: Services, job_id: str, connection: socket.socket | None) -> Iterator[Watch]:
-    with found.watcher.watching(job_id) as watch, found.hang_ups.noticed(connection, watch.end):
+def _held(found: Services, caller: Caller, job_id: str, connection: socket.socket | None) -> Iterator[Watch]:
+    with (
+        found.watcher.watching(job_id, caller.key_id) as watch,
+        found.hang_ups.noticed(connection, watch.end),
+    ):
         yield watch
 
 
-def _events(found: Services, job_id: str, after: int, connection: socket.socket | None) -> Iterator[str]:
+def _events(
+    found: Services, caller: Caller, job_id: str, after: int, connection: socket.socket | None
+) -> Iterator[str]:
     yield f"retry: {random.randint(*RETRY)}\n\n"
-    with _held(found, job_id, connection) as watch:
+    with _held(found, caller, job_id, connection) as watch:
         while True:
             told = watch.wait(HEARTBEAT)
             if watch.over or watch.deleted:
-                return  # a client that comes back to a deleted job gets the 404
+                return  # a client that comes back gets the 404 of a deleted job, the 401 of a revoked key
             if not told or watch.facts is None:
                 yield ": still here\n\n"
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,9 +16,12 @@ from pydantic_core import from_json
 from werkzeug.exceptions import UnsupportedMediaType
 
 import engines
+from api.admission import SMALL_BODY, admission
 from api.engine_names import find_engine
 from api.field_errors import field_errors
 from api.json_keys import refuse_repeated
+from api.services import services
+from api.settings import JSON_FACTOR
 from jobs.errors import Invalid, InvalidBody, InvalidQuery, TooLarge
 from jobs.schemas import JobOptions, JobRequest
 
@@ -62,12 +66,7 @@ def body(model: type[M]) -> M:
     """The JSON body as a model. Raises UnsupportedMediaType, Invalid and TooLarge."""
     if not request.is_json:
         raise UnsupportedMediaType("Send application/json.")
-    data = request.get_data(cache=False)
-    # werkzeug cuts a chunked body off at the limit and says nothing when it is read in one go.
-    limit = request.max_content_length
-    if request.content_length is None and limit is not None and len(data) >= limit:
-        raise TooLarge
-    return _json(model, data)
+    return _json(model, _received())
 
 
 def fitted(model: type[M], values: Any) -> M:
@@ -76,6 +75,38 @@ def fitted(model: type[M], values: Any) -> M:
         return model.model_validate(values)
     except ValidationError as error:
         raise InvalidBody(errors=field_errors(error, model)) from error
+
+
+def _received() -> bytes:
+    """The body of a JSON request. Raises TooLarge, and what the budget raises for one of some size."""
+    own, most = request.max_content_length, services().settings.max_json_bytes
+    limit = most if own is None else min(own, most)
+    length = request.content_length
+    if length is not None and length <= min(SMALL_BODY, limit):
+        return request.get_data(cache=False)
+    if length is not None and length > limit:
+        raise _too_large(limit, most)
+    # On disk until all of it is there: what comes slowly holds no memory meanwhile.
+    with tempfile.SpooledTemporaryFile(max_size=SMALL_BODY) as kept:
+        while piece := request.stream.read(SMALL_BODY):
+            kept.write(piece)
+            if kept.tell() > limit:
+                raise _too_large(limit, most)
+        size = kept.tell()
+        if size > SMALL_BODY:
+            admission().hold(JSON_FACTOR * size)
+        kept.seek(0)
+        return kept.read()
+
+
+def _too_large(limit: int, most: int) -> TooLarge:
+    if limit < most:
+        return TooLarge()  # the key's own limit
+    return TooLarge(
+        f"A JSON body may have {limit:,} bytes. Send larger pictures to POST /v1/files, or as "
+        "multipart/form-data, and name a file by its id.",
+        limit=limit,
+    )
 
 
 def submission() -> Submission:

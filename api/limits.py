@@ -1,7 +1,9 @@
-"""Requests a minute for each key: counted in Redis for all processes, in memory while Redis is away.
+"""Requests a minute of each owner: counted in Redis for all processes, in memory while Redis is away.
 
-A process takes a second's worth of requests at a time, so a busy key costs a round trip a second and not one
-each. Redis is a convenience here, never a dependency: a Redis that is down or frozen costs one request
+All keys of an owner count together; each key's own limit is what it may find counted when it asks.
+
+A process takes a second's worth of requests at a time, so a busy owner costs a round trip a second and not
+one each. Redis is a convenience here, never a dependency: a Redis that is down or frozen costs one request
 `_TIMEOUT` seconds every `_RETRY_SECONDS`, and no request fails for it.
 """
 
@@ -26,36 +28,43 @@ _RETRY_SECONDS = 5.0
 _log = structlog.get_logger(__name__)
 
 
+class _Counted(RateLimitItemPerMinute):
+    """A limit whose count is the same for every limit: the owner's."""
+
+    def key_for(self, *identifiers: bytes | str | int | float) -> str:
+        return "/".join(map(str, (self.namespace, *identifiers)))
+
+
 class Limiter:
-    """A sliding minute for each key. Nothing connects before the first request."""
+    """A sliding minute for each owner. Nothing connects before the first request."""
 
     def __init__(self, default_per_minute: int, url: str) -> None:
         self._default = default_per_minute
         self._url = url if url.startswith(("redis://", "rediss://", "unix://")) else None
         self._lock = threading.Lock()
-        #: Requests already taken from a key's minute and not used yet.
-        self._taken: dict[str, int] = {}
+        #: Requests already taken from an owner's minute, under this limit, and not used yet.
+        self._taken: dict[tuple[str, int], int] = {}
         self._shared: Strategy | None = None
         self._local: Strategy | None = None
         self._retry_at = 0.0
 
-    def hit(self, key_id: str, per_minute: int | None) -> None:
-        """Count one request. Raises RateLimited with the seconds to wait."""
+    def hit(self, owner_id: str, per_minute: int | None) -> None:
+        """Count one request of this owner, whose key may send so many. Raises RateLimited, with the wait."""
         allowed = self._default if per_minute is None else per_minute
         if allowed <= 0:
             return
-        if self._use_one(key_id):
+        if self._use_one((owner_id, allowed)):
             return
-        limit = RateLimitItemPerMinute(allowed)
+        limit = _Counted(allowed)
         if self._url is not None and self._may_try():
             try:
-                self._count(self._redis(self._url), limit, key_id)
+                self._count(self._redis(self._url), limit, owner_id)
                 self._retry_at = 0.0
                 return
             except RedisError as error:
                 self._retry_at = time.monotonic() + _RETRY_SECONDS
                 _log.warning("rate_limiter_local", error=type(error).__name__)
-        self._count(self._memory(), limit, key_id)
+        self._count(self._memory(), limit, owner_id)
 
     def _may_try(self) -> bool:
         if self._retry_at == 0.0:
@@ -67,22 +76,23 @@ class Limiter:
             self._retry_at = now + _RETRY_SECONDS  # the others stay local while this one tries
             return True
 
-    def _use_one(self, key_id: str) -> bool:
+    def _use_one(self, key: tuple[str, int]) -> bool:
         with self._lock:
-            left = self._taken.get(key_id, 0)
+            left = self._taken.get(key, 0)
             if left:
-                self._taken[key_id] = left - 1
+                self._taken[key] = left - 1
             return left > 0
 
-    def _count(self, strategy: Strategy, limit: RateLimitItemPerMinute, key_id: str) -> None:
+    def _count(self, strategy: Strategy, limit: RateLimitItemPerMinute, owner_id: str) -> None:
         several = limit.amount // 60
-        if several > 1 and strategy.hit(limit, key_id, cost=several):
+        if several > 1 and strategy.hit(limit, owner_id, cost=several):
             with self._lock:
-                self._taken[key_id] = self._taken.get(key_id, 0) + several - 1
+                key = (owner_id, limit.amount)
+                self._taken[key] = self._taken.get(key, 0) + several - 1
             return
-        if strategy.hit(limit, key_id):
+        if strategy.hit(limit, owner_id):
             return
-        wait = max(1, math.ceil(strategy.get_window_stats(limit, key_id).reset_time - time.time()))
+        wait = max(1, math.ceil(strategy.get_window_stats(limit, owner_id).reset_time - time.time()))
         raise RateLimited(f"This key may send {limit.amount} requests a minute.", retry_after=wait)
 
     def _redis(self, url: str) -> Strategy:

@@ -31,6 +31,7 @@ STATUS: tuple[tuple[type[errors.AtelierError], int], ...] = (
     (errors.WeightsMissing, 422),
     (errors.InvalidRange, 422),
     (errors.Invalid, 400),
+    (errors.TooSlow, 408),
     (errors.TooLarge, 413),
     (errors.Conflict, 409),
     (errors.RateLimited, 429),

@@ -1,4 +1,4 @@
-"""gunicorn's worker, whose own refusals are problem documents as all others are.
+"""gunicorn's own refusals as problem documents, as all others are.
 
 What it cannot parse never reaches the app, and it would answer that with a page of HTML.
 """
@@ -19,7 +19,7 @@ from gunicorn.http.errors import (
     LimitRequestLine,
     ParseException,
 )
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.base import Worker
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from api.headers import SAFE
@@ -34,8 +34,8 @@ _STATUS: dict[type[ParseException], int] = {
 }
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """`worker_class`, gunicorn's own setting for it."""
+class Refusing(Worker):  # type: ignore[misc]  # gunicorn has no types
+    """What a worker says to requests that are none."""
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Answer what could not be parsed; the connection is closed afterwards."""
@@ -48,7 +48,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self.log.info("Invalid request from %s: %s", addr, exc)
         # A client that has gone needs no answer.
         with suppress(OSError):
-            client.sendall(_answer(status_of(exc)))
+            client.sendall(refusal(status_of(exc)))
 
 
 def status_of(error: ParseException) -> int:
@@ -57,7 +57,8 @@ def status_of(error: ParseException) -> int:
     return known or int(getattr(error, "code", 400))
 
 
-def _answer(status: int) -> bytes:
+def refusal(status: int) -> bytes:
+    """The whole answer, on a connection that is closed after it."""
     # The thread has served others before: what they bound is not this request's.
     clear_contextvars()
     bind_contextvars(request_id=(made := uuid_utils.uuid4().hex))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from flask import current_app
 
+from api.budget import Budget
 from api.forecast import Forecaster
 from api.hangups import HangUps
 from api.keyring import Keyring
@@ -53,6 +54,8 @@ class Services:
     signer: Signer
     watcher: Watcher
     slots: Slots
+    long_requests: Slots
+    budget: Budget
     hang_ups: HangUps
 
     @classmethod
@@ -60,7 +63,7 @@ class Services:
         """Everything around these four. Connects to nothing."""
         accounts = AccountStore(store.database)
         fleet = FleetStore(store.database)
-        slots = Slots(settings.streams)
+        slots = Slots(settings.streams, settings.streams_each)
         files = FileStore(store.database)
         quota = Quota(store, accounts)
         return cls(
@@ -81,8 +84,10 @@ class Services:
             stored=Stored(files, quota),
             forecaster=Forecaster(store, fleet),
             signer=Signer(lambda: accounts.shared_secret("content")),
-            watcher=Watcher(store),
+            watcher=Watcher(store, accounts.valid),
             slots=slots,
+            long_requests=Slots(settings.long_requests, settings.long_requests_each),
+            budget=Budget(settings.memory_budget_bytes),
             hang_ups=HangUps(slots.closing),
         )
 

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 from sqlalchemy import Row
 
+from api.admission import admission
 from api.services import services
 from jobs.errors import BadFile
 from jobs.store import NewArtifact
@@ -27,10 +28,12 @@ def sha256_of(stream: BinaryIO) -> str:
 
 
 def inspect(stream: BinaryIO, accept: Collection[str] | None = None, *, field: str = "file") -> ImageInfo:
-    """What image this is. Raises BadFile, naming `field`, for what is none or none of `accept`."""
+    """What image this is. Raises BadFile, naming `field`, for what is none or none of `accept`.
+
+    Raises RateLimited and Unavailable when too much is under way.
+    """
     try:
-        # The door itself bounds how many images are decoded at once (storage.images).
-        info = inspect_image(stream)
+        info = inspect_image(stream, room=admission().room)
     except ImageRefused as error:
         raise bad_file(field, str(error), error.code) from error
     if accept is not None and info.media_type not in accept:

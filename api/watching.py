@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -19,6 +19,8 @@ from jobs.store import Facts, JobStore
 
 #: Seconds between two looks at the database.
 INTERVAL = 0.25
+#: Seconds between two looks at whether the keys of those who watch are still good.
+KEYS_INTERVAL = 2.0
 #: Who comes within this time is asked for together: the streams of a process that ended come all at once.
 GATHER = 0.02
 
@@ -28,7 +30,9 @@ _log = structlog.get_logger(__name__)
 class Watch:
     """What one request knows of its job. It waits in its own thread and is told from others."""
 
-    def __init__(self) -> None:
+    def __init__(self, key_id: str) -> None:
+        #: Whose news these are: they end when this key is revoked.
+        self.key_id = key_id
         #: The newest that is known; None before the first look.
         self.facts: Facts | None = None
         #: The job was deleted.
@@ -72,8 +76,11 @@ class _Followed:
 class Watcher:
     """Asks for the versions of all watched jobs together, and wakes those whose own job has changed."""
 
-    def __init__(self, jobs: JobStore) -> None:
+    def __init__(self, jobs: JobStore, valid: Callable[[Collection[str]], set[str]]) -> None:
         self._jobs = jobs
+        #: Which of these keys are not revoked.
+        self._valid = valid
+        self._keys_due = 0.0
         self._lock = threading.Lock()
         self._followed: dict[str, _Followed] = {}
         #: Set when there is a job that was not looked at yet.
@@ -81,9 +88,9 @@ class Watcher:
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def watching(self, job_id: str) -> Iterator[Watch]:
-        """Keep looking at this job meanwhile. What is known of it is told first."""
-        watch = Watch()
+    def watching(self, job_id: str, key_id: str) -> Iterator[Watch]:
+        """Keep looking at this job meanwhile, while the key is good. What is known of it is told first."""
+        watch = Watch(key_id)
         with self._lock:
             followed = self._followed.setdefault(job_id, _Followed())
             followed.watches.add(watch)
@@ -110,6 +117,8 @@ class Watcher:
                 self._come.clear()
             everybody = time.monotonic() >= due
             try:
+                # Before the news: a key that was revoked gets none of them.
+                self._look_at_keys()
                 self._look(everybody)
             except (Unavailable, SQLAlchemyError) as error:
                 # Who waits goes on waiting: a database that restarts breaks no stream.
@@ -117,6 +126,19 @@ class Watcher:
                 everybody = True
             if everybody:
                 due = time.monotonic() + INTERVAL
+
+    def _look_at_keys(self) -> None:
+        """End the watches of keys that were revoked: one statement for all of them, every few seconds."""
+        if time.monotonic() < self._keys_due:
+            return
+        with self._lock:
+            watches = [watch for followed in self._followed.values() for watch in followed.watches]
+        keys = {watch.key_id for watch in watches}
+        revoked = keys - self._valid(keys) if keys else set()
+        for watch in watches:
+            if watch.key_id in revoked:
+                watch.end()
+        self._keys_due = time.monotonic() + KEYS_INTERVAL
 
     def _look(self, everybody: bool) -> None:
         """Tell what changed, of all jobs or of those that were not looked at yet."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -215,6 +215,11 @@ class AccountStore:
         """The row of a valid key, or None."""
         query = select(_KEYS).where(ApiKey.digest == digest(key), ApiKey.revoked_at.is_(None))
         return self.database.read(lambda c: c.execute(query).one_or_none())
+
+    def valid(self, key_ids: Collection[str]) -> set[str]:
+        """Those of these keys that were not revoked."""
+        query = select(ApiKey.id).where(ApiKey.id.in_(key_ids), ApiKey.revoked_at.is_(None))
+        return self.database.read(lambda c: set(c.execute(query).scalars()))
 
     def keys(self, user_id: str | None = None) -> list[Row[Any]]:
         """All keys (or one owner's), newest first, each with its owner's name as `user_name`."""

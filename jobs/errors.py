@@ -15,6 +15,7 @@ AtelierError                code, and the docstring as the default message
 │   ├── BadURL              a webhook's address is not one we would connect to
 │   ├── InvalidRange        two bounds that do not go together
 │   └── WeightsMissing      this method needs a weights file that no machine here has
+├── TooSlow                 a body that did not come in time
 ├── TooLarge                a body or a file over the limit
 │   └── NetworkTooLarge
 ├── Conflict
@@ -150,6 +151,12 @@ class TooLarge(AtelierError):
     """The request is larger than this key may send."""
 
     code = "too_large"
+
+
+class TooSlow(AtelierError):
+    """The request did not come in time, or nothing came for too long."""
+
+    code = "request_timeout"
 
 
 class NetworkTooLarge(TooLarge):

@@ -16,5 +16,7 @@ class Header:
     width: int  # pixels
     height: int
     animated: bool = False
+    #: What decoding needs besides the picture itself: the coefficients of a JPEG, a strip of a TIFF.
+    working_bytes: int = 0
     ended: bool = True  # False for a JPEG without its end marker
     code_points: tuple[int, int] | None = None  # its primaries and its curve by ITU-T H.273

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import struct
 from dataclasses import replace
 from typing import BinaryIO
@@ -20,6 +21,10 @@ _MAX_SEGMENTS = 10_000  # of a JPEG or WebP; real ones have a few dozen
 _MAX_CHUNKS = 100_000  # of a PNG; 100 MB in the common 8 KiB chunks is 12,800
 _MAX_BLOCKS = 200_000  # of a GIF; 50 MB in the usual 255 byte blocks
 _MAX_SCANS = 100  # of a progressive JPEG, each a pass over the whole picture; encoders write about 10
+_MAX_SCANNED = (
+    1_500_000_000  # pixels of all those passes, some nanosecond each: 20 at the limit of 64 megapixels
+)
+_BLOCK = 1024 * 1024  # bytes that are looked at together
 _MAX_METADATA = 4 * 1024 * 1024  # bytes of EXIF or GIF comments, which Pillow appends piece by piece
 _MAX_JUNK = 64 * 1024  # bytes between JPEG segments, which Pillow skips one by one
 _MAX_ENTRIES = 4096  # directory entries of a TIFF or an EXIF block
@@ -31,6 +36,9 @@ _BYTE_TYPES = {1, 2, 7}
 _SUB_DIRECTORIES = (0x8769, 0x8825, 0xA005)  # EXIF, GPS, interoperability
 
 ORIENTATION = 274
+
+#: What ends or interrupts the data of a JPEG's scan: neither a stuffed byte nor a restart nor filling.
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 
 
 def read_header(media_type: str, file: BinaryIO) -> Header:
@@ -174,7 +182,8 @@ def _jpeg(file: BinaryIO) -> Header:
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             if header is not None:
                 raise HeaderError("it declares two pictures at once")
-            height, width = struct.unpack(">HH", body[1:5])
+            height, width, components = struct.unpack(">HHB", body[1:6])
+            progressive = marker not in (0xC0, 0xC1)
             header = Header(width, height)
         elif marker == 0xE1 and body.startswith(b"Exif\0"):
             exif += body[6:] if exif else body
@@ -190,26 +199,49 @@ def _jpeg(file: BinaryIO) -> Header:
     if header is None:
         raise HeaderError("it has no header")
     exif_orientation(bytes(exif))
-    return replace(header, ended=_count_scans(file, position))
+    most = min(_MAX_SCANS, max(1, _MAX_SCANNED // max(1, header.width * header.height)))
+    scans, ended = _count_scans(file, position, most)
+    # What comes in several scans is kept as coefficients, two bytes each, until the last of them.
+    kept = 2 * components if progressive or scans > 1 else 0
+    size = kept * _padded(header.width) * _padded(header.height)
+    return replace(header, working_bytes=size, ended=ended)
 
 
-def _count_scans(file: BinaryIO, position: int) -> bool:
-    """Refuse a JPEG of absurdly many scans, and say whether its end is marked.
+def _padded(side: int) -> int:
+    """A side in whole blocks of the largest kind, four times eight."""
+    return -(-side // 32) * 32
 
-    Within a scan `FF` is always stuffed, so markers stand out.
+
+def _count_scans(file: BinaryIO, position: int, most: int) -> tuple[int, bool]:
+    """The scans of a JPEG whose first one begins at `position`, and whether its end is marked.
+
+    Within a scan `FF` is always stuffed, so markers stand out. Between scans are segments with a length, in
+    which anything may stand, an end of the picture too: they are passed over as a decoder does. Raises
+    HeaderError for more scans than `most`.
     """
-    file.seek(position)
-    scans, last = 1, b""
-    while block := file.read(1024 * 1024):
-        block = last + block
-        end = block.find(b"\xff\xd9")
-        scans += block.count(b"\xff\xda", 0, end if end >= 0 else len(block))
-        if scans > _MAX_SCANS:
-            raise HeaderError("it is made of too many scans")
-        if end >= 0:
-            return True
-        last = block[-1:] if block[-1] == 0xFF else b""
-    return False
+    scans, start = 1, position
+    file.seek(start)
+    segments = 0
+    while block := file.read(_BLOCK):
+        at = 0
+        while found := _MARKER.search(block, at):
+            marker, at = found[0][1], found.end()
+            if marker == 0xD9:
+                return scans, True
+            segments += 1
+            scans += marker == 0xDA
+            if scans > most or segments > _MAX_SEGMENTS:
+                raise HeaderError("it is made of too many scans")
+            length = _at(file, start + at, 2)
+            if len(length) < 2:
+                return scans, False  # cut off: decoding will say so
+            at += max(2, int.from_bytes(length, "big"))
+            if at >= len(block):
+                break
+        # A marker may be cut in two by the end of a block.
+        start += max(at, len(block) - 1 if len(block) > 1 and block[-1] == 0xFF else len(block))
+        file.seek(start)
+    return scans, False
 
 
 def _webp(file: BinaryIO) -> Header:
@@ -297,7 +329,23 @@ def _tiff(file: BinaryIO) -> Header:
     # libtiff makes room for a whole tile, however small the picture is.
     if max(tags.get(322, 0), tags.get(323, 0)) > max(1024, 2 * width, 2 * height):
         raise HeaderError("its tiles are larger than the picture")
-    return Header(width, height, animated=follows)
+    return Header(width, height, animated=follows, working_bytes=_tiff_piece(tags))
+
+
+def _tiff_piece(tags: dict[int, int]) -> int:
+    """The bytes of one strip or tile, which is unpacked as a whole; often enough it is all of the picture."""
+    if tags.get(259, 1) == 1:
+        return 0  # not packed
+    width, height = tags[256], tags[257]
+    rows = tags.get(278, height)
+    pixels = (
+        tags[322] * tags[323]
+        if {322, 323} <= tags.keys()
+        else width * min(rows if rows > 0 else height, height)
+    )
+    bits = tags.get(258, 1)
+    # Of several samples the bits are a list, which is not read here; 16 is the most that Pillow takes.
+    return max(0, pixels) * max(1, tags.get(277, 1)) * (-(-bits // 8) if bits > 0 else 2)
 
 
 _READERS = {

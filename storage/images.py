@@ -11,17 +11,19 @@ Uploads and `data:` URIs pass it in the API, fetched URLs in the workers.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
-import threading
 import warnings
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar, cast
 
 from PIL import Image
 
+from storage.image_cost import decoding_bytes
 from storage.image_facts import Header, HeaderError
 from storage.image_files import DECODER_ERRORS, open_image, orientation, turns_itself
 from storage.image_headers import read_header, tiff_directory
@@ -33,8 +35,8 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 _TAKEN = f"Send {TAKEN}."
 
-#: Decoding a PNG at the pixel limit takes 256 MB for a moment; a few threads of uploads must not add up.
-_decoding = threading.BoundedSemaphore(2)
+#: Makes room for so many bytes while it is entered; may raise instead, ImageTooLarge too.
+Room = Callable[[int], AbstractContextManager[object]]
 
 
 class ImageRefused(ValueError):
@@ -78,12 +80,17 @@ class ImageInfo:
 
 
 def inspect_image(
-    source: BinaryIO | Path | str, *, max_pixels: int = 64_000_000, max_side: int = 20_000
+    source: BinaryIO | Path | str,
+    *,
+    max_pixels: int = 64_000_000,
+    max_side: int = 20_000,
+    room: Room = nullcontext,
 ) -> ImageInfo:
     """Say what image the stream or file `source` holds, after decoding it once.
 
-    A stream that can seek is read from its beginning and left there; any other is read to its end.
-    Raises ImageRefused, and OSError when the source cannot be read.
+    A stream that can seek is read from its beginning and left there; any other is read to its end. `room` is
+    entered with the bytes that decoding takes: by default there is room, as where one looks at one at a time.
+    Raises ImageRefused, what `room` raises, and OSError when the source cannot be read.
     """
     with ExitStack() as stack:
         if isinstance(source, str | Path):
@@ -107,7 +114,8 @@ def inspect_image(
             if header.animated:
                 raise AnimatedImage("This is an animation or has several pages. Send one still picture.")
             _check_size(header.width, header.height, max_pixels, max_side)
-            return _decode(file, media_type, header, max_pixels, max_side)
+            with room(decoding_bytes(media_type, header, file.seek(0, os.SEEK_END))):
+                return _decode(file, media_type, header, max_pixels, max_side)
         except HeaderError as error:
             raise BrokenImage(f"This image cannot be used: {error}. Save it again as PNG.") from error
 
@@ -119,7 +127,7 @@ def _decode(file: BinaryIO, media_type: str, header: Header, max_pixels: int, ma
     A JPEG is decoded at an eighth of its size, which reads all of its data and needs a 64th of the memory.
     """
     try:
-        with _decoding, open_image(file, media_type, header) as image:
+        with open_image(file, media_type, header) as image:
             # Pillow may read the header differently than we did; its view is the one that costs memory.
             _check_size(image.width, image.height, max_pixels, max_side)
             width, height, mode = header.width, header.height, image.mode

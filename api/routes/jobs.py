@@ -255,7 +255,7 @@ def get_events(job_id: str) -> Response:
     # An EventSource sends on what it was told elsewhere, and comes back no more after a refusal.
     last = int(after) if after.isascii() and after.isdigit() and len(after) < 10 else 0
     row = services().jobs.get(job_id, owner_scope())
-    return events.stream(services(), caller().key_id, row, last, events.connection_of(request))
+    return events.stream(services(), caller(), row, last, events.connection_of(request))
 
 
 @routes.post('/jobs/<id("job"):job_id>/events/url')
@@ -308,7 +308,7 @@ def _waited(row: JobRow, wait: float) -> JobRow:
     if not wait:
         return row
     connection = events.connection_of(request)
-    return events.wait_until_final(services(), caller().key_id, row, wait, connection)
+    return events.wait_until_final(services(), caller(), row, wait, connection)
 
 
 def _accepted(row: JobRow, made: bool, wait: float) -> Response:

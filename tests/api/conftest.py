@@ -105,8 +105,8 @@ def serve(folder: Path, **environ: str) -> Iterator[LiveServer]:
         "REDIS_URL": NO_BROKER,
         "ATELIER_BIND": f"127.0.0.1:{port}",
         "ATELIER_API_WORKERS": "1",
-        "ATELIER_API_THREADS": "8",
-        "ATELIER_STREAMS": "6",
+        "ATELIER_API_THREADS": "32",
+        "ATELIER_STREAMS": "12",
         "ATELIER_RATE_PER_MINUTE": "0",
         **environ,
     }

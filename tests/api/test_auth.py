@@ -139,6 +139,16 @@ def test_over_its_rate_a_key_gets_429_and_others_do_not(make_app, make_key):
     assert {Api(app, quick).get("/v1/me").status_code for _ in range(20)} == {200}
 
 
+def test_all_keys_of_an_owner_count_together_each_against_its_own_limit(make_app, make_key):
+    app = make_app(rate_per_minute=5)
+    first, second = Api(app, make_key("ada")), Api(app, make_key("ada"))
+    roomy = Api(app, make_key("ada", rate_per_minute=8))
+    assert [first.get("/v1/me").status_code for _ in range(3)] == [200] * 3
+    assert [second.get("/v1/me").status_code for _ in range(3)] == [200, 200, 429]
+    assert [roomy.get("/v1/me").status_code for _ in range(4)] == [200, 200, 200, 429]
+    assert Api(app, make_key("bob")).get("/v1/me").status_code == 200
+
+
 def _taken(limiter: Limiter, key: str, per_minute: int, tries: int) -> int:
     taken = 0
     for _ in range(tries):

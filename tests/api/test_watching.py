@@ -49,7 +49,7 @@ def jobs() -> Jobs:
 
 @pytest.fixture
 def watcher(jobs) -> Watcher:
-    return Watcher(jobs)
+    return Watcher(jobs, set)
 
 
 def version(watch: Watch, seconds: float = 5) -> int:
@@ -61,23 +61,27 @@ def version(watch: Watch, seconds: float = 5) -> int:
 
 def test_what_is_known_comes_first_and_then_every_change(jobs, watcher):
     jobs.known["job_a"] = 1
-    with watcher.watching("job_a") as watch:
+    with watcher.watching("job_a", "key_a") as watch:
         assert version(watch) == 1
         assert not watch.wait(0.2)
         jobs.known["job_a"] = 7
         assert version(watch) == 7
     # a second one asks nothing that is known
-    with watcher.watching("job_a") as first:
+    with watcher.watching("job_a", "key_a") as first:
         version(first)
         before = [what for what, _ in jobs.asked].count("facts")
-        with watcher.watching("job_a") as second:
+        with watcher.watching("job_a", "key_a") as second:
             assert version(second) == 7
         assert [what for what, _ in jobs.asked].count("facts") == before
 
 
 def test_a_change_wakes_only_those_who_wait_for_that_job(jobs, watcher):
     jobs.known |= {"job_a": 1, "job_b": 1}
-    with watcher.watching("job_a") as a, watcher.watching("job_a") as other_a, watcher.watching("job_b") as b:
+    with (
+        watcher.watching("job_a", "key_a") as a,
+        watcher.watching("job_a", "key_a") as other_a,
+        watcher.watching("job_b", "key_a") as b,
+    ):
         for watch in (a, other_a, b):
             version(watch)
         before = len(jobs.asked)
@@ -95,7 +99,7 @@ def test_many_who_come_at_once_are_asked_for_together(jobs, watcher):
 
     def follow(job_id: str) -> None:
         there.wait(10)
-        with watcher.watching(job_id) as watch:
+        with watcher.watching(job_id, "key_a") as watch:
             seen.append(version(watch))
 
     threads = [threading.Thread(target=follow, args=(job_id,)) for job_id in jobs.known]
@@ -110,17 +114,17 @@ def test_many_who_come_at_once_are_asked_for_together(jobs, watcher):
 def test_who_comes_between_two_looks_is_told_at_once_and_alone(jobs, watcher, monkeypatch):
     jobs.known |= {"job_a": 1, "job_b": 1}
     monkeypatch.setattr(watching, "INTERVAL", 60)
-    with watcher.watching("job_a") as a:
+    with watcher.watching("job_a", "key_a") as a:
         version(a)
         before = len(jobs.asked)
-        with watcher.watching("job_b") as b:
+        with watcher.watching("job_b", "key_a") as b:
             assert version(b) == 1
         assert jobs.asked[before:] == [("facts", ["job_b"])]
 
 
 def test_a_deleted_job_is_told(jobs, watcher):
     jobs.known["job_a"] = 1
-    with watcher.watching("job_a") as watch:
+    with watcher.watching("job_a", "key_a") as watch:
         version(watch)
         del jobs.known["job_a"]
         assert watch.wait(5)
@@ -129,7 +133,7 @@ def test_a_deleted_job_is_told(jobs, watcher):
 
 def test_an_outage_of_the_database_is_waited_out(jobs, watcher):
     jobs.known["job_a"] = 1
-    with watcher.watching("job_a") as watch:
+    with watcher.watching("job_a", "key_a") as watch:
         version(watch)
         jobs.away.set()
         jobs.known["job_a"] = 2
@@ -140,7 +144,7 @@ def test_an_outage_of_the_database_is_waited_out(jobs, watcher):
 
 def test_nothing_is_asked_when_nobody_waits(jobs, watcher):
     jobs.known["job_a"] = 1
-    with watcher.watching("job_a") as watch:
+    with watcher.watching("job_a", "key_a") as watch:
         version(watch)
         eventually(lambda: len(jobs.asked) > 3)
     eventually(lambda: not watcher._followed)
@@ -151,8 +155,27 @@ def test_nothing_is_asked_when_nobody_waits(jobs, watcher):
 
 
 def test_news_between_two_waits_are_not_lost():
-    watch = Watch()
+    watch = Watch("key_a")
     watch.end()
     assert watch.wait(0)
     assert watch.over
     assert not watch.wait(0)
+
+
+def test_a_key_that_is_revoked_ends_its_watches_and_no_others(monkeypatch, jobs):
+    monkeypatch.setattr(watching, "KEYS_INTERVAL", 0.05)
+    good = {"key_a", "key_b"}
+    asked: list[set[str]] = []
+
+    def valid(keys):
+        asked.append(set(keys))
+        return good & set(keys)
+
+    watcher = Watcher(jobs, valid)
+    with watcher.watching("job_a", "key_a") as first, watcher.watching("job_a", "key_b") as second:
+        # all keys of the process are asked for together
+        eventually(lambda: {"key_a", "key_b"} in asked)
+        assert not first.over
+        good.remove("key_a")
+        eventually(lambda: first.over)
+        assert not second.over

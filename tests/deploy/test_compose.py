@@ -15,7 +15,9 @@ import pytest
 import yaml
 from moto.server import ThreadedMotoServer
 
-from bot.settings import Settings
+from api.budget import PROCESS_BYTES
+from api.settings import Settings
+from bot.settings import Settings as BotSettings
 from cli import bot as telegram_bot
 from cli.embedded import Plan, children
 from cli.main import main
@@ -85,7 +87,7 @@ def test_commands_are_ones_the_tests_run(services, tmp_path):
 
 def test_the_bot_s_ports_are_those_that_it_and_nginx_know(services):
     bot = services["bot"]
-    told = Settings.from_env({"ATELIER_TELEGRAM_TOKEN": "1:a", **bot["environment"]})
+    told = BotSettings.from_env({"ATELIER_TELEGRAM_TOKEN": "1:a", **bot["environment"]})
     (published,) = bot["ports"]
     first, last, inside = map(int, re.fullmatch(r"127\.0\.0\.1:(\d+)-(\d+):(\d+)", published).groups())
     assert told.listen == f"0.0.0.0:{inside}"
@@ -126,6 +128,28 @@ def test_our_containers_are_confined(services):
             assert service["read_only"]
             assert service["cap_drop"] == ["ALL"]
             assert service["env_file"] == [".env"]
+
+
+def test_every_service_has_a_limit_of_memory(services):
+    assert all(re.fullmatch(r"[0-9]+[mg]", service["mem_limit"]) for service in services.values())
+
+
+def test_the_api_may_take_what_its_processes_budget(services):
+    units = {"m": 1 << 20, "g": 1 << 30}
+    text = services["api"]["mem_limit"]
+    limit = int(text[:-1]) * units[text[-1]]
+    shown = documented_defaults()
+    assert int(shown["ATELIER_MEMORY_BUDGET_BYTES"]) == Settings().memory_budget_bytes
+    needed = int(shown["ATELIER_API_WORKERS"]) * (Settings().memory_budget_bytes + PROCESS_BYTES)
+    assert needed <= limit <= 1.5 * needed
+    # bodies on their way are files; in a tmpfs they would be memory
+    assert services["api"]["tmpfs"] == []
+    assert "/tmp" in services["api"]["volumes"]
+
+
+def documented_defaults() -> dict[str, str]:
+    text = (ROOT / "deploy" / "env.example").read_text()
+    return dict(re.findall(r"^#?(ATELIER_\w+)=(.*)$", text, re.MULTILINE))
 
 
 def test_the_bucket_is_made_once_and_again(services, monkeypatch):

@@ -24,6 +24,7 @@ import yaml
 from sqlalchemy import update
 
 from api import gunicorn
+from api.budget import PROCESS_BYTES
 from api.settings import Settings
 from bot.app import STOP_SECONDS
 from bot.intake import HANDLING_SECONDS
@@ -255,6 +256,16 @@ def test_every_part_is_told_where_the_shared_parts_are():
             assert told >= set(of("Secret")["atelier-telegram"]["stringData"])
         else:
             assert told >= secret
+
+
+def test_the_api_may_take_what_its_processes_budget():
+    (container,) = pods()["atelier-api"]["spec"]["containers"]
+    (processes,) = [int(e["value"]) for e in container["env"] if e["name"] == "ATELIER_API_WORKERS"]
+    text = container["resources"]["limits"]["memory"]
+    limit = int(text.removesuffix("Gi")) << 30
+    needed = processes * (Settings().memory_budget_bytes + PROCESS_BYTES)
+    assert needed <= limit <= 1.5 * needed
+    assert "ATELIER_MEMORY_BUDGET_BYTES" not in of("ConfigMap")["atelier-config"]["data"]
 
 
 def test_the_settings_make_sense():

@@ -1,0 +1,147 @@
+"""What decoding takes, measured of every kind of image in a process of its own, and what is said of it."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from storage import image_headers
+from storage.image_cost import decoding_bytes
+from storage.image_headers import HeaderError, read_header
+from storage.image_types import FORMATS, sniff
+
+#: A side; large enough that what is not the picture does not count.
+SIDE = 3000
+
+#: Name, mode, format, options. Of each format what takes most, and what is usual.
+KINDS = [
+    ("png", "RGBA", "PNG", {"compress_level": 1}),
+    ("png-16", "I;16", "PNG", {"compress_level": 1}),
+    ("jpeg", "RGB", "JPEG", {}),
+    ("jpeg-progressive", "RGB", "JPEG", {"progressive": True}),
+    ("jpeg-progressive-444", "RGB", "JPEG", {"progressive": True, "subsampling": 0}),
+    ("jpeg-progressive-cmyk", "CMYK", "JPEG", {"progressive": True}),
+    ("webp", "RGB", "WEBP", {"method": 0}),
+    ("webp-lossless-alpha", "RGBA", "WEBP", {"lossless": True, "method": 0, "quality": 0}),
+    ("gif", "P", "GIF", {}),
+    ("bmp", "RGB", "BMP", {}),
+    ("tiff", "RGB", "TIFF", {}),
+    ("tiff-lzw", "RGBA", "TIFF", {"compression": "tiff_lzw"}),
+    ("tiff-one-strip", "CMYK", "TIFF", {"compression": "tiff_lzw", "tiffinfo": {278: SIDE}}),
+    ("tiff-jpeg", "RGB", "TIFF", {"compression": "jpeg"}),
+    ("tiff-float", "F", "TIFF", {"compression": "tiff_lzw", "tiffinfo": {278: SIDE}}),
+]
+
+#: Told a path a line, it answers with what was said that decoding takes and by how much the process grew.
+_MEASURE = """
+import json, re, sys
+from PIL import Image
+from storage.images import inspect_image
+from contextlib import nullcontext
+
+def memory(what):
+    return int(re.search(what + r":\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
+
+Image.init()
+for line in sys.stdin:
+    said = []
+    before = memory("VmRSS")
+    open("/proc/self/clear_refs", "w").write("5")  # the peak so far is forgotten
+    inspect_image(line.strip(), room=lambda size: said.append(size) or nullcontext())
+    print(json.dumps([said, memory("VmHWM") - before]), flush=True)
+"""
+
+
+def encoded(mode: str, kind: str, side: int = 64, **options: object) -> bytes:
+    out = io.BytesIO()
+    Image.new(mode, (side, side)).save(out, kind, **options)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, int]]:
+    """Name -> what was said, and what it took."""
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("only Linux forgets a process's peak")
+    folder = tmp_path_factory.mktemp("pictures")
+    for name, mode, kind, options in KINDS:
+        (folder / name).write_bytes(encoded(mode, kind, SIDE, **options))
+    # Each in turn in one process, the smallest first: memory that the last one left must not hide the next.
+    paths = "".join(f"{folder / name}\n" for name, *_ in KINDS)
+    found = {}
+    for line in paths.splitlines():
+        done = subprocess.run(
+            [sys.executable, "-c", _MEASURE],
+            input=line,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        (said,), took = json.loads(done.stdout)
+        found[Path(line).name] = (said, took)
+    return found
+
+
+@pytest.mark.parametrize("name", [name for name, *_ in KINDS])
+def test_decoding_takes_what_is_said_of_it(measured, name):
+    said, took = measured[name]
+    assert took <= said
+    assert said <= 5 * took + 64 * 1024 * 1024, "so much is said that nothing else would find room"
+
+
+def test_every_format_of_the_door_has_a_price():
+    for media_type in FORMATS.values():
+        assert decoding_bytes(media_type, read_header(*example(media_type)), 100) > 64 * 64 / 16
+
+
+def example(media_type: str) -> tuple[str, io.BytesIO]:
+    kind = next(name for name, known in FORMATS.items() if known == media_type)
+    data = encoded("RGB", kind)
+    assert sniff(data) == media_type
+    return media_type, io.BytesIO(data)
+
+
+# --- scans ------------------------------------------------------------------------------------------
+
+
+def with_scans(data: bytes, count: int, between: bytes = b"") -> bytes:
+    """A progressive JPEG with its last scan so many times more."""
+    start, end = data.rindex(b"\xff\xda"), data.rindex(b"\xff\xd9")
+    return data[:end] + (between + data[start:end]) * count + data[end:]
+
+
+def test_what_scans_cost_together_is_bounded():
+    large = encoded("L", "JPEG", 8000, progressive=True)
+    assert read_header("image/jpeg", io.BytesIO(large)).width == 8000
+    assert read_header("image/jpeg", io.BytesIO(with_scans(large, 10))).width == 8000
+    with pytest.raises(HeaderError, match="too many scans"):
+        read_header("image/jpeg", io.BytesIO(with_scans(large, 30)))
+    # as many of a small picture are no harm
+    small = encoded("L", "JPEG", 500, progressive=True)
+    assert read_header("image/jpeg", io.BytesIO(with_scans(small, 30))).width == 500
+
+
+def test_an_end_inside_a_comment_hides_no_scans():
+    comment = b"\xff\xfe\x00\x06\xff\xd9\xff\xd9"
+    data = with_scans(encoded("L", "JPEG", 64, progressive=True), 120, comment)
+    with pytest.raises(HeaderError, match="too many scans"):
+        read_header("image/jpeg", io.BytesIO(data))
+
+
+@pytest.mark.parametrize("block", range(2, 30))
+def test_scans_are_counted_wherever_a_block_of_the_file_ends(monkeypatch, block):
+    monkeypatch.setattr(image_headers, "_BLOCK", block)
+    data = encoded("L", "JPEG", 64, progressive=True)
+    room = image_headers._MAX_SCANS - data.count(b"\xff\xda")
+    comment = b"\xff\xfe\x00\x09scan\xff\xda\xff"
+
+    assert read_header("image/jpeg", io.BytesIO(with_scans(data, room, comment))).width == 64
+    with pytest.raises(HeaderError, match="too many scans"):
+        read_header("image/jpeg", io.BytesIO(with_scans(data, room + 1, comment)))
