@@ -69,6 +69,11 @@ def body(model: type[M]) -> M:
     return model.model_validate_json(data, strict=True)
 
 
+def has_body() -> bool:
+    """Whether anything was sent, where nothing has to be."""
+    return bool(request.content_length) or "Transfer-Encoding" in request.headers
+
+
 def submission() -> Submission:
     """The body of `POST /v1/jobs`, JSON or multipart."""
     if request.mimetype != "multipart/form-data":

@@ -103,6 +103,14 @@ class Client:
         """A new job like one that failed or was canceled."""
         return self.request("POST", f"/v1/jobs/{job_id}/retry")
 
+    def again(self, job_id: str, changes: Json) -> Json:
+        """A new job like one that has ended, with these changes (the API's AgainRequest)."""
+        return self.request("POST", f"/v1/jobs/{job_id}/again", json=changes)
+
+    def again_dry_run(self, job_id: str, changes: Json) -> Json:
+        """What would become of it."""
+        return self.request("POST", f"/v1/jobs/{job_id}/again?dry_run=true", json=changes)
+
     def hold(self, job_id: str) -> Json:
         """Let a queued job wait until it is released."""
         return self.request("POST", f"/v1/jobs/{job_id}/hold")

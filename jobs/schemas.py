@@ -62,6 +62,24 @@ class JobRequest(JobOptions):
     )
 
 
+class AgainRequest(JobOptions):
+    """What to change in a job that is made once more; what is left out stays as it was.
+
+    But for `start_by` and `hold`, which are not kept.
+    """
+
+    params: dict[str, Any] = Field(
+        default={},
+        description="Parameters to change, as in a submission. null: the engine's default again.",
+    )
+    seed: int | None = Field(
+        default=None,
+        ge=0,
+        lt=2**63,
+        description="Another seed; the same as `seed` in `params`. null: a new one is drawn.",
+    )
+
+
 class ArtifactView(Wire):
     """One stored file."""
 

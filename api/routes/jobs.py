@@ -9,15 +9,16 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
 
 from api import events
+from api.again import again, again_dry_run, retry
 from api.auth import caller, owner_scope
-from api.forms import body, idempotency_key, query, submission, wait_seconds
+from api.forms import body, has_body, idempotency_key, query, submission, wait_seconds
 from api.operations import operation
 from api.routes.files import ContentQuery, reader_scope
 from api.services import services
-from api.submit import dry_run, retry, submit
+from api.submit import dry_run, submit
 from api.views import job_view, respond, whole_job
 from jobs.errors import Forbidden, Gone, Invalid, NotFound, Unavailable
-from jobs.schemas import DryRun, JobPage, JobView, MoveRequest
+from jobs.schemas import AgainRequest, DryRun, JobPage, JobView, MoveRequest
 from jobs.states import State
 from jobs.store import JobRow
 
@@ -199,9 +200,38 @@ def move_job(job_id: str) -> Response:
     answer_headers=_ACCEPTED,
 )
 def retry_job(job_id: str) -> Response:
-    """A new job with the parameters, seed and files of one of yours that failed or was canceled."""
+    """A new job with the parameters, seed and files of one of yours that failed or was canceled.
+
+    For a job that succeeded, and for changes, there is `again`.
+    """
     wait = wait_seconds()
     row, made = retry(caller().user_id, job_id, idempotency_key=idempotency_key())
+    return _accepted(row, made, wait)
+
+
+@routes.post('/jobs/<id("job"):job_id>/again')
+@operation(
+    "Make it again",
+    "jobs",
+    {202: JobView, 200: DryRun},
+    query=SubmitQuery,
+    headers=_IDEMPOTENCY,
+    bodies={"application/json": AgainRequest},
+    body_required=False,
+    problems=(400, 404, 409, 413, 415, 422),
+    answer_headers=_ACCEPTED,
+)
+def post_again(job_id: str) -> Response:
+    """A new job like one of yours that has ended, however it ended: the same, or with what you change.
+
+    Its parameters, seed, files, priority, timeout and webhook are kept; what is sent goes before.
+    """
+    wait, key = wait_seconds(), idempotency_key()
+    dry = query(SubmitQuery).dry_run
+    wanted = body(AgainRequest) if has_body() else AgainRequest()
+    if dry:
+        return respond(again_dry_run(caller().user_id, job_id, wanted))
+    row, made = again(caller().user_id, job_id, wanted, idempotency_key=key)
     return _accepted(row, made, wait)
 
 

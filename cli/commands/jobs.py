@@ -9,7 +9,7 @@ import click
 from rich.markup import escape
 
 from cli import context, show, words
-from cli.client import Client, Json
+from cli.client import Json
 from cli.commands.run import check_output, finish, follow, follow_or_stop
 
 STATES = ("queued", "running", "succeeded", "failed", "canceled")
@@ -73,14 +73,15 @@ def cancel(ctx: click.Context, job_id: str) -> None:
 @click.option("--detach", is_flag=True, help="Do not wait for it.")
 @click.pass_context
 def retry(ctx: click.Context, job_id: str, output: Path, as_json: bool, detach: bool) -> None:
-    """Submit a job again, with the same parameters and the same seed, as a new job.
+    """Try a failed or canceled job again, unchanged, as a new job.
 
-    Its priority, its timeout and its webhook go with it.
+    Its parameters and its seed go with it, its priority, timeout, webhook and labels. To make a job once more
+    that succeeded, or with something changed: `atelier again`.
     """
     if not detach:
         check_output(output)
     with context.client(ctx) as client:
-        job = _again(client, client.job(job_id))
+        job = client.retry(job_id)
         if detach:
             click.echo(json.dumps(job) if as_json else job["id"])
             return
@@ -96,14 +97,6 @@ def delete(ctx: click.Context, job_ids: tuple[str, ...]) -> None:
         for job_id in job_ids:
             client.delete(job_id)
             click.echo(f"job {job_id}: deleted")
-
-
-def _again(client: Client, old: Json) -> Json:
-    if old["state"] in ("failed", "canceled"):
-        return client.retry(old["id"])
-    # The server retries what went wrong; one that did not, or not yet, is simply asked for once more.
-    kept = {name: old[name] for name in ("priority", "timeout", "webhook") if old.get(name)}
-    return client.submit(old["engine"], {**old["params"], "seed": old["seed"]}, kept)
 
 
 def _list(page: Json, as_json: bool) -> None:

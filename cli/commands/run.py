@@ -113,7 +113,7 @@ def _run(view: Json, given: dict[str, Any]) -> None:
         check_output(output)
     with context.client(click.get_current_context()) as client:
         if dry:
-            _say_what_would_be(client.dry_run(view["name"], *_apart(view, given, treated)), as_json)
+            say_what_would_be(client.dry_run(view["name"], *_apart(view, given, treated)), as_json)
             return
         params = upload_files(client, view, options.values(given))
         job = client.submit(view["name"], params, treated)
@@ -135,7 +135,8 @@ def _apart(view: Json, given: Json, treated: Json) -> tuple[Json, Json, list[tup
     return params, treated, files
 
 
-def _say_what_would_be(found: Json, as_json: bool) -> None:
+def say_what_would_be(found: Json, as_json: bool) -> None:
+    """The answer to a dry run."""
     if as_json:
         click.echo(json.dumps(found))
         return
