@@ -134,9 +134,7 @@ def _describe(job: Json) -> None:
             console.print(line, markup=False)
     timings = job["timings"]
     console.print(f"queued {show.seconds(timings['queued'])}, ran {show.seconds(timings['run'])}", end="")
-    console.print(
-        f", attempt {job['attempt']}, seed {job['seed']}, {escape(job.get('device') or 'no device yet')}"
-    )
+    console.print(f", attempt {job['attempt']}, seed {job['seed']}{escape(words.place(job))}")
     if taken := words.used(job):
         console.print(taken, markup=False)
     for artifact in job["artifacts"]:

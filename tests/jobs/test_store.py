@@ -11,6 +11,7 @@ import pytest
 
 from jobs.errors import IdempotencyConflict, InUse, LeaseLost, NotFound, WrongState
 from jobs.files import FileStore
+from jobs.fleet import FleetStore
 from jobs.states import Priority, State
 from jobs.store import MAX_FAILURES, MAX_POSITION, NewArtifact, NewJob
 from tests.jobs.conftest import owner
@@ -212,6 +213,48 @@ class TestEnds:
         store.beat(row.id, row.attempt, lease_seconds=LEASE, progress=0.1, message="a\0b")
         assert store.get(row.id).message == "ab"
         assert store.fail(row.id, row.attempt, code="x", detail="c\0d").error_detail == "cd"
+
+
+class TestWhatAnEndedAttemptSays:
+    """Of a job that runs no more nothing is told that contradicts it."""
+
+    RAN = {"device": "cuda: X", "peak_memory": 5}  # noqa: RUF012
+
+    @pytest.mark.parametrize(
+        ("leave", "state"),
+        [
+            (lambda s, j, a, ran: s.fail(j, a, code="x", detail="", **ran), "failed"),
+            (lambda s, j, a, ran: s.release(j, a, **ran), "queued"),
+            (lambda s, j, a, ran: s.retry_later(j, a, code="x", detail="", delay_seconds=0, **ran), "queued"),
+            (lambda s, j, a, ran: s.cancel(j, None) and s.end_canceled(j, a, **ran), "canceled"),
+            (lambda s, j, a, ran: s.cancel(j, None) and s.release(j, a, **ran), "canceled"),
+        ],
+    )
+    def test_it_names_the_device_and_no_present_work(self, store, submit, leave, state):
+        job = submit()
+        row = claim(store)[0]
+        store.beat(job.id, row.attempt, lease_seconds=LEASE, progress=0.2, message="sleeping")
+        ended = leave(store, job.id, row.attempt, self.RAN)
+        assert (ended.state, ended.message) == (state, "")
+        assert (ended.device, ended.peak_memory) == ("cuda: X", 5)
+        assert ended.progress == (0.0 if state == "queued" else 0.2)
+
+    def test_of_a_lost_worker_its_own_report_says_on_what(self, store, submit):
+        FleetStore(store.database).report(
+            "wrk_1", hostname="h", pid=1, queues=["cpu"], engines=["echo"], weights=[], device="cuda: Y"
+        )
+        job = submit()
+        row = claim(store, lease=-1)[0]
+        store.cancel(job.id, None)
+        (ended,) = store.expire_leases()
+        assert (ended.state, ended.device, ended.message) == ("canceled", "cuda: Y", "")
+        assert row.device is None
+
+    def test_an_attempt_that_knows_nothing_takes_nothing_away(self, store, submit):
+        job = submit()
+        store.release(job.id, claim(store)[0].attempt, **self.RAN)
+        ended = store.fail(job.id, claim(store)[0].attempt, code="x", detail="")
+        assert ended.device == "cuda: X"
 
 
 class TestCancel:
