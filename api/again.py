@@ -95,4 +95,6 @@ def _kept(old: JobRow) -> JobOptions:
         priority=priority_name(old.priority),
         timeout=old.timeout_seconds,
         webhook=WebhookRequest.model_validate(old.webhook) if old.webhook else None,
+        tags=old.tags or [],
+        metadata=old.meta or {},
     )

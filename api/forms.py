@@ -87,7 +87,7 @@ def submission() -> Submission:
     if engine not in engines.names():
         raise EngineNotFound
     params = _object(fields.pop("params", ["{}"])[-1])
-    options = _options({name: fields.pop(name)[-1] for name in JobOptions.model_fields if name in fields})
+    options = _options({name: fields.pop(name) for name in JobOptions.model_fields if name in fields})
     for name, values in fields.items():
         found = _typed(engine, name, values)
         if found is not None:
@@ -152,11 +152,20 @@ def _object(text: str) -> dict[str, Any]:
     return found
 
 
-def _options(texts: dict[str, str]) -> JobOptions:
+def _options(sent: dict[str, list[str]]) -> JobOptions:
     """The options of a form: text as it is, the rest as JSON; an empty one is left out."""
     plain = ("priority", "start_by")
+    tags = _tags(sent.pop("tags", []))
+    texts = {name: values[-1] for name, values in sent.items()}
     given = {name: text if name in plain else _parsed(text) for name, text in texts.items() if text != ""}
-    return JobOptions.model_validate_json(json.dumps(given), strict=True)
+    return JobOptions.model_validate_json(json.dumps(given | ({"tags": tags} if tags else {})), strict=True)
+
+
+def _tags(texts: list[str]) -> Any:
+    """`tags` once for each, or with commas between, or as a JSON list."""
+    if len(texts) == 1 and texts[0].lstrip().startswith("["):
+        return _parsed(texts[0])
+    return [tag.strip() for text in texts for tag in text.split(",") if tag.strip()]
 
 
 def _typed(engine: str, name: str, values: list[str]) -> Any:

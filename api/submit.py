@@ -201,6 +201,8 @@ def _accept(
         start_by=options.start_by,
         timeout_seconds=options.timeout,
         webhook=options.webhook.model_dump(mode="json") if options.webhook is not None else None,
+        tags=options.tags,
+        meta=options.metadata,
         request_id=request_id(),
         idempotency_key=key,
         idempotency_hash=fingerprint,

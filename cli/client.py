@@ -91,7 +91,7 @@ class Client:
         """One job."""
         return self.request("GET", f"/v1/jobs/{job_id}")
 
-    def jobs(self, **query: str | int | None) -> Json:
+    def jobs(self, **query: str | int | list[str] | None) -> Json:
         """A page of jobs, newest first."""
         return self.request("GET", "/v1/jobs", params={k: v for k, v in query.items() if v is not None})
 

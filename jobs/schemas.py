@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from jobs.labels import Metadata, Tags
 from jobs.states import NetworkState, State
 from jobs.webhooks import DEFAULT_EVENTS, MAX_URL, Event
 
@@ -48,6 +49,12 @@ class JobOptions(Wire):
     )
     hold: bool = Field(default=False, description="Wait until POST /v1/jobs/{job_id}/release.")
     webhook: WebhookRequest | None = Field(default=None, description="Where to tell of this job.")
+    tags: Tags = Field(default=[], description="Labels of your own to find it by, at most 10.")
+    metadata: Metadata = Field(
+        default={},
+        description="What you want to remember with it: at most 16 names with a text, number, true, false or "
+        "null each, 4,096 bytes as JSON.",
+    )
 
 
 class JobRequest(JobOptions):
@@ -60,6 +67,13 @@ class JobRequest(JobOptions):
     params: dict[str, Any] = Field(
         default_factory=dict, description="The engine's parameters, as its JSON Schema describes them."
     )
+
+
+class LabelRequest(Wire):
+    """New labels of a job; what is left out stays."""
+
+    tags: Tags | None = Field(default=None, description="In place of those it has; none with `[]` or null.")
+    metadata: Metadata | None = Field(default=None, description="In place of what it has; none with `{}`.")
 
 
 class AgainRequest(JobOptions):
@@ -168,6 +182,8 @@ class JobView(Wire):
     start_by: datetime | None = None
     timeout: float | None = None
     webhook: WebhookRequest | None = None
+    tags: list[str]
+    metadata: dict[str, Any]
     attempt: int = Field(description="0 before the first worker took it.")
     cancel_requested: bool
     params: dict[str, Any]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from flask import Blueprint, Response, request
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from api import events
 from api.again import again, again_dry_run, retry
@@ -18,9 +18,10 @@ from api.services import services
 from api.submit import dry_run, submit
 from api.views import job_view, respond, whole_job
 from jobs.errors import Forbidden, Gone, Invalid, NotFound, Unavailable
-from jobs.schemas import AgainRequest, DryRun, JobPage, JobView, MoveRequest
+from jobs.labels import MAX_TAGS, WantedTag, WantedText
+from jobs.schemas import AgainRequest, DryRun, JobPage, JobView, LabelRequest, MoveRequest
 from jobs.states import State
-from jobs.store import JobRow
+from jobs.store import JobRow, Wanted
 
 routes = Blueprint("jobs", __name__)
 
@@ -73,6 +74,16 @@ class JobQuery(BaseModel):
     )
     state: list[State] = Field(default=[], description="Only jobs in these states.", max_length=5)
     engine: str | None = Field(default=None, pattern=r"^[a-z0-9_]{1,64}$", description="Only of this engine.")
+    tag: list[WantedTag] = Field(
+        default=[], max_length=MAX_TAGS, description="Only jobs with this tag; repeated: with all of them."
+    )
+    created_after: AwareDatetime | None = Field(default=None, description="Only those accepted since then.")
+    created_before: AwareDatetime | None = Field(default=None, description="Only those accepted before then.")
+    q: WantedText = Field(
+        default="",
+        description="Only jobs in whose tags, metadata or texts among the params each of these words occurs, "
+        "in upper or lower case.",
+    )
     cursor: str | None = Field(
         default=None, pattern=r"^job_[0-9a-f]{32}$", description="`next_cursor` of the page before."
     )
@@ -122,9 +133,15 @@ def list_jobs() -> Response:
     jobs = services().jobs
     rows = jobs.page(
         None if wanted.all else caller().user_id,
-        ids=wanted.id,
-        states=wanted.state,
-        engine=wanted.engine,
+        Wanted(
+            ids=wanted.id,
+            states=wanted.state,
+            engine=wanted.engine,
+            tags=wanted.tag,
+            since=wanted.created_after,
+            until=wanted.created_before,
+            text=wanted.q,
+        ),
         before=wanted.cursor,
         limit=limit + 1,
     )
@@ -144,6 +161,27 @@ def get_job(job_id: str) -> Response:
     wait = wait_seconds()
     row = services().jobs.get(job_id, owner_scope())
     return respond(whole_job(_waited(row, wait)))
+
+
+@routes.patch('/jobs/<id("job"):job_id>')
+@operation(
+    "Label a job",
+    "jobs",
+    {200: JobView},
+    bodies={"application/json": LabelRequest},
+    problems=(400, 404, 413, 415, 422),
+)
+def patch_job(job_id: str) -> Response:
+    """Other tags, other metadata, at any time. Nothing else of a job changes."""
+    wanted = body(LabelRequest)
+    given = wanted.model_fields_set
+    row = services().jobs.label(
+        job_id,
+        owner_scope(),
+        tags=(wanted.tags or []) if "tags" in given else None,
+        meta=(wanted.metadata or {}) if "metadata" in given else None,
+    )
+    return respond(whole_job(row))
 
 
 @routes.post('/jobs/<id("job"):job_id>/cancel')
@@ -224,7 +262,7 @@ def retry_job(job_id: str) -> Response:
 def post_again(job_id: str) -> Response:
     """A new job like one of yours that has ended, however it ended: the same, or with what you change.
 
-    Its parameters, seed, files, priority, timeout and webhook are kept; what is sent goes before.
+    Its parameters, seed, files, priority, timeout, webhook and labels are kept; what is sent goes before.
     """
     wait, key = wait_seconds(), idempotency_key()
     dry = query(SubmitQuery).dry_run

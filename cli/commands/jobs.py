@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import click
 from rich.markup import escape
 
-from cli import context, show, words
+from cli import context, show, treatment, words
 from cli.client import Json
 from cli.commands.run import check_output, finish, follow, follow_or_stop
 
@@ -17,7 +18,16 @@ STATES = ("queued", "running", "succeeded", "failed", "canceled")
 
 @click.command()
 @click.argument("job_id", required=False)
-@click.option("--state", type=click.Choice(STATES), help="Only these.")
+@click.option("--state", type=click.Choice(STATES), multiple=True, help="Only these; may be repeated.")
+@click.option("--engine", help="Only of this engine.")
+@click.option(
+    "--tag", "tags", multiple=True, metavar="TAG", help="Only with this tag; repeated: with all of them."
+)
+@click.option(
+    "--since", type=treatment.PastType(), help="Only later ones: 2026-11-21T18:00, or 2h before now."
+)
+@click.option("--until", type=treatment.PastType(), help="Only earlier ones.")
+@click.option("--text", help="Only those with these words in their texts, tags or metadata.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100), help="How many.")
 @click.option("--json", "as_json", is_flag=True, help="As the API gives it.")
 @click.option("--watch", is_flag=True, help="With an id: follow it until it is final.")
@@ -31,7 +41,12 @@ STATES = ("queued", "running", "succeeded", "failed", "canceled")
 def jobs(
     ctx: click.Context,
     job_id: str | None,
-    state: str | None,
+    state: tuple[str, ...],
+    engine: str | None,
+    tags: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    text: str | None,
     limit: int,
     as_json: bool,
     watch: bool,
@@ -42,7 +57,15 @@ def jobs(
         if job_id is None:
             if watch or output:
                 raise click.UsageError("--watch and --output need the id of a job.")
-            page = client.jobs(state=state, limit=limit)
+            page = client.jobs(
+                state=list(state) or None,
+                engine=engine,
+                tag=treatment.split_tags(tags) or None,
+                created_after=since.isoformat() if since else None,
+                created_before=until.isoformat() if until else None,
+                q=text,
+                limit=limit,
+            )
             _list(page, as_json)
             return
         if output is not None:
@@ -57,13 +80,14 @@ def jobs(
 
 
 @click.command()
-@click.argument("job_id")
+@click.argument("job_ids", nargs=-1, required=True, metavar="JOB...")
 @click.pass_context
-def cancel(ctx: click.Context, job_id: str) -> None:
-    """Stop a job that waits or runs."""
+def cancel(ctx: click.Context, job_ids: tuple[str, ...]) -> None:
+    """Stop jobs that wait or run."""
     with context.client(ctx) as client:
-        job = client.cancel(job_id)
-    click.echo(f"job {job_id}: {'being canceled' if job['state'] == 'running' else job['state']}")
+        for job_id in job_ids:
+            job = client.cancel(job_id)
+            click.echo(f"job {job_id}: {'being canceled' if job['state'] == 'running' else job['state']}")
 
 
 @click.command()
@@ -103,7 +127,9 @@ def _list(page: Json, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(page))
         return
-    table = show.table("JOB", "ENGINE", "STATE", "RAN", "MADE")
+    # Only where there are any: a line has 80 columns.
+    tagged = any(job.get("tags") for job in page["jobs"])
+    table = show.table("JOB", "ENGINE", "STATE", "RAN", "MADE", *(["TAGS"] if tagged else []))
     for job in page["jobs"]:
         table.add_row(
             job["id"],
@@ -111,6 +137,7 @@ def _list(page: Json, as_json: bool) -> None:
             _state(job),
             show.short_seconds(job["timings"]["run"]),
             show.moment(job["created_at"]),
+            *([escape(", ".join(job.get("tags") or []))] if tagged else []),
         )
     show.results().print(table)
     if page.get("next_cursor"):
@@ -129,7 +156,7 @@ def _describe(job: Json) -> None:
     console.print(f"[bold]{job['id']}[/]  {escape(job['engine'])}  {job['state']}  {job['progress']:.0%}")
     if job["message"]:
         console.print(escape(job["message"]))
-    for line in (words.treatment(job), words.outlook(job)):
+    for line in (words.labels(job), words.treatment(job), words.outlook(job)):
         if line:
             console.print(line, markup=False)
     timings = job["timings"]

@@ -13,7 +13,7 @@ from jobs.errors import IdempotencyConflict, InUse, LeaseLost, NotFound, WrongSt
 from jobs.files import FileStore
 from jobs.fleet import FleetStore
 from jobs.states import Priority, State
-from jobs.store import MAX_FAILURES, MAX_POSITION, NewArtifact, NewJob
+from jobs.store import MAX_FAILURES, MAX_POSITION, NewArtifact, NewJob, Wanted
 from tests.jobs.conftest import owner
 
 LEASE = 30.0
@@ -354,8 +354,8 @@ class TestReading:
     def test_filters(self, store, submit):
         job, other = submit(), submit(engine="other")
         store.cancel(job.id, None)
-        assert [j.id for j in store.page(None, states=[State.CANCELED])] == [job.id]
-        assert [j.id for j in store.page(None, engine="other")] == [other.id]
+        assert [j.id for j in store.page(None, Wanted(states=[State.CANCELED]))] == [job.id]
+        assert [j.id for j in store.page(None, Wanted(engine="other"))] == [other.id]
         assert store.page(owner(store.database, "bob")) == []
 
     def test_versions_and_events_after_a_version(self, store, submit):
