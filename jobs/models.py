@@ -301,8 +301,6 @@ class UploadKey(Base):
 
     owner_id: Mapped[str] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
-    #: SHA-256 of the bytes that came with it.
-    sha256: Mapped[str] = mapped_column(String(64))
     file_id: Mapped[str] = mapped_column(Id, ForeignKey("artifacts.id", ondelete="CASCADE"), index=True)
 
 

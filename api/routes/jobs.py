@@ -12,7 +12,7 @@ from api import events
 from api.again import again, again_dry_run, retry
 from api.auth import caller, owner_scope
 from api.forms import body, has_body, idempotency_key, query, submission, wait_seconds
-from api.operations import operation
+from api.operations import idempotency, operation
 from api.routes.files import ContentQuery, reader_scope
 from api.services import services
 from api.submit import dry_run, submit
@@ -25,13 +25,7 @@ from jobs.store import JobRow, Wanted
 
 routes = Blueprint("jobs", __name__)
 
-_IDEMPOTENCY = {
-    "Idempotency-Key": {
-        "type": "string",
-        "pattern": "^[!-~]{1,255}$",
-        "description": "The same key with the same request gives the same job, however often it is sent.",
-    }
-}
+_IDEMPOTENCY = idempotency("job")
 _ACCEPTED = {"Location": "The job's URL.", "Idempotency-Replayed": "`true`: the job was there already."}
 
 

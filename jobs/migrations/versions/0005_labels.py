@@ -37,7 +37,6 @@ def upgrade() -> None:
         "upload_keys",
         sa.Column("owner_id", sa.String(length=40), nullable=False),
         sa.Column("key", sa.String(length=255), nullable=False),
-        sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("file_id", sa.String(length=40), nullable=False),
         sa.ForeignKeyConstraint(
             ["owner_id"], ["users.id"], name=op.f("fk_upload_keys_owner_id_users"), ondelete="CASCADE"
