@@ -174,6 +174,10 @@ class Client:
             if cursor is None:
                 return
 
+    def archive(self, job_id: str, target: Path) -> None:
+        """Fetch a job's results as one ZIP."""
+        self.download(f"{self.url}/v1/jobs/{job_id}/archive", target)
+
     def download(self, url: str, target: Path) -> None:
         """Fetch a signed URL into `target`, which appears in one step."""
         where = urljoin(self.url + "/", url)

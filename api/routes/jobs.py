@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from api import events
 from api.again import again, again_dry_run, retry
+from api.archive_answer import archived
 from api.auth import caller, owner_scope
 from api.forms import body, has_body, idempotency_key, query, submission, wait_seconds
 from api.operations import idempotency, operation
@@ -17,7 +18,7 @@ from api.routes.files import ContentQuery, reader_scope
 from api.services import services
 from api.submit import dry_run, submit
 from api.views import job_view, respond, whole_job
-from jobs.errors import Forbidden, Gone, Invalid, NotFound, Unavailable
+from jobs.errors import Forbidden, Gone, Invalid, NotFound, Unavailable, WrongState
 from jobs.labels import MAX_TAGS, WantedTag, WantedText
 from jobs.schemas import AgainRequest, DryRun, JobPage, JobView, LabelRequest, MoveRequest
 from jobs.states import State
@@ -325,6 +326,27 @@ def get_preview(job_id: str) -> Response:
     response.headers["Cache-Control"] = "private, max-age=60"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+@routes.get('/jobs/<id("job"):job_id>/archive')
+@operation(
+    "A job's results as one ZIP",
+    "jobs",
+    {200: "application/zip"},
+    problems=(404, 409, 410),
+    answer_headers={"Content-Disposition": "The name of the file: the job's id."},
+)
+def get_archive(job_id: str) -> Response:
+    """Its results, and `job.json`: the job as GET tells it, where `url` is a name in the archive."""
+    row = services().jobs.get(job_id, owner_scope())
+    if row.state != State.SUCCEEDED:
+        raise WrongState(f"Only a job that succeeded has results; this one is {row.state}.")
+    if row.data_removed:
+        raise Gone("The results of this job have expired and were deleted.")
+    artifacts = services().jobs.artifacts([job_id])[job_id]
+    if not artifacts:
+        raise NotFound("This job has no results.")
+    return archived(services().storage, job_view(row, artifacts), artifacts, request.method)
 
 
 def _add_forecasts(views: Sequence[JobView], rows: Sequence[JobRow]) -> None:

@@ -52,7 +52,7 @@ class Assignment(click.ParamType[tuple[str, str]]):
     type=click.Path(path_type=Path),
     default=Path("out"),
     show_default=True,
-    help="A folder for the results, or the file's name.",
+    help="A folder for the results, or the file's name; a .zip takes them all.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the new job as JSON.")
 @click.option("--detach", is_flag=True, help="Submit, print the new job's id, do not wait.")

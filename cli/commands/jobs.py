@@ -35,7 +35,12 @@ STATES = ("queued", "running", "succeeded", "failed", "canceled")
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="With an id: fetch its results into this folder or file.",
+    help="With an id: fetch its results into this folder or file, or all of them as one x.zip.",
+)
+@click.option(
+    "--archive",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="With an id: fetch its results as one ZIP, with job.json that says what they are.",
 )
 @click.pass_context
 def jobs(
@@ -51,12 +56,13 @@ def jobs(
     as_json: bool,
     watch: bool,
     output: Path | None,
+    archive: Path | None,
 ) -> None:
     """List jobs, newest first, or show one."""
     with context.client(ctx) as client:
         if job_id is None:
-            if watch or output:
-                raise click.UsageError("--watch and --output need the id of a job.")
+            if watch or output or archive:
+                raise click.UsageError("--watch, --output and --archive need the id of a job.")
             page = client.jobs(
                 state=list(state) or None,
                 engine=engine,
@@ -71,7 +77,10 @@ def jobs(
         if output is not None:
             check_output(output)
         job = follow(client, job_id) if watch else client.job(job_id)
-        if output is not None:
+        if archive is not None:
+            client.archive(job_id, archive)
+            click.echo(str(archive))
+        elif output is not None:
             finish(client, job, output, as_json)
         elif as_json:
             click.echo(json.dumps(job))

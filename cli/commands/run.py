@@ -81,7 +81,7 @@ def engine_command(view: Json) -> click.Command:
             type=click.Path(path_type=Path),
             default=Path("out"),
             show_default=True,
-            help="A folder for the results, or the file's name.",
+            help="A folder for the results, or the file's name; a .zip takes them all.",
         ),
         click.Option(["--json", "_as_json"], is_flag=True, help="Print the job as JSON, with its files."),
         click.Option(["--detach", "_detach"], is_flag=True, help="Submit, print the job's id, do not wait."),
@@ -227,7 +227,10 @@ def finish(client: Client, job: Json, output: Path, as_json: bool) -> None:
 
 
 def fetch(client: Client, job: Json, output: Path) -> list[Path]:
-    """Download every result of a job."""
+    """Download every result of a job; into one archive where the output is a .zip."""
+    if output.suffix.lower() == ".zip" and not output.is_dir():
+        client.archive(job["id"], output)
+        return [output]
     targets = targets_of(job, output)
     for artifact, target in zip(job["artifacts"], targets, strict=True):
         client.download(artifact["url"], target)

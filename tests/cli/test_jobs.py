@@ -80,3 +80,15 @@ def test_several_are_canceled_at_once(run, monkeypatch):
     monkeypatch.setattr(Client, "cancel", lambda _, job_id: {"state": states[job_id]})
     assert run("cancel", *states).output.splitlines() == ["job job_1: being canceled", "job job_2: canceled"]
     assert run("cancel").exit_code == 2
+
+
+@pytest.mark.parametrize("option", ["--archive", "-o"])
+def test_a_zip_takes_all_results(run, monkeypatch, tmp_path, option):
+    fetched = []
+    monkeypatch.setattr(Client, "job", lambda *_: JOB)
+    monkeypatch.setattr(Client, "download", lambda _, url, target: fetched.append((url, target)))
+    result = run("jobs", JOB["id"], option, str(tmp_path / "all.zip"))
+    assert result.exit_code == 0, result.output
+    assert fetched == [(f"http://127.0.0.1:9/v1/jobs/{JOB['id']}/archive", tmp_path / "all.zip")]
+    assert str(tmp_path / "all.zip") in result.output
+    assert run("jobs", option, "x.zip").exit_code == 2
