@@ -1,8 +1,8 @@
 """A job's results as one ZIP, written while it is sent: nothing is held and no file is made.
 
 The standard library's `zipfile` writes to what cannot seek: sizes and sums follow each file, and the
-directory at the end has them all. Files are stored as they are: pictures and films are compressed already, and
-so the length is known before the first byte.
+directory at the end has them all. Files are stored as they are: pictures and films are compressed already,
+and so the length is known before the first byte.
 """
 
 from __future__ import annotations
