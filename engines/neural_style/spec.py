@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from engines.base import EngineSpec, ImageRef, Params
 
 MAX_STYLES = 4
+MAX_COUNT = 16
 
 
 def _as_list(value: Any) -> Any:
@@ -37,6 +38,13 @@ class NeuralStyleParams(Params):
         max_length=MAX_STYLES,
         description="How much of each style, in the order of the styles; only the proportions count. "
         "Left out: equal shares.",
+    )
+    count: int = Field(
+        default=1,
+        ge=1,
+        le=MAX_COUNT,
+        description="How many pictures: of the seed, of the next seed, and so on. `gatys` makes one, as it draws "
+        "nothing at random; `auto` is `patches` for more.",
     )
     method: Literal["auto", "patches", "gatys"] = Field(
         default="patches",
@@ -85,6 +93,25 @@ class NeuralStyleParams(Params):
             if sum(self.style_weights) <= 0.0:
                 raise ValueError("style_weights must not all be zero")
         return self
+
+    @model_validator(mode="after")
+    def _pictures_differ(self) -> Self:
+        if self.count > 1 and self.method == "gatys":
+            raise ValueError("gatys draws nothing at random, so that count must be 1")
+        if self.seed is not None and self.seed + self.count > 2**63:
+            raise ValueError(f"there are no {self.count} seeds from this seed on")
+        return self
+
+    def pictures(self) -> list[Self]:
+        """The params of each single picture. One alone is made from the same."""
+        if self.count == 1:
+            return [self]
+        method = "patches" if self.method == "auto" else self.method
+        first = self.seed or 0
+        return [
+            self.model_copy(update={"count": 1, "method": method, "seed": first + n})
+            for n in range(self.count)
+        ]
 
     def shares(self) -> list[float]:
         """The styles' weights, summing to 1."""
