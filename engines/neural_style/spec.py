@@ -43,8 +43,8 @@ class NeuralStyleParams(Params):
         default=1,
         ge=1,
         le=MAX_COUNT,
-        description="How many pictures: of the seed, of the next seed, and so on. `gatys` makes one, as it draws "
-        "nothing at random; `auto` is `patches` for more.",
+        description="How many pictures: of the seed, of the next seed, and so on. `gatys` makes one, as it "
+        "draws nothing at random; `auto` is `patches` for more.",
     )
     method: Literal["auto", "patches", "gatys"] = Field(
         default="patches",
