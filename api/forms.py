@@ -109,6 +109,11 @@ def _too_large(limit: int, most: int) -> TooLarge:
     )
 
 
+def has_body() -> bool:
+    """Whether anything was sent, where nothing has to be."""
+    return bool(request.content_length) or "Transfer-Encoding" in request.headers
+
+
 def submission() -> Submission:
     """The body of `POST /v1/jobs`, JSON or multipart."""
     if request.mimetype != "multipart/form-data":
@@ -121,7 +126,7 @@ def submission() -> Submission:
     engine = fitted(JobRequest, dict(zip(["engine"], named, strict=False))).engine
     find_engine(engine)
     params = _object(fields.pop("params", ["{}"])[-1])
-    options = _options({name: fields.pop(name)[-1] for name in JobOptions.model_fields if name in fields})
+    options = _options({name: fields.pop(name) for name in JobOptions.model_fields if name in fields})
     for name, values in fields.items():
         found = _typed(engine, name, values)
         if found is not None:
@@ -204,11 +209,20 @@ def _object(text: str) -> dict[str, Any]:
     return found
 
 
-def _options(texts: dict[str, str]) -> JobOptions:
+def _options(sent: dict[str, list[str]]) -> JobOptions:
     """The options of a form: text as it is, the rest as JSON; an empty one is left out."""
     plain = ("priority", "start_by")
+    tags = _tags(sent.pop("tags", []))
+    texts = {name: values[-1] for name, values in sent.items()}
     given = {name: text if name in plain else _parsed(text) for name, text in texts.items() if text != ""}
-    return _json(JobOptions, json.dumps(given).encode())
+    return _json(JobOptions, json.dumps(given | ({"tags": tags} if tags else {})).encode())
+
+
+def _tags(texts: list[str]) -> Any:
+    """`tags` once for each, or with commas between, or as a JSON list."""
+    if len(texts) == 1 and texts[0].lstrip().startswith("["):
+        return _parsed(texts[0])
+    return [tag.strip() for text in texts for tag in text.split(",") if tag.strip()]
 
 
 def _typed(engine: str, name: str, values: list[str]) -> Any:

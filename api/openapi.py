@@ -252,7 +252,9 @@ def _form(spec: EngineSpec, schema: dict[str, Any]) -> dict[str, Any]:
     """The params as a form: a file field is a file, everything else as in JSON."""
     # An option that is an object is sent as its JSON.
     options = {
-        name: part if name != "webhook" else {"type": "string", "contentMediaType": "application/json"}
+        name: part
+        if name not in ("webhook", "metadata")
+        else {"type": "string", "contentMediaType": "application/json"}
         for name, part in _options()[0].items()
     }
     properties: dict[str, Any] = {"engine": {"const": spec.name}, **options}

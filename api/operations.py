@@ -13,6 +13,8 @@ from werkzeug.routing import BaseConverter, Map
 
 V = TypeVar("V", bound=Callable[..., Any])
 
+IDEMPOTENCY_KEY = "Idempotency-Key"
+
 #: `signed`: a key, or a signature in the query.
 Access = Literal["none", "key", "admin", "signed"]
 
@@ -54,6 +56,12 @@ def operation(summary: str, tag: str, answers: Mapping[int, Answer], **more: Any
 def operation_of(view: Any) -> Operation | None:
     """The Operation of a view; None for what is no part of the described API."""
     return getattr(view, "operation", None)
+
+
+def idempotency(what: str) -> dict[str, dict[str, str]]:
+    """For `Operation.headers`: this route honours the key. Where it is not declared it is refused."""
+    about = f"The same key with the same request gives the same {what}, however often it is sent."
+    return {IDEMPOTENCY_KEY: {"type": "string", "pattern": "^[!-~]{1,255}$", "description": about}}
 
 
 @cache

@@ -18,13 +18,12 @@ from api.inputs import Inputs
 from api.pinning import pin, pinned
 from api.services import services
 from api.tracing import request_id
-from api.views import PRIORITIES, priority_name
+from api.views import PRIORITIES
 from api.work import cost_of
 from engines import weights
 from engines.base import EngineSpec, Params
-from jobs.errors import IdempotencyConflict, InvalidParams, WeightsMissing, WrongState
-from jobs.schemas import DryRun, JobOptions, WebhookRequest
-from jobs.states import State
+from jobs.errors import IdempotencyConflict, InvalidParams, WeightsMissing
+from jobs.schemas import DryRun, JobOptions
 from jobs.store import JobRow, NewJob, needs, request_hash
 from jobs.webhooks import check_url
 
@@ -40,10 +39,12 @@ def submit(
     uploads: Sequence[tuple[str, str, BinaryIO]] = (),
     options: JobOptions | None = None,
     idempotency_key: str | None = None,
+    fingerprint: str | None = None,
 ) -> tuple[JobRow, bool]:
     """Accept a job: `(its row, True)`, or `(the earlier row, False)` for a repeated idempotency key.
 
-    `uploads` are (field, file name, stream that can seek). Raises EngineNotFound, InvalidParams, BadFile,
+    `uploads` are (field, file name, stream that can seek). `fingerprint` is for a caller who has looked for
+    the key's earlier job: what is remembered with it. Raises EngineNotFound, InvalidParams, BadFile,
     BadURL, WeightsMissing, NetworkNotReady, IdempotencyConflict, TooManyQueued, Unavailable and
     StorageUnavailable; then there is no job.
     """
@@ -51,11 +52,10 @@ def submit(
     spec = find_engine(engine)
     inputs = Inputs(owner_id, spec)
     params = inputs.take(params, uploads)
-    fingerprint = None
-    if idempotency_key is not None:
+    if idempotency_key is not None and fingerprint is None:
         asked = options.model_dump(mode="json", exclude_defaults=True)
-        fingerprint = _fingerprint(engine, inputs.fingerprint(params) | ({"?": asked} if asked else {}))
-        earlier = _earlier(owner_id, idempotency_key, fingerprint)
+        fingerprint = fingerprint_of(engine, inputs.fingerprint(params) | ({"?": asked} if asked else {}))
+        earlier = earlier_job(owner_id, idempotency_key, fingerprint)
         if earlier is not None:
             return earlier, False
     _check_options(options)
@@ -78,39 +78,6 @@ def submit(
         if not made:
             inputs.undo()
     return row, made
-
-
-def retry(owner_id: str, job_id: str, *, idempotency_key: str | None = None) -> tuple[JobRow, bool]:
-    """A new job with the params, seed and files of one that failed or was canceled.
-
-    Raises NotFound, WrongState, and what `submit` raises.
-    """
-    fingerprint = None
-    if idempotency_key is not None:
-        fingerprint = _fingerprint("retry", {"job": job_id})
-        earlier = _earlier(owner_id, idempotency_key, fingerprint)
-        if earlier is not None:
-            return earlier, False
-    old = services().jobs.get(job_id, owner_id)
-    if old.state not in (State.FAILED, State.CANCELED):
-        raise WrongState(f"Only a failed or canceled job can be tried again; this one is {old.state}.")
-    spec = find_engine(old.engine)
-    # The engine may have changed since; its weights, the files and the networks may have gone.
-    checked = pin(owner_id, spec, validate(spec, old.params))
-    require_weights(spec, checked)
-    plain = checked.model_dump(mode="json")
-    inputs = Inputs(owner_id, spec)
-    inputs.check(plain)
-    services().quota.check(owner_id)
-    services().stored.check(owner_id)
-    options = JobOptions(
-        priority=priority_name(old.priority),
-        timeout=old.timeout_seconds,
-        webhook=WebhookRequest.model_validate(old.webhook) if old.webhook else None,
-    )
-    return _accept(
-        spec, owner_id, plain, checked, inputs, options, key=idempotency_key, fingerprint=fingerprint
-    )
 
 
 def dry_run(
@@ -235,6 +202,8 @@ def _accept(
         start_by=options.start_by,
         timeout_seconds=options.timeout,
         webhook=options.webhook.model_dump(mode="json") if options.webhook is not None else None,
+        tags=options.tags,
+        meta=options.metadata,
         request_id=request_id(),
         idempotency_key=key,
         idempotency_hash=fingerprint,
@@ -257,14 +226,16 @@ def _batch(spec: EngineSpec, params: Params) -> str | None:
     return None if key is None else f"{spec.name}:{hashlib.sha256(key.encode()).hexdigest()[:32]}"
 
 
-def _earlier(owner_id: str, key: str, fingerprint: str) -> JobRow | None:
+def earlier_job(owner_id: str, key: str, fingerprint: str) -> JobRow | None:
+    """The job that this key made. Raises IdempotencyConflict when it came with another request."""
     row = services().jobs.by_idempotency_key(owner_id, key)
     if row is not None and row.idempotency_hash != fingerprint:
         raise IdempotencyConflict(job_id=row.id)
     return row
 
 
-def _fingerprint(what: str, body: Mapping[str, Any]) -> str:
+def fingerprint_of(what: str, body: Mapping[str, Any]) -> str:
+    """What tells one request from another under the same Idempotency-Key."""
     return request_hash(json.dumps([what, body], sort_keys=True).encode())
 
 

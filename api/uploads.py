@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 from sqlalchemy import Row
 
 from api.admission import admission
 from api.services import services
-from jobs.errors import BadFile
+from jobs.errors import AtelierError, BadFile
 from jobs.store import NewArtifact
 from storage.image_types import EXTENSIONS
 from storage.images import ImageInfo, ImageRefused, inspect_image
@@ -50,6 +51,27 @@ def bad_file(field: str, message: str, code: str) -> BadFile:
 
 def store_image(owner_id: str, stream: BinaryIO, name: str, info: ImageInfo, sha256: str) -> Row[Any]:
     """Keep an inspected image. Raises Unavailable and StorageUnavailable; then there is no file."""
+    file_id, artifact = _put(stream, name, info, sha256)
+    return services().files.add(file_id, owner_id, artifact)
+
+
+def store_image_once(
+    owner_id: str, stream: BinaryIO, name: str, info: ImageInfo, sha256: str, key: str
+) -> tuple[Row[Any], bool]:
+    """`store_image`, under an Idempotency-Key: whether it made the file. Raises IdempotencyConflict too."""
+    file_id, artifact = _put(stream, name, info, sha256)
+    made = False
+    try:
+        row, made = services().files.add_once(file_id, owner_id, artifact, key)
+    finally:
+        if not made:  # another request with this key was faster
+            with suppress(AtelierError):
+                services().files.give_up(file_id)
+    return row, made
+
+
+def _put(stream: BinaryIO, name: str, info: ImageInfo, sha256: str) -> tuple[str, NewArtifact]:
+    """Store the bytes: a reserved id, and what there is to record of it."""
     found = services()
     file_id = found.files.reserve()
     shown = display_name(name, info.media_type)
@@ -57,18 +79,14 @@ def store_image(owner_id: str, stream: BinaryIO, name: str, info: ImageInfo, sha
     kept = found.storage.put(
         f"files/{file_id}/{storage_name(shown, info.media_type)}", stream, media_type=info.media_type
     )
-    return found.files.add(
-        file_id,
-        owner_id,
-        NewArtifact(
-            name=shown,
-            key=kept.key,
-            media_type=info.media_type,
-            size=kept.size,
-            sha256=sha256,
-            width=info.width,
-            height=info.height,
-        ),
+    return file_id, NewArtifact(
+        name=shown,
+        key=kept.key,
+        media_type=info.media_type,
+        size=kept.size,
+        sha256=sha256,
+        width=info.width,
+        height=info.height,
     )
 
 

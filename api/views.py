@@ -101,6 +101,8 @@ def job_view(
         start_by=row.start_by,
         timeout=row.timeout_seconds,
         webhook=WebhookRequest.model_validate(row.webhook) if row.webhook else None,
+        tags=row.tags or [],
+        metadata=row.meta or {},
         attempt=row.attempt,
         cancel_requested=row.cancel_requested,
         params=row.params,

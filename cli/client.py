@@ -91,7 +91,7 @@ class Client:
         """One job."""
         return self.request("GET", f"/v1/jobs/{job_id}")
 
-    def jobs(self, **query: str | int | None) -> Json:
+    def jobs(self, **query: str | int | list[str] | None) -> Json:
         """A page of jobs, newest first."""
         return self.request("GET", "/v1/jobs", params={k: v for k, v in query.items() if v is not None})
 
@@ -102,6 +102,14 @@ class Client:
     def retry(self, job_id: str) -> Json:
         """A new job like one that failed or was canceled."""
         return self.request("POST", f"/v1/jobs/{job_id}/retry")
+
+    def again(self, job_id: str, changes: Json) -> Json:
+        """A new job like one that has ended, with these changes (the API's AgainRequest)."""
+        return self.request("POST", f"/v1/jobs/{job_id}/again", json=changes)
+
+    def again_dry_run(self, job_id: str, changes: Json) -> Json:
+        """What would become of it."""
+        return self.request("POST", f"/v1/jobs/{job_id}/again?dry_run=true", json=changes)
 
     def hold(self, job_id: str) -> Json:
         """Let a queued job wait until it is released."""
@@ -174,6 +182,10 @@ class Client:
             cursor = page["next_cursor"]
             if cursor is None:
                 return
+
+    def archive(self, job_id: str, target: Path) -> None:
+        """Fetch a job's results as one ZIP."""
+        self.download(f"{self.url}/v1/jobs/{job_id}/archive", target)
 
     def download(self, url: str, target: Path) -> None:
         """Fetch a signed URL into `target`, which appears in one step."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from cli.commands import (
+    again,
     doctor,
     engines,
     jobs,
@@ -58,6 +59,7 @@ for _command in (
     jobs.jobs,
     jobs.cancel,
     jobs.retry,
+    again.again,
     order.hold,
     order.release,
     order.move,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -88,6 +89,19 @@ def values(given: dict[str, Any]) -> dict[str, Any]:
         for name, value in given.items()
         if value is not None and value != ()
     }
+
+
+def assigned(schema: Schema, given: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The params that `name=value` texts set, each read as its option would read it. Raises UsageError."""
+    known = {option.name: option for option in options(schema)}
+    made: dict[str, Any] = {}
+    for name, text in given:
+        option = known.get(name.replace("-", "_"))
+        if option is None or option.name is None:
+            raise click.UsageError(f"There is no parameter {name!r}; there are {', '.join(map(str, known))}.")
+        value = option.type.convert(text, option, None)
+        made[option.name] = [*made.get(option.name, []), value] if option.multiple else value
+    return made
 
 
 def _option(name: str, field: Schema, required: bool) -> click.Option:

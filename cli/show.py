@@ -21,7 +21,7 @@ PLAIN_SECONDS = 5.0
 WIDE = 1000
 
 #: Columns that may be broken where the terminal is narrow; the others are copied from or read at a glance.
-FREE_TEXT = frozenset({"ENGINE", "USER", "FOR", "TITLE", "LICENCE", "WHAT IT IS", "URL", "EVENTS"})
+FREE_TEXT = frozenset({"ENGINE", "USER", "FOR", "TITLE", "LICENCE", "WHAT IT IS", "URL", "EVENTS", "TAGS"})
 
 Show = Callable[[dict[str, Any]], None]
 

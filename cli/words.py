@@ -54,6 +54,20 @@ def treatment(job: Json) -> str:
     return ", ".join(part for part in parts if part)
 
 
+def labels(job: Json) -> str:
+    """Its owner's labels; empty where it has none."""
+    entries = [f"{name}={value}" for name, value in (job.get("metadata") or {}).items()]
+    parts = [f"tags {', '.join(job['tags'])}" if job.get("tags") else "", ", ".join(entries)]
+    return "; ".join(part for part in parts if part)
+
+
+def place(job: Json) -> str:
+    """What it ran on, to go behind other facts; of an unknown device no word."""
+    if job.get("device"):
+        return f", on {job['device']}"
+    return ", never started" if job["attempt"] == 0 and job["state"] in ("failed", "canceled") else ""
+
+
 def used(job: Json) -> str:
     """What a job has taken so far; empty before its first attempt has ended."""
     usage = job["usage"]

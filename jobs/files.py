@@ -25,9 +25,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from jobs.clock import now
 from jobs.database import Database
-from jobs.errors import InUse, NotFound
+from jobs.errors import IdempotencyConflict, InUse, NotFound
 from jobs.ids import new_id
-from jobs.models import Artifact, Cleanup, Job, JobInput, Network, NetworkFile
+from jobs.models import Artifact, Cleanup, Job, JobInput, Network, NetworkFile, UploadKey
 from jobs.store import NewArtifact, in_use
 from jobs.store.retention import cutoff
 
@@ -74,6 +74,18 @@ class FileStore:
     def add(self, file_id: str, owner_id: str, artifact: NewArtifact) -> Row[Any]:
         """Record an upload whose bytes are stored; recording it twice is recording it once."""
         return self.database.write(lambda c: add_upload(c, file_id, owner_id, artifact))
+
+    def add_once(self, file_id: str, owner_id: str, artifact: NewArtifact, key: str) -> tuple[Row[Any], bool]:
+        """`add`, under an Idempotency-Key: `(the row, True)`, or `(the row the key made before, False)`.
+
+        In the latter case nobody has use for the stored bytes. Raises IdempotencyConflict when the key came
+        with other bytes before.
+        """
+        return self.database.write(lambda c: _add_once(c, file_id, owner_id, artifact, key))
+
+    def by_key(self, owner_id: str, key: str, sha256: str) -> Row[Any] | None:
+        """The upload this owner's key made, if any. Raises IdempotencyConflict when it was another one."""
+        return self.database.read(lambda c: _by_key(c, owner_id, key, sha256))
 
     def give_up(self, file_id: str) -> None:
         """The upload of this reserved id came to nothing: have its folder looked through now."""
@@ -245,6 +257,28 @@ def add_upload(connection: Connection, file_id: str, owner_id: str, artifact: Ne
         .on_conflict_do_nothing()
     )
     return connection.execute(select(_ARTIFACTS).where(Artifact.id == file_id)).one()
+
+
+def _add_once(
+    connection: Connection, file_id: str, owner_id: str, artifact: NewArtifact, key: str
+) -> tuple[Row[Any], bool]:
+    row = add_upload(connection, file_id, owner_id, artifact)
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    values = {"owner_id": owner_id, "key": key, "file_id": file_id}
+    connection.execute(dialect.insert(UploadKey).values(**values).on_conflict_do_nothing())
+    earlier = _by_key(connection, owner_id, key, artifact.sha256)
+    if earlier is None or earlier.id == file_id:
+        return row, True
+    connection.execute(delete(Artifact).where(Artifact.id == file_id))
+    return earlier, False
+
+
+def _by_key(connection: Connection, owner_id: str, key: str, sha256: str) -> Row[Any] | None:
+    mine = select(_ARTIFACTS).join(UploadKey, UploadKey.file_id == Artifact.id)
+    row = connection.execute(mine.where(UploadKey.owner_id == owner_id, UploadKey.key == key)).one_or_none()
+    if row is not None and row.sha256 != sha256:
+        raise IdempotencyConflict(file_id=row.id)
+    return row
 
 
 def _folders(keys: Sequence[str]) -> dict[str, str]:

@@ -26,6 +26,7 @@ from jobs.clock import UTCDateTime, now
 
 Id = String(40)
 Document = JSON().with_variant(JSONB(), "postgresql")
+OptionalDocument = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 
 def _partial(name: str, *columns: str, where: str) -> Index:
@@ -198,6 +199,12 @@ class Job(Base):
         JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
     )
 
+    #: Its owner's labels (`jobs.labels`): a list of tags, and an object. `JobTag` has the tags once more.
+    tags: Mapped[list[str] | None] = mapped_column(OptionalDocument)
+    meta: Mapped[dict[str, Any] | None] = mapped_column(OptionalDocument)
+    #: What a search by text looks through; NULL in rows of before there were labels.
+    search: Mapped[str | None] = mapped_column(Text)
+
     #: The client's Idempotency-Key and the SHA-256 of the request it came with.
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
     idempotency_hash: Mapped[str | None] = mapped_column(String(64))
@@ -274,6 +281,29 @@ class Artifact(Base):
     created_at: Mapped[datetime] = mapped_column(default=now())
 
     __table_args__ = (Index("ix_artifacts_owner", "owner_id", "id"),)
+
+
+class JobTag(Base):
+    """One tag of one job: by it a tag's jobs are found, newest first, however many jobs there are."""
+
+    __tablename__ = "job_tags"
+
+    job_id: Mapped[str] = mapped_column(Id, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    tag: Mapped[str] = mapped_column(String(40), primary_key=True)
+    #: The job's.
+    owner_id: Mapped[str] = mapped_column(Id)
+
+    __table_args__ = (Index("ix_job_tags_tag", "tag", "owner_id", "job_id"),)
+
+
+class UploadKey(Base):
+    """An Idempotency-Key that came with an upload, and the file it made. It goes with the file."""
+
+    __tablename__ = "upload_keys"
+
+    owner_id: Mapped[str] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    file_id: Mapped[str] = mapped_column(Id, ForeignKey("artifacts.id", ondelete="CASCADE"), index=True)
 
 
 class JobInput(Base):

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from jobs.dates import When
+from jobs.labels import Metadata, Tags
 from jobs.states import NetworkState, State
 from jobs.webhooks import DEFAULT_EVENTS, MAX_URL, Event
 
@@ -50,6 +51,12 @@ class JobOptions(Wire):
     )
     hold: bool = Field(default=False, description="Wait until POST /v1/jobs/{job_id}/release.")
     webhook: WebhookRequest | None = Field(default=None, description="Where to tell of this job.")
+    tags: Tags = Field(default=[], description="Labels of your own to find it by, at most 10.")
+    metadata: Metadata = Field(
+        default={},
+        description="What you want to remember with it: at most 16 names with a text, number, true, false or "
+        "null each, 4,096 bytes as JSON.",
+    )
 
 
 class JobRequest(JobOptions):
@@ -61,6 +68,31 @@ class JobRequest(JobOptions):
     engine: str = Field(description="A name from GET /v1/engines.", max_length=64, examples=["neural_style"])
     params: dict[str, Any] = Field(
         default_factory=dict, description="The engine's parameters, as its JSON Schema describes them."
+    )
+
+
+class LabelRequest(Wire):
+    """New labels of a job; what is left out stays."""
+
+    tags: Tags | None = Field(default=None, description="In place of those it has; none with `[]` or null.")
+    metadata: Metadata | None = Field(default=None, description="In place of what it has; none with `{}`.")
+
+
+class AgainRequest(JobOptions):
+    """What to change in a job that is made once more; what is left out stays as it was.
+
+    But for `start_by` and `hold`, which are not kept.
+    """
+
+    params: dict[str, Any] = Field(
+        default={},
+        description="Parameters to change, as in a submission. null: the engine's default again.",
+    )
+    seed: int | None = Field(
+        default=None,
+        ge=0,
+        lt=2**63,
+        description="Another seed; the same as `seed` in `params`. null: a new one is drawn.",
     )
 
 
@@ -152,6 +184,8 @@ class JobView(Wire):
     start_by: datetime | None = None
     timeout: float | None = None
     webhook: WebhookRequest | None = None
+    tags: list[str]
+    metadata: dict[str, Any]
     attempt: int = Field(description="0 before the first worker took it.")
     cancel_requested: bool
     params: dict[str, Any]

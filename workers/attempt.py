@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypedDict, TypeVar
 
 import structlog
 from pydantic import ValidationError
@@ -28,6 +28,13 @@ from workers.outputs import safe_name, store_output
 T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
+
+
+class Ran(TypedDict):
+    """Where an attempt ran, as the store's ends of one take it."""
+
+    device: str | None
+    peak_memory: int | None
 
 
 class Attempt:
@@ -91,6 +98,10 @@ class Attempt:
             leftovers=self.context.stored_more,
         )
 
+    @property
+    def _ran(self) -> Ran:
+        return {"device": self.device, "peak_memory": self.peak_memory}
+
     def end(self, error: Exception | None) -> str:
         """Record how it ended: well, or with what was raised. Returns the outcome in a word or two."""
         self.ended = True
@@ -128,8 +139,7 @@ class Attempt:
                     self.job.id,
                     self.job.attempt,
                     self.success.artifacts,
-                    device=self.device,
-                    peak_memory=self.peak_memory,
+                    **self._ran,
                     leftovers=self.success.leftovers,
                 ),
                 Unavailable,
@@ -143,10 +153,10 @@ class Attempt:
         job = self.job
         match self.lease.stop:
             case Stop.CANCELED:
-                patiently(lambda: self._store.end_canceled(job.id, job.attempt), Unavailable)
+                patiently(lambda: self._store.end_canceled(job.id, job.attempt, **self._ran), Unavailable)
                 return "canceled"
             case Stop.RELEASED:
-                row = patiently(lambda: self._store.release(job.id, job.attempt), Unavailable)
+                row = patiently(lambda: self._store.release(job.id, job.attempt, **self._ran), Unavailable)
                 return "released" if row.state == State.QUEUED else str(row.state)
             case Stop.TIMED_OUT:
                 return self._fail("timeout", "The job ran for too long.")
@@ -160,8 +170,7 @@ class Attempt:
                 self.job.attempt,
                 code=code,
                 detail=detail,
-                device=self.device,
-                peak_memory=self.peak_memory,
+                **self._ran,
             ),
             Unavailable,
         )
@@ -175,7 +184,13 @@ class Attempt:
         delay *= random.uniform(0.5, 1.0)
         patiently(
             lambda: self._store.retry_later(
-                self.job.id, self.job.attempt, code=code, detail=detail, delay_seconds=delay, charge=charge
+                self.job.id,
+                self.job.attempt,
+                code=code,
+                detail=detail,
+                delay_seconds=delay,
+                charge=charge,
+                **self._ran,
             ),
             Unavailable,
         )

@@ -4,7 +4,7 @@ from flask import Blueprint, current_app, request
 
 from api.auth import require_admin, require_key
 from api.hints import hint
-from api.operations import operation_of
+from api.operations import IDEMPOTENCY_KEY, operation_of
 from api.routes import deliveries, engines, files, jobs, keys, networks, owners, usage, webhooks, workers
 from jobs.errors import Invalid
 
@@ -24,6 +24,13 @@ def authenticate() -> None:
         require_admin()
     else:
         require_key()  # also where somebody forgot to say
+    # Who sends one relies on it: better refused than made twice.
+    honoured = described.headers if described else {}
+    if request.method == "POST" and IDEMPOTENCY_KEY in request.headers and IDEMPOTENCY_KEY not in honoured:
+        raise Invalid(
+            f"This request takes no {IDEMPOTENCY_KEY}; leave it out. Submissions and file uploads take one.",
+            code="idempotency_not_supported",
+        )
     # A misspelt filter must not silently mean "no filter".
     known = described.query.model_fields if described and described.query else ()
     if unknown := [name for name in request.args if name not in known]:

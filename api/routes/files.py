@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
+from sqlalchemy import Row
 from werkzeug.exceptions import UnsupportedMediaType
 
 from api.auth import caller, owner_scope, require_key
 from api.content import serve
-from api.forms import query
-from api.operations import operation
+from api.forms import idempotency_key, query
+from api.operations import idempotency, operation
 from api.services import services
 from api.stored import size_of
-from api.uploads import bad_file, inspect, sha256_of, store_image
+from api.uploads import bad_file, inspect, sha256_of, store_image, store_image_once
 from api.views import artifact_view, respond
 from jobs.schemas import ArtifactView, Wire
 
@@ -63,15 +64,21 @@ def reader_scope(path: str) -> str | None:
     "Upload an image",
     "files",
     {201: ArtifactView},
+    headers=idempotency("file"),
     bodies={"multipart/form-data": "FileUpload"},
     problems=(400, 409, 413, 415, 422),
-    answer_headers={"Location": "The file's URL."},
+    answer_headers={
+        "Location": "The file's URL.",
+        "Idempotency-Replayed": "`true`: the file was there already.",
+    },
 )
 def post_file() -> Response:
     """Its bytes decide what it is; the name and type that were sent do not.
 
-    Who stores `max_stored_bytes` gets a 409 `too_much_stored` that says how much is used and allowed.
+    With an `Idempotency-Key`, the same bytes are the same file, for as long as it is there. Who stores
+    `max_stored_bytes` gets a 409 `too_much_stored` that says how much is used and allowed.
     """
+    key = idempotency_key()
     services().stored.check(caller().user_id)
     if request.mimetype != "multipart/form-data":
         raise UnsupportedMediaType("Send multipart/form-data with the image as `file`.")
@@ -81,10 +88,9 @@ def post_file() -> Response:
     if sent is None:
         raise bad_file("file", "There is no file field `file` in this form.", "missing")
     stream = cast(BinaryIO, sent.stream)
-    info = inspect(stream)
-    services().stored.check(caller().user_id, size_of(stream))
-    row = store_image(caller().user_id, stream, sent.filename or "", info, sha256_of(stream))
-    return respond(artifact_view(row), 201, Location=f"/v1/files/{row.id}")
+    row, made = _kept(stream, sent.filename or "", key)
+    replayed = {} if made else {"Idempotency_Replayed": "true"}
+    return respond(artifact_view(row), 201, Location=f"/v1/files/{row.id}", **replayed)
 
 
 @routes.get("/files")
@@ -133,3 +139,16 @@ def delete_file(file_id: str) -> Response:
     """Refused while a waiting or running job reads it."""
     services().files.delete(file_id, owner_scope())
     return Response(status=204)
+
+
+def _kept(stream: BinaryIO, name: str, key: str | None) -> tuple[Row[Any], bool]:
+    """The upload's row, and whether it is new. Raises BadFile, TooMuchStored and IdempotencyConflict."""
+    owner_id, sha256 = caller().user_id, sha256_of(stream)
+    earlier = None if key is None else services().files.by_key(owner_id, key, sha256)
+    if earlier is not None:
+        return earlier, False
+    info = inspect(stream)
+    services().stored.check(owner_id, size_of(stream))
+    if key is None:
+        return store_image(owner_id, stream, name, info, sha256), True
+    return store_image_once(owner_id, stream, name, info, sha256, key)

@@ -10,27 +10,25 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
 
 from api import event_urls, events
+from api.again import again, again_dry_run, retry
+from api.archive_answer import archived
 from api.auth import caller, let_in, owner_scope, require_key
-from api.forms import body, idempotency_key, query, submission, wait_seconds
-from api.operations import operation
+from api.forms import body, has_body, idempotency_key, query, submission, wait_seconds
+from api.operations import idempotency, operation
 from api.routes.files import ContentQuery, reader_scope
 from api.services import services
-from api.submit import dry_run, retry, submit
+from api.submit import dry_run, submit
 from api.views import job_view, respond, whole_job
-from jobs.errors import Forbidden, Gone, NotFound, Unavailable
-from jobs.schemas import DryRun, JobPage, JobView, MoveRequest, Wire
+from jobs.dates import When
+from jobs.errors import Forbidden, Gone, NotFound, Unavailable, WrongState
+from jobs.labels import MAX_TAGS, WantedTag, WantedText
+from jobs.schemas import AgainRequest, DryRun, JobPage, JobView, LabelRequest, MoveRequest, Wire
 from jobs.states import State
-from jobs.store import JobRow
+from jobs.store import JobRow, Wanted
 
 routes = Blueprint("jobs", __name__)
 
-_IDEMPOTENCY = {
-    "Idempotency-Key": {
-        "type": "string",
-        "pattern": "^[!-~]{1,255}$",
-        "description": "The same key with the same request gives the same job, however often it is sent.",
-    }
-}
+_IDEMPOTENCY = idempotency("job")
 _ACCEPTED = {"Location": "The job's URL.", "Idempotency-Replayed": "`true`: the job was there already."}
 
 
@@ -73,6 +71,16 @@ class JobQuery(BaseModel):
     )
     state: list[State] = Field(default=[], description="Only jobs in these states.", max_length=5)
     engine: str | None = Field(default=None, pattern=r"^[a-z0-9_]{1,64}$", description="Only of this engine.")
+    tag: list[WantedTag] = Field(
+        default=[], max_length=MAX_TAGS, description="Only jobs with this tag; repeated: with all of them."
+    )
+    created_after: When | None = Field(default=None, description="Only those accepted since then.")
+    created_before: When | None = Field(default=None, description="Only those accepted before then.")
+    q: WantedText = Field(
+        default="",
+        description="Only jobs in whose tags, metadata or texts among the params each of these words occurs, "
+        "in upper or lower case.",
+    )
     cursor: str | None = Field(
         default=None, pattern=r"^job_[0-9a-f]{32}$", description="`next_cursor` of the page before."
     )
@@ -137,9 +145,15 @@ def list_jobs() -> Response:
     jobs = services().jobs
     rows = jobs.page(
         None if wanted.all else caller().user_id,
-        ids=wanted.id,
-        states=wanted.state,
-        engine=wanted.engine,
+        Wanted(
+            ids=wanted.id,
+            states=wanted.state,
+            engine=wanted.engine,
+            tags=wanted.tag,
+            since=wanted.created_after,
+            until=wanted.created_before,
+            text=wanted.q,
+        ),
         before=wanted.cursor,
         limit=limit + 1,
     )
@@ -159,6 +173,27 @@ def get_job(job_id: str) -> Response:
     wait = wait_seconds()
     row = services().jobs.get(job_id, owner_scope())
     return respond(whole_job(_waited(row, wait)))
+
+
+@routes.patch('/jobs/<id("job"):job_id>')
+@operation(
+    "Label a job",
+    "jobs",
+    {200: JobView},
+    bodies={"application/json": LabelRequest},
+    problems=(400, 404, 413, 415, 422),
+)
+def patch_job(job_id: str) -> Response:
+    """Other tags, other metadata, at any time. Nothing else of a job changes."""
+    wanted = body(LabelRequest)
+    given = wanted.model_fields_set
+    row = services().jobs.label(
+        job_id,
+        owner_scope(),
+        tags=(wanted.tags or []) if "tags" in given else None,
+        meta=(wanted.metadata or {}) if "metadata" in given else None,
+    )
+    return respond(whole_job(row))
 
 
 @routes.post('/jobs/<id("job"):job_id>/cancel')
@@ -215,9 +250,38 @@ def move_job(job_id: str) -> Response:
     answer_headers=_ACCEPTED,
 )
 def retry_job(job_id: str) -> Response:
-    """A new job with the parameters, seed and files of one of yours that failed or was canceled."""
+    """A new job with the parameters, seed and files of one of yours that failed or was canceled.
+
+    For a job that succeeded, and for changes, there is `again`.
+    """
     wait = wait_seconds()
     row, made = retry(caller().user_id, job_id, idempotency_key=idempotency_key())
+    return _accepted(row, made, wait)
+
+
+@routes.post('/jobs/<id("job"):job_id>/again')
+@operation(
+    "Make it again",
+    "jobs",
+    {202: JobView, 200: DryRun},
+    query=SubmitQuery,
+    headers=_IDEMPOTENCY,
+    bodies={"application/json": AgainRequest},
+    body_required=False,
+    problems=(400, 404, 409, 413, 415, 422),
+    answer_headers=_ACCEPTED,
+)
+def post_again(job_id: str) -> Response:
+    """A new job like one of yours that has ended, however it ended: the same, or with what you change.
+
+    Its parameters, seed, files, priority, timeout, webhook and labels are kept; what is sent goes before.
+    """
+    wait, key = wait_seconds(), idempotency_key()
+    dry = query(SubmitQuery).dry_run
+    wanted = body(AgainRequest) if has_body() else AgainRequest()
+    if dry:
+        return respond(again_dry_run(caller().user_id, job_id, wanted))
+    row, made = again(caller().user_id, job_id, wanted, idempotency_key=key)
     return _accepted(row, made, wait)
 
 
@@ -294,6 +358,27 @@ def get_preview(job_id: str) -> Response:
     response.headers["Cache-Control"] = "private, max-age=60"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+@routes.get('/jobs/<id("job"):job_id>/archive')
+@operation(
+    "A job's results as one ZIP",
+    "jobs",
+    {200: "application/zip"},
+    problems=(404, 409, 410),
+    answer_headers={"Content-Disposition": "The name of the file: the job's id."},
+)
+def get_archive(job_id: str) -> Response:
+    """Its results, and `job.json`: the job as GET tells it, where `url` is a name in the archive."""
+    row = services().jobs.get(job_id, owner_scope())
+    if row.state != State.SUCCEEDED:
+        raise WrongState(f"Only a job that succeeded has results; this one is {row.state}.")
+    if row.data_removed:
+        raise Gone("The results of this job have expired and were deleted.")
+    artifacts = services().jobs.artifacts([job_id])[job_id]
+    if not artifacts:
+        raise NotFound("This job has no results.")
+    return archived(services().storage, job_view(row, artifacts), artifacts, request.method)
 
 
 def _add_forecasts(views: Sequence[JobView], rows: Sequence[JobRow]) -> None:

@@ -6,11 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from pydantic import Field
 from sqlalchemy import Row
 
-from api.forms import body
+from api.forms import body, has_body
 from api.operations import operation
 from api.services import services
 from api.views import respond
@@ -99,8 +99,7 @@ def drain_worker(worker_id: str) -> Response:
 
     What it runs goes on to its end, or is given back now with a checkpoint. To end it, send it SIGTERM.
     """
-    sent = bool(request.content_length) or "Transfer-Encoding" in request.headers
-    wanted = body(DrainRequest) if sent else DrainRequest()
+    wanted = body(DrainRequest) if has_body() else DrainRequest()
     services().fleet.drain(worker_id, release=wanted.release)
     return respond(_view(services().fleet.worker(worker_id)))
 

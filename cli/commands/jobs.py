@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import click
 from rich.markup import escape
 
-from cli import context, show, words
-from cli.client import Client, Json
+from cli import context, show, treatment, words
+from cli.client import Json
 from cli.commands.run import check_output, finish, follow, follow_or_stop
 
 STATES = ("queued", "running", "succeeded", "failed", "canceled")
@@ -17,7 +18,16 @@ STATES = ("queued", "running", "succeeded", "failed", "canceled")
 
 @click.command()
 @click.argument("job_id", required=False)
-@click.option("--state", type=click.Choice(STATES), help="Only these.")
+@click.option("--state", type=click.Choice(STATES), multiple=True, help="Only these; may be repeated.")
+@click.option("--engine", help="Only of this engine.")
+@click.option(
+    "--tag", "tags", multiple=True, metavar="TAG", help="Only with this tag; repeated: with all of them."
+)
+@click.option(
+    "--since", type=treatment.PastType(), help="Only later ones: 2026-11-21T18:00, or 2h before now."
+)
+@click.option("--until", type=treatment.PastType(), help="Only earlier ones.")
+@click.option("--text", help="Only those with these words in their texts, tags or metadata.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100), help="How many.")
 @click.option("--json", "as_json", is_flag=True, help="As the API gives it.")
 @click.option("--watch", is_flag=True, help="With an id: follow it until it is final.")
@@ -25,30 +35,52 @@ STATES = ("queued", "running", "succeeded", "failed", "canceled")
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="With an id: fetch its results into this folder or file.",
+    help="With an id: fetch its results into this folder or file, or all of them as one x.zip.",
+)
+@click.option(
+    "--archive",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="With an id: fetch its results as one ZIP, with job.json that says what they are.",
 )
 @click.pass_context
 def jobs(
     ctx: click.Context,
     job_id: str | None,
-    state: str | None,
+    state: tuple[str, ...],
+    engine: str | None,
+    tags: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    text: str | None,
     limit: int,
     as_json: bool,
     watch: bool,
     output: Path | None,
+    archive: Path | None,
 ) -> None:
     """List jobs, newest first, or show one."""
     with context.client(ctx) as client:
         if job_id is None:
-            if watch or output:
-                raise click.UsageError("--watch and --output need the id of a job.")
-            page = client.jobs(state=state, limit=limit)
+            if watch or output or archive:
+                raise click.UsageError("--watch, --output and --archive need the id of a job.")
+            page = client.jobs(
+                state=list(state) or None,
+                engine=engine,
+                tag=treatment.split_tags(tags) or None,
+                created_after=since.isoformat() if since else None,
+                created_before=until.isoformat() if until else None,
+                q=text,
+                limit=limit,
+            )
             _list(page, as_json)
             return
         if output is not None:
             check_output(output)
         job = follow(client, job_id) if watch else client.job(job_id)
-        if output is not None:
+        if archive is not None:
+            client.archive(job_id, archive)
+            click.echo(str(archive))
+        elif output is not None:
             finish(client, job, output, as_json)
         elif as_json:
             click.echo(json.dumps(job))
@@ -57,13 +89,14 @@ def jobs(
 
 
 @click.command()
-@click.argument("job_id")
+@click.argument("job_ids", nargs=-1, required=True, metavar="JOB...")
 @click.pass_context
-def cancel(ctx: click.Context, job_id: str) -> None:
-    """Stop a job that waits or runs."""
+def cancel(ctx: click.Context, job_ids: tuple[str, ...]) -> None:
+    """Stop jobs that wait or run."""
     with context.client(ctx) as client:
-        job = client.cancel(job_id)
-    click.echo(f"job {job_id}: {'being canceled' if job['state'] == 'running' else job['state']}")
+        for job_id in job_ids:
+            job = client.cancel(job_id)
+            click.echo(f"job {job_id}: {'being canceled' if job['state'] == 'running' else job['state']}")
 
 
 @click.command()
@@ -73,14 +106,15 @@ def cancel(ctx: click.Context, job_id: str) -> None:
 @click.option("--detach", is_flag=True, help="Do not wait for it.")
 @click.pass_context
 def retry(ctx: click.Context, job_id: str, output: Path, as_json: bool, detach: bool) -> None:
-    """Submit a job again, with the same parameters and the same seed, as a new job.
+    """Try a failed or canceled job again, unchanged, as a new job.
 
-    Its priority, its timeout and its webhook go with it.
+    Its parameters and its seed go with it, its priority, timeout, webhook and labels. To make a job once more
+    that succeeded, or with something changed: `atelier again`.
     """
     if not detach:
         check_output(output)
     with context.client(ctx) as client:
-        job = _again(client, client.job(job_id))
+        job = client.retry(job_id)
         if detach:
             click.echo(json.dumps(job) if as_json else job["id"])
             return
@@ -98,19 +132,13 @@ def delete(ctx: click.Context, job_ids: tuple[str, ...]) -> None:
             click.echo(f"job {job_id}: deleted")
 
 
-def _again(client: Client, old: Json) -> Json:
-    if old["state"] in ("failed", "canceled"):
-        return client.retry(old["id"])
-    # The server retries what went wrong; one that did not, or not yet, is simply asked for once more.
-    kept = {name: old[name] for name in ("priority", "timeout", "webhook") if old.get(name)}
-    return client.submit(old["engine"], {**old["params"], "seed": old["seed"]}, kept)
-
-
 def _list(page: Json, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(page))
         return
-    table = show.table("JOB", "ENGINE", "STATE", "RAN", "MADE")
+    # Only where there are any: a line has 80 columns.
+    tagged = any(job.get("tags") for job in page["jobs"])
+    table = show.table("JOB", "ENGINE", "STATE", "RAN", "MADE", *(["TAGS"] if tagged else []))
     for job in page["jobs"]:
         table.add_row(
             job["id"],
@@ -118,6 +146,7 @@ def _list(page: Json, as_json: bool) -> None:
             _state(job),
             show.short_seconds(job["timings"]["run"]),
             show.moment(job["created_at"]),
+            *([escape(", ".join(job.get("tags") or []))] if tagged else []),
         )
     show.results().print(table)
     if page.get("next_cursor"):
@@ -136,14 +165,12 @@ def _describe(job: Json) -> None:
     console.print(f"[bold]{job['id']}[/]  {escape(job['engine'])}  {job['state']}  {job['progress']:.0%}")
     if job["message"]:
         console.print(escape(job["message"]))
-    for line in (words.treatment(job), words.outlook(job)):
+    for line in (words.labels(job), words.treatment(job), words.outlook(job)):
         if line:
             console.print(line, markup=False)
     timings = job["timings"]
     console.print(f"queued {show.seconds(timings['queued'])}, ran {show.seconds(timings['run'])}", end="")
-    console.print(
-        f", attempt {job['attempt']}, seed {job['seed']}, {escape(job.get('device') or 'no device yet')}"
-    )
+    console.print(f", attempt {job['attempt']}, seed {job['seed']}{escape(words.place(job))}")
     if taken := words.used(job):
         console.print(taken, markup=False)
     for artifact in job["artifacts"]:

@@ -86,7 +86,7 @@ def engine_command(view: Json) -> click.Command:
             type=click.Path(path_type=Path),
             default=Path("out"),
             show_default=True,
-            help="A folder for the results, or the file's name.",
+            help="A folder for the results, or the file's name; a .zip takes them all.",
         ),
         click.Option(["--json", "_as_json"], is_flag=True, help="Print the job as JSON, with its files."),
         click.Option(["--detach", "_detach"], is_flag=True, help="Submit, print the job's id, do not wait."),
@@ -118,7 +118,7 @@ def _run(view: Json, given: dict[str, Any]) -> None:
         check_output(output)
     with context.client(click.get_current_context()) as client:
         if dry:
-            _say_what_would_be(client.dry_run(view["name"], *_apart(view, given, treated)), as_json)
+            say_what_would_be(client.dry_run(view["name"], *_apart(view, given, treated)), as_json)
             return
         params = upload_files(client, view, options.values(given))
         job = client.submit(view["name"], params, treated)
@@ -140,7 +140,8 @@ def _apart(view: Json, given: Json, treated: Json) -> tuple[Json, Json, list[tup
     return params, treated, files
 
 
-def _say_what_would_be(found: Json, as_json: bool) -> None:
+def say_what_would_be(found: Json, as_json: bool) -> None:
+    """The answer to a dry run."""
     if as_json:
         click.echo(json.dumps(found))
         return
@@ -231,7 +232,10 @@ def finish(client: Client, job: Json, output: Path, as_json: bool) -> None:
 
 
 def fetch(client: Client, job: Json, output: Path) -> list[Path]:
-    """Download every result of a job."""
+    """Download every result of a job; into one archive where the output is a .zip."""
+    if output.suffix.lower() == ".zip" and not output.is_dir():
+        client.archive(job["id"], output)
+        return [output]
     targets = targets_of(job, output)
     for artifact, target in zip(job["artifacts"], targets, strict=True):
         client.download(artifact["url"], target)

@@ -18,6 +18,7 @@ from engines.neural_style.checkpoint import digest_of, pack, unpack
 from engines.neural_style.colour import luma, monge_kantorovich, with_chroma_of
 from engines.neural_style.model import VGG19, load_vgg19
 from engines.neural_style.schedule import GATYS_ITERATIONS, PATCH_ITERATIONS
+from engines.neural_style.several import Several
 from engines.neural_style.spec import NeuralStyleParams
 from engines.torch_device import choose_device, device_label, is_out_of_memory, release_memory
 
@@ -45,7 +46,16 @@ class Engine:
         """Nothing to load: patches need no weights, and VGG-19 is read by the first job that asks for it."""
 
     def run(self, params: NeuralStyleParams, context: Context) -> Iterator[Output]:
-        """One picture. Raises BadInput for unreadable files, EngineError without weights, OutOfMemory."""
+        """The pictures. Raises BadInput for unreadable files, EngineError without weights, OutOfMemory."""
+        if params.count == 1:
+            yield self._one(params, context)
+            return
+        several = Several(params, context)
+        yield from several.restored()
+        for one, its_context in several.missing():
+            yield several.keep(one, self._one(one, its_context))
+
+    def _one(self, params: NeuralStyleParams, context: Context) -> Output:
         method = self._method(params)
         try:
             result, notes = self._paint(params, context, method, second_try=False)
@@ -64,11 +74,11 @@ class Engine:
             "height": picture.height,
             "styles": len(params.style),
             "style_weights": [round(share, 6) for share in params.shares()],
-            **params.model_dump(exclude={"content", "style", "style_weights", "method"}),
+            **params.model_dump(exclude={"content", "style", "style_weights", "method", "count"}),
             **notes,
         }
         name = "result.png" if params.format == "png" else "result.jpg"
-        yield Output(
+        return Output(
             name, images.MEDIA_TYPES[params.format], images.encode(picture, params.format, meta), meta
         )
 
@@ -252,7 +262,7 @@ def _digest(params: NeuralStyleParams, method: str, content: Tensor, styles: lis
 
     File references are left out: a retry may name the same picture differently.
     """
-    choices = params.model_dump_json(exclude={"content", "style", "format", "size", "method"})
+    choices = params.model_dump_json(exclude={"content", "style", "format", "size", "method", "count"})
     pixels = (hashlib.sha256(image.cpu().numpy().tobytes()).digest() for image in (content, *styles))
     shapes = str([tuple(image.shape) for image in (content, *styles)])
     return digest_of(RECIPE, method, choices, shapes, *pixels)

@@ -10,6 +10,7 @@ from engines.base import EngineSpec, ImageRef, Params, wrong
 from engines.neural_style.schedule import gatys_seconds, patches_seconds
 
 MAX_STYLES = 4
+MAX_COUNT = 16
 
 
 def _as_list(value: Any) -> Any:
@@ -38,6 +39,13 @@ class NeuralStyleParams(Params):
         max_length=MAX_STYLES,
         description="How much of each style, in the order of the styles; only the proportions count. "
         "Left out: equal shares.",
+    )
+    count: int = Field(
+        default=1,
+        ge=1,
+        le=MAX_COUNT,
+        description="How many pictures: of the seed, of the next seed, and so on. `gatys` makes one, as it "
+        "draws nothing at random; `auto` is `patches` for more.",
     )
     method: Literal["auto", "patches", "gatys"] = Field(
         default="patches",
@@ -86,6 +94,25 @@ class NeuralStyleParams(Params):
                 raise wrong("style_weights", "they must not all be zero")
         return self
 
+    @model_validator(mode="after")
+    def _pictures_differ(self) -> Self:
+        if self.count > 1 and self.method == "gatys":
+            raise wrong("count", "gatys draws nothing at random, so that it must be 1")
+        if self.seed is not None and self.seed + self.count > 2**63:
+            raise wrong("seed", f"there are no {self.count} seeds from this seed on")
+        return self
+
+    def pictures(self) -> list[Self]:
+        """The params of each single picture. One alone is made from the same."""
+        if self.count == 1:
+            return [self]
+        method = "patches" if self.method == "auto" else self.method
+        first = self.seed or 0
+        return [
+            self.model_copy(update={"count": 1, "method": method, "seed": first + n})
+            for n in range(self.count)
+        ]
+
     def shares(self) -> list[float]:
         """The styles' weights, summing to 1."""
         given = self.style_weights or [1.0] * len(self.style)
@@ -107,7 +134,7 @@ def _cost(params: NeuralStyleParams) -> float:
         return gatys_seconds(content, params.quality)
     style = (round(content[0] * params.stroke), round(content[1] * params.stroke))
     used = sum(share > 0 for share in params.shares())
-    return patches_seconds(content, [style] * used, params.quality)
+    return params.count * patches_seconds(content, [style] * used, params.quality)
 
 
 SPEC = EngineSpec(

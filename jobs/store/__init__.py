@@ -4,6 +4,7 @@ A worker's writes are guarded by `id`, `state = 'running'` and the attempt numbe
 The attempt number only grows, so a worker that lost its lease matches no row and changes nothing.
 
     client.py      submit, look, cancel, delete
+    labels.py      lists of jobs, by state, tag, time, text; labels changed later
     order.py       hold, release, move; where a job stands
     worker.py      renew, end
     claiming.py    the claim
@@ -27,6 +28,7 @@ from jobs.store.client import ClientSide, accept, cancel
 from jobs.store.figures import Figures
 from jobs.store.follow import Facts, FollowerSide
 from jobs.store.health import Survivors
+from jobs.store.labels import Labels, Wanted
 from jobs.store.order import MAX_POSITION, OwnOrder
 from jobs.store.quota import Waiting
 from jobs.store.retention import Keeping, Retention, expires_at
@@ -48,6 +50,7 @@ __all__ = [
     "NewJob",
     "Ran",
     "Success",
+    "Wanted",
     "accept",
     "cancel",
     "expires_at",
@@ -59,6 +62,7 @@ __all__ = [
 
 class JobStore(
     ClientSide,
+    Labels,
     OwnOrder,
     WorkerSide,
     SweeperSide,

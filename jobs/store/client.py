@@ -11,10 +11,12 @@ from sqlalchemy.exc import IntegrityError
 
 from jobs.clock import now
 from jobs.errors import IdempotencyConflict, InUse, NotFound, WrongState
+from jobs.labels import search_text
 from jobs.models import Artifact, Cleanup, Job, JobEvent, JobInput, JobNetwork
 from jobs.states import State
 from jobs.store.base import StoreBase
 from jobs.store.conversions import not_converted
+from jobs.store.labels import tag
 from jobs.store.line import left, lock_owner, own_place, stand
 from jobs.store.places import positions
 from jobs.store.rows import JobRow, NewJob
@@ -57,30 +59,6 @@ class ClientSide(StoreBase):
     def get(self, job_id: str, owner_id: str | None = None) -> JobRow:
         """One job; with `owner_id`, only if it is that owner's. Raises NotFound."""
         return self.database.read(lambda c: get_job(c, job_id, owner_id))
-
-    def page(
-        self,
-        owner_id: str | None,
-        *,
-        ids: Sequence[str] = (),
-        states: Sequence[State] = (),
-        engine: str | None = None,
-        before: str | None = None,
-        limit: int = 50,
-    ) -> list[JobRow]:
-        """Newest first; `before` is the id of the last job of the page before. `ids`: of these only."""
-        query = select(JOBS).order_by(Job.id.desc()).limit(limit)
-        if owner_id is not None:
-            query = query.where(Job.owner_id == owner_id)
-        if ids:
-            query = query.where(Job.id.in_(ids))
-        if states:
-            query = query.where(Job.state.in_([s.value for s in states]))
-        if engine is not None:
-            query = query.where(Job.engine == engine)
-        if before is not None:
-            query = query.where(Job.id < before)
-        return self.database.read(lambda c: list(c.execute(query)))
 
     def positions(self, rows: Sequence[JobRow]) -> dict[str, int]:
         """`position` of each of these jobs that has one, by its id: as many statements as there are queues,
@@ -170,6 +148,9 @@ def accept(connection: Connection, new: NewJob) -> tuple[JobRow, bool]:
         "needs": needs(new.weights),
         "converts": new.converts,
         "request_id": new.request_id,
+        "tags": list(new.tags) or None,
+        "meta": dict(new.meta) or None,
+        "search": search_text(new.params, new.tags, new.meta),
         "idempotency_key": new.idempotency_key,
         "idempotency_hash": new.idempotency_hash,
     }
@@ -184,6 +165,8 @@ def accept(connection: Connection, new: NewJob) -> tuple[JobRow, bool]:
     if new.networks:
         using = [{"job_id": new.id, "sha256": sha256} for sha256 in dict.fromkeys(new.networks)]
         connection.execute(insert(JobNetwork), using)
+    if new.tags:
+        tag(connection, made, new.tags)
     record(connection, made)
     return made, True
 

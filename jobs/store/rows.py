@@ -47,6 +47,9 @@ class NewJob:
     timeout_seconds: float | None = None
     #: Its own webhook: {"url": ..., "events": [...]}.
     webhook: Mapping[str, Any] | None = None
+    #: Its owner's labels (`jobs.labels`).
+    tags: Sequence[str] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
     request_id: str | None = None
     idempotency_key: str | None = None
     idempotency_hash: str | None = None

@@ -73,6 +73,7 @@ END = (
         version=JOBS.c.version + 1,
         lease_owner=None,
         lease_until=None,
+        message="",  # what it was doing, which it does no more
         **spent(),
     )
     .returning(JOBS, CAPPED)
@@ -97,7 +98,6 @@ SUCCEED = FINISH.values(
     device=bindparam("ran_on"),
     peak_memory=bindparam("peak"),
     progress=1.0,
-    message="",
     error_code=None,
     error_detail=None,
 )

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, case, false, func, o
 
 from jobs import policy
 from jobs.clock import now
-from jobs.models import Job
+from jobs.models import Job, Worker
 from jobs.states import FINAL, State
 from jobs.store.base import StoreBase
 from jobs.store.fit import who_does_not_fit
@@ -45,6 +45,7 @@ _some = (
     .subquery()
 )
 _DUE = select(func.count()).select_from(_some)
+_LOST_DEVICE = select(Worker.device).where(Worker.id == JOBS.c.lease_owner).scalar_subquery()
 
 
 class SweeperSide(StoreBase):
@@ -105,6 +106,10 @@ class SweeperSide(StoreBase):
                 version=JOBS.c.version + 1,
                 lease_owner=None,
                 lease_until=None,
+                message="",
+                progress=case((ends, JOBS.c.progress), else_=0.0),
+                # Nobody is left to say what it ran on but the worker's own report.
+                device=func.coalesce(_LOST_DEVICE, JOBS.c.device),
                 run_after=now(),
                 finished_at=case((ends, now()), else_=None),
                 turn=case((ends, None), else_=JOBS.c.turn),

@@ -187,14 +187,16 @@ class WorkerSide(StoreBase):
             state=State.FAILED.value,
             error_code=code,
             error_detail=plain(detail),
-            device=device,
-            peak_memory=peak_memory,
+            **_ran(device, peak_memory),
         )
         return self._end(failing, job_id, attempt, State.FAILED, reason=code)
 
-    def end_canceled(self, job_id: str, attempt: int) -> JobRow:
+    def end_canceled(
+        self, job_id: str, attempt: int, *, device: str | None = None, peak_memory: int | None = None
+    ) -> JobRow:
         """The worker has stopped: the job is canceled. Raises LeaseLost."""
-        return self._end(FINISH.values(state=State.CANCELED.value), job_id, attempt, State.CANCELED)
+        canceling = FINISH.values(state=State.CANCELED.value, **_ran(device, peak_memory))
+        return self._end(canceling, job_id, attempt, State.CANCELED)
 
     def retry_later(
         self,
@@ -205,6 +207,8 @@ class WorkerSide(StoreBase):
         detail: str,
         delay_seconds: float,
         charge: bool = True,
+        device: str | None = None,
+        peak_memory: int | None = None,
     ) -> JobRow:
         """A transient error: queued again after a delay, or failed when the attempts are used up.
 
@@ -223,10 +227,14 @@ class WorkerSide(StoreBase):
             run_after=now(delay_seconds),
             finished_at=case((asked | last, now()), else_=None),
             turn=case((asked | last, None), else_=JOBS.c.turn),
+            progress=case((asked | last, JOBS.c.progress), else_=0.0),
+            **_ran(device, peak_memory),
         )
         return self._end(retrying, job_id, attempt, State.QUEUED, State.FAILED, State.CANCELED, reason=code)
 
-    def release(self, job_id: str, attempt: int) -> JobRow:
+    def release(
+        self, job_id: str, attempt: int, *, device: str | None = None, peak_memory: int | None = None
+    ) -> JobRow:
         """A worker that shuts down gives the job back; this counts as no failure.
 
         A job that was asked to stop meanwhile is canceled instead. Raises LeaseLost.
@@ -237,6 +245,8 @@ class WorkerSide(StoreBase):
             run_after=now(),
             finished_at=case((asked, now()), else_=None),
             turn=case((asked, None), else_=JOBS.c.turn),
+            progress=case((asked, JOBS.c.progress), else_=0.0),
+            **_ran(device, peak_memory),
         )
         return self._end(releasing, job_id, attempt, State.QUEUED, State.CANCELED, reason="released")
 
@@ -265,6 +275,11 @@ class WorkerSide(StoreBase):
             return row
 
         return self.database.write(work)
+
+
+def _ran(device: str | None, peak_memory: int | None) -> dict[str, Any]:
+    """What is known of where the attempt ran. One that ended before its engine was loaded knows nothing."""
+    return {} if device is None else {"device": device, "peak_memory": peak_memory}
 
 
 def _ended_before(

@@ -41,6 +41,7 @@ def form(**files: tuple[io.BytesIO, str]) -> tuple[bytes, str]:
         ("identity", ECHO),
         ("gzip", gzip.compress(ECHO[:9]) + gzip.compress(b"") + gzip.compress(ECHO[9:])),
     ],
+    ids=["gzip", "GZIP", "x-gzip", "deflate", "identity", "several"],
 )
 def test_json_may_come_packed(api, coding, data):
     answer = post(api, data, coding)

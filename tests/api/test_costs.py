@@ -28,6 +28,7 @@ PAIRS = {
         (PAINTED | {"quality": "normal"}, PAINTED | {"quality": "best"}),
         (PAINTED, PAINTED | {"style": [PICTURE, PICTURE]}),
         (PAINTED, PAINTED | {"stroke": 2.0}),
+        (PAINTED, PAINTED | {"count": 3}),
     ],
     "planet_classifier": ("one picture", {"image": PICTURE}, {"image": PICTURE, "top": 12}),
     "planets": [

@@ -83,6 +83,38 @@ def test_what_was_asked_for_is_sent_and_the_server_s_models_take_it(run, sent):
     }
 
 
+def test_labels_are_sent_as_the_server_s_models_take_them(run, sent):
+    result = run(
+        *(
+            "--detach",
+            "--tag",
+            "spring",
+            "--tags",
+            "a, b",
+            "--metadata",
+            "order=4711",
+            "--metadata",
+            "who=Bob=1",
+        ),
+        *(
+            "--metadata",
+            "code=007",
+            "--metadata",
+            "odd=1e999",
+            "--metadata",
+            "list=[1]",
+            "--metadata",
+            "paid=true",
+        ),
+    )
+    assert result.exit_code == 0, result.output
+    taken = JobOptions.model_validate(sent[0][3])
+    assert taken.tags == ["spring", "a", "b"]
+    assert taken.metadata == {
+        "order": 4711, "who": "Bob=1", "code": "007", "odd": "1e999", "list": "[1]", "paid": True,
+    }  # fmt: skip
+
+
 def test_without_any_the_defaults_stay_the_server_s(run, sent):
     run("--detach")
 

@@ -119,13 +119,17 @@ def test_a_detached_job_can_be_watched_canceled_retried_and_deleted(atelier, tmp
     canceled = atelier("cancel", job)
     watched = atelier("jobs", job, "--watch")
     again = atelier("run", "echo", "--text", "twice", "--json", "-o", str(tmp_path / "a.txt"))
-    retried = atelier("retry", json.loads(again.stdout)["id"], "-o", str(tmp_path / "b.txt"))
+    done = json.loads(again.stdout)["id"]
+    refused = atelier("retry", done)
+    repeated = atelier("again", done, "--set", "text=thrice", "-o", str(tmp_path / "b.txt"))
     deleted = atelier("delete", job)
 
     assert canceled.returncode == 0, canceled.stderr
     assert "canceled" in watched.stdout
-    assert retried.returncode == 0, retried.stderr
-    assert (tmp_path / "b.txt").read_text() == "twice\n"
+    assert "atelier again" in atelier("retry", "--help").stdout
+    assert "succeeded" in refused.stderr
+    assert repeated.returncode == 0, repeated.stderr
+    assert (tmp_path / "b.txt").read_text() == "thrice\n"
     assert deleted.returncode == 0, deleted.stderr
     assert atelier("jobs", job).returncode == 1
 

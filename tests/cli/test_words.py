@@ -80,3 +80,17 @@ def test_what_it_used():
     assert words.used({"usage": USAGE | {"batch_size": 2, "peak_memory": 2**31}}) == (
         "used 12 s of a device, ran 24 s together with 1 more, 2.0 GiB at its peak"
     )
+
+
+@pytest.mark.parametrize(
+    ("state", "attempt", "device", "shown"),
+    [
+        ("queued", 0, None, ""),
+        ("running", 1, None, ""),
+        ("canceled", 0, None, ", never started"),
+        ("canceled", 1, "cpu", ", on cpu"),
+        ("failed", 3, None, ""),
+    ],
+)
+def test_where_it_ran(state, attempt, device, shown):
+    assert words.place({"state": state, "attempt": attempt, "device": device}) == shown

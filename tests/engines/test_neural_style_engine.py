@@ -349,3 +349,72 @@ def test_the_environment_chooses_the_device(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("ATELIER_DEVICE", "abacus")
     with pytest.raises(ValueError, match="abacus"):
         Engine()
+
+
+# ---- several pictures ------------------------------------------------------------------------------------
+
+
+def test_several_pictures_are_those_of_the_single_seeds_to_the_bit(
+    engine: Engine, make_context: MakeContext, pictures: dict[str, Image.Image]
+) -> None:
+    # when
+    outputs = list(engine.run(params(count=3, format="jpeg"), make_context(pictures)))
+    # then
+    assert [output.name for output in outputs] == ["result-5.jpg", "result-6.jpg", "result-7.jpg"]
+    assert [output.meta["seed"] for output in outputs] == [5, 6, 7]
+    alone = [only(engine, params(seed=s, format="jpeg"), make_context(pictures)) for s in (5, 6, 7)]
+    assert [output.data for output in outputs] == [one.data for one in alone]
+    assert [output.meta for output in outputs] == [one.meta for one in alone]
+    assert len({output.data for output in outputs}) == 3
+
+
+def test_progress_is_that_of_the_whole(
+    engine: Engine, make_context: MakeContext, pictures: dict[str, Image.Image]
+) -> None:
+    context = make_context(pictures)
+    list(engine.run(params(count=2), context))
+    fractions = [report.fraction for report in context.reports]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == pytest.approx(1.0, abs=0.05)
+    assert {report.message.partition(",")[0] for report in context.reports} == {
+        "picture 1 of 2",
+        "picture 2 of 2",
+    }
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.55, 0.9])
+def test_interrupted_pictures_continue_where_they_were(
+    engine: Engine, make_context: MakeContext, pictures: dict[str, Image.Image], share: float
+) -> None:
+    # given: a whole run, and one that was stopped in its first, or in its second picture
+    wanted = params(count=2)
+    whole_context = make_context(pictures)
+    whole = list(engine.run(wanted, whole_context))
+    stop_at = round(share * len(whole_context.reports))
+    context = make_context(pictures, stop_at=stop_at)
+    with pytest.raises(Interrupted):
+        list(engine.run(wanted, context))
+    # when: another worker continues
+    resumed = make_context(pictures, checkpoint=context.checkpoint)
+    outputs = list(Engine(CPU).run(wanted, resumed))
+    # then
+    assert [(o.name, o.data, o.meta) for o in outputs] == [(o.name, o.data, o.meta) for o in whole]
+    assert resumed.reports[1].fraction >= context.reports[-1].fraction - 0.1
+    assert len(resumed.reports) <= len(whole_context.reports) - stop_at + 20
+
+
+def test_pictures_of_other_parameters_are_not_taken_from_a_checkpoint(
+    engine: Engine, make_context: MakeContext, pictures: dict[str, Image.Image]
+) -> None:
+    done = make_context(pictures, stop_at=len(_reports(engine, make_context(pictures))) + 3)
+    with pytest.raises(Interrupted):
+        list(engine.run(params(count=2), done))
+    other = params(count=2, strength=0.7)
+    resumed = list(engine.run(other, make_context(pictures, checkpoint=done.checkpoint)))
+    assert resumed[0].data == only(engine, params(strength=0.7), make_context(pictures)).data
+
+
+def _reports(engine: Engine, context: RecordingContext) -> list[Any]:
+    """Those of one picture alone."""
+    only(engine, params(), context)
+    return context.reports

@@ -74,6 +74,10 @@ def test_shares_are_proportions() -> None:
         {"method": "magic"},
         {"seed": -1},
         {"seed": 2**63},
+        {"count": 0},
+        {"count": 17},
+        {"count": 2, "method": "gatys"},
+        {"count": 3, "seed": 2**63 - 2},
         {"unknown": 1},
     ],
 )
@@ -125,3 +129,21 @@ def test_only_gatys_needs_weights() -> None:
 def test_the_schema_is_plain_json() -> None:
     schema = SPEC.params.model_json_schema()
     assert json.loads(json.dumps(schema)) == schema
+
+
+def test_several_pictures_are_of_the_seeds_that_follow() -> None:
+    wanted = NeuralStyleParams.model_validate({**BASE, "count": 3, "seed": 7, "method": "auto"})
+    assert [(one.seed, one.count, one.method) for one in wanted.pictures()] == [
+        (7, 1, "patches"),
+        (8, 1, "patches"),
+        (9, 1, "patches"),
+    ]
+
+
+def test_one_picture_is_made_from_what_was_given() -> None:
+    wanted = NeuralStyleParams.model_validate({**BASE, "method": "auto"})
+    assert wanted.pictures() == [wanted]
+
+
+def test_the_last_seeds_there_are() -> None:
+    NeuralStyleParams.model_validate({**BASE, "count": 2, "seed": 2**63 - 2})

@@ -1,8 +1,10 @@
 """Files: nothing referenced is deleted, nothing unreferenced is kept for ever."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
-from jobs.errors import InUse, NotFound
+from jobs.errors import IdempotencyConflict, InUse, NotFound
 from jobs.files import FileStore
 from jobs.store import NewArtifact
 from tests.jobs.conftest import owner
@@ -61,3 +63,20 @@ def test_an_upload_that_never_ended_is_cleaned_when_its_time_is_up(files):
         lambda c: c.exec_driver_sql("UPDATE cleanups SET due_at = '2000-01-01 00:00:00.000'")
     )
     assert [c.prefix for c in files.due_cleanups()] == [f"files/{file_id}"]
+
+
+def test_a_key_used_by_many_at_once_keeps_one_file(files, database):
+    owner_id = owner(database)
+
+    def upload(_number):
+        file_id = files.reserve()
+        made = NewArtifact("a.png", f"files/{file_id}/a.png", "image/png", 3, "0" * 64)
+        return files.add_once(file_id, owner_id, made, "k")
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(upload, range(16)))
+    assert len({row.id for row, _ in answers}) == 1
+    assert [made for _, made in answers].count(True) == 1
+    assert len(files.page(owner_id)) == 1
+    with pytest.raises(IdempotencyConflict):
+        files.by_key(owner_id, "k", "1" * 64)

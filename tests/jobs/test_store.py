@@ -11,8 +11,9 @@ import pytest
 
 from jobs.errors import IdempotencyConflict, InUse, LeaseLost, NotFound, WrongState
 from jobs.files import FileStore
+from jobs.fleet import FleetStore
 from jobs.states import Priority, State
-from jobs.store import MAX_FAILURES, MAX_POSITION, NewArtifact, NewJob
+from jobs.store import MAX_FAILURES, MAX_POSITION, NewArtifact, NewJob, Wanted
 from tests.jobs.conftest import owner
 
 LEASE = 30.0
@@ -214,6 +215,48 @@ class TestEnds:
         assert store.fail(row.id, row.attempt, code="x", detail="c\0d").error_detail == "cd"
 
 
+class TestWhatAnEndedAttemptSays:
+    """Of a job that runs no more nothing is told that contradicts it."""
+
+    RAN = {"device": "cuda: X", "peak_memory": 5}  # noqa: RUF012
+
+    @pytest.mark.parametrize(
+        ("leave", "state"),
+        [
+            (lambda s, j, a, ran: s.fail(j, a, code="x", detail="", **ran), "failed"),
+            (lambda s, j, a, ran: s.release(j, a, **ran), "queued"),
+            (lambda s, j, a, ran: s.retry_later(j, a, code="x", detail="", delay_seconds=0, **ran), "queued"),
+            (lambda s, j, a, ran: s.cancel(j, None) and s.end_canceled(j, a, **ran), "canceled"),
+            (lambda s, j, a, ran: s.cancel(j, None) and s.release(j, a, **ran), "canceled"),
+        ],
+    )
+    def test_it_names_the_device_and_no_present_work(self, store, submit, leave, state):
+        job = submit()
+        row = claim(store)[0]
+        store.beat(job.id, row.attempt, lease_seconds=LEASE, progress=0.2, message="sleeping")
+        ended = leave(store, job.id, row.attempt, self.RAN)
+        assert (ended.state, ended.message) == (state, "")
+        assert (ended.device, ended.peak_memory) == ("cuda: X", 5)
+        assert ended.progress == (0.0 if state == "queued" else 0.2)
+
+    def test_of_a_lost_worker_its_own_report_says_on_what(self, store, submit):
+        FleetStore(store.database).report(
+            "wrk_1", hostname="h", pid=1, queues=["cpu"], engines=["echo"], weights=[], device="cuda: Y"
+        )
+        job = submit()
+        row = claim(store, lease=-1)[0]
+        store.cancel(job.id, None)
+        (ended,) = store.expire_leases()
+        assert (ended.state, ended.device, ended.message) == ("canceled", "cuda: Y", "")
+        assert row.device is None
+
+    def test_an_attempt_that_knows_nothing_takes_nothing_away(self, store, submit):
+        job = submit()
+        store.release(job.id, claim(store)[0].attempt, **self.RAN)
+        ended = store.fail(job.id, claim(store)[0].attempt, code="x", detail="")
+        assert ended.device == "cuda: X"
+
+
 class TestCancel:
     def test_a_queued_job_is_canceled_at_once(self, store, submit):
         job = submit()
@@ -311,8 +354,8 @@ class TestReading:
     def test_filters(self, store, submit):
         job, other = submit(), submit(engine="other")
         store.cancel(job.id, None)
-        assert [j.id for j in store.page(None, states=[State.CANCELED])] == [job.id]
-        assert [j.id for j in store.page(None, engine="other")] == [other.id]
+        assert [j.id for j in store.page(None, Wanted(states=[State.CANCELED]))] == [job.id]
+        assert [j.id for j in store.page(None, Wanted(engine="other"))] == [other.id]
         assert store.page(owner(store.database, "bob")) == []
 
     def test_versions_and_events_after_a_version(self, store, submit):

@@ -201,6 +201,22 @@ def test_a_cancel_stops_a_running_job_within_two_seconds(bench):
     assert time.monotonic() - began < 2
 
 
+def test_a_canceled_job_says_where_it_ran_and_no_more_what_it_is_doing(bench):
+    def script(_params, context):
+        made.store.cancel(job_id, None)
+        while True:
+            context.progress(0.2, "sleeping")
+            time.sleep(0.02)
+        yield
+
+    made = bench(script)
+    job_id = made.submit()
+    made.runner.work()
+    job = made.store.get(job_id)
+    assert (job.state, job.device, job.message) == ("canceled", "test device", "")
+    assert job.peak_memory > 2**20
+
+
 def test_draining_gives_the_job_back_with_its_checkpoint_and_the_next_attempt_goes_on(bench):
     resumed = []
 

@@ -1,0 +1,116 @@
+"""Lists of jobs, and what narrows them: states, engines, times, tags and words; labels changed later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Connection, Select, Table, delete, insert, select, update
+
+from jobs.labels import search_text, words_of
+from jobs.models import JobTag
+from jobs.states import State
+from jobs.store.base import StoreBase
+from jobs.store.rows import JobRow
+from jobs.store.statements import JOBS, get_job
+
+_TAGS = cast(Table, JobTag.__table__)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which jobs of a list; what is left out narrows nothing."""
+
+    ids: Sequence[str] = ()
+    states: Sequence[State] = ()
+    engine: str | None = None
+    #: All of them.
+    tags: Sequence[str] = ()
+    #: Accepted at this time or later; and before that one.
+    since: datetime | None = None
+    until: datetime | None = None
+    #: Words, each of which must occur in the job's text.
+    text: str = ""
+
+
+EVERY = Wanted()
+
+
+class Labels(StoreBase):
+    """Lists of jobs, and the labels that owners give them."""
+
+    def page(
+        self, owner_id: str | None, wanted: Wanted = EVERY, *, before: str | None = None, limit: int = 50
+    ) -> list[JobRow]:
+        """Newest first; `before` is the id of the last job of the page before."""
+        query = _of_tags(owner_id, wanted.tags, before) if wanted.tags else _of_all(owner_id, before)
+        if wanted.ids:
+            query = query.where(JOBS.c.id.in_(wanted.ids))
+        if wanted.states:
+            query = query.where(JOBS.c.state.in_([s.value for s in wanted.states]))
+        if wanted.engine is not None:
+            query = query.where(JOBS.c.engine == wanted.engine)
+        if wanted.since is not None:
+            query = query.where(JOBS.c.created_at >= wanted.since)
+        if wanted.until is not None:
+            query = query.where(JOBS.c.created_at < wanted.until)
+        for word in words_of(wanted.text):
+            query = query.where(JOBS.c.search.contains(word, autoescape=True))
+        return self.database.read(lambda c: list(c.execute(query.limit(limit))))
+
+    def label(
+        self,
+        job_id: str,
+        owner_id: str | None,
+        *,
+        tags: Sequence[str] | None = None,
+        meta: Mapping[str, Any] | None = None,
+    ) -> JobRow:
+        """Replace a job's tags, its metadata, or both; None leaves them. Raises NotFound."""
+
+        def work(connection: Connection) -> JobRow:
+            row = get_job(connection, job_id, owner_id, for_update=True)
+            new_tags = (row.tags or []) if tags is None else list(tags)
+            new_meta = (row.meta or {}) if meta is None else dict(meta)
+            if tags is not None:
+                connection.execute(delete(JobTag).where(JobTag.job_id == job_id))
+                tag(connection, row, new_tags)
+            labels = {"tags": new_tags or None, "meta": new_meta or None}
+            text = search_text(row.params, new_tags, new_meta)
+            changing = update(JOBS).where(JOBS.c.id == job_id).values(**labels, search=text).returning(JOBS)
+            return connection.execute(changing).one()
+
+        return self.database.write(work)
+
+
+def tag(connection: Connection, row: JobRow, tags: Sequence[str]) -> None:
+    """Let the job be found by these tags."""
+    if tags:
+        values = [{"job_id": row.id, "tag": one, "owner_id": row.owner_id} for one in tags]
+        connection.execute(insert(JobTag), values)
+
+
+def _of_all(owner_id: str | None, before: str | None) -> Select[Any]:
+    query = select(JOBS).order_by(JOBS.c.id.desc())
+    if owner_id is not None:
+        query = query.where(JOBS.c.owner_id == owner_id)
+    return query if before is None else query.where(JOBS.c.id < before)
+
+
+def _of_tags(owner_id: str | None, tags: Sequence[str], before: str | None) -> Select[Any]:
+    """Led by the first tag's part of the index, which is in the order of the page."""
+    first, *others = dict.fromkeys(tags)
+    query = select(JOBS).join(_TAGS, _TAGS.c.job_id == JOBS.c.id).where(_TAGS.c.tag == first)
+    query = query.order_by(_TAGS.c.job_id.desc())
+    if owner_id is not None:
+        query = query.where(_TAGS.c.owner_id == owner_id)
+    if before is not None:
+        query = query.where(_TAGS.c.job_id < before)
+    for other in others:
+        also = _TAGS.alias()
+        query = query.where(
+            select(also.c.tag).where(also.c.job_id == _TAGS.c.job_id, also.c.tag == other).exists()
+        )
+    return query
