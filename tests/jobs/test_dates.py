@@ -28,7 +28,11 @@ def test_a_time_is_one_in_utc_whatever_offset_it_came_with(text):
         ("9999-12-31T23:59:59-23:59", "out of range"),
         ("0001-01-01T00:00:00+23:59", "out of range"),
         ("9999-12-31T23:59:59Z", "ten years"),
-        ((datetime.now(UTC) + timedelta(days=MOST_DAYS_AHEAD + 1)).isoformat(), "ten years"),
+        pytest.param(
+            (datetime.now(UTC) + timedelta(days=MOST_DAYS_AHEAD + 1)).isoformat(),
+            "ten years",
+            id="a day too far",
+        ),
         ("1795740000", "write it out"),
         ("1795740000.5", "write it out"),
         ("2026-11-26T23:59:00", "time zone"),
