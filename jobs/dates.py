@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
-#: How far ahead a time may lie: further is a mistake, and near year 9999 there are times that UTC has not.
+#: How far ahead something may be put off: further is a mistake.
 MOST_DAYS_AHEAD = 3660
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -43,19 +43,23 @@ def _read_day(value: Any) -> Any:
         raise ValueError("there is no such day") from error
 
 
-def _fits(value: datetime) -> datetime:
-    """The same time in UTC."""
+def _in_utc(value: datetime) -> datetime:
     try:
-        utc = value.astimezone(UTC)
+        return value.astimezone(UTC)
     except OverflowError as error:
         raise ValueError("this time is out of range") from error
-    if utc > datetime.now(UTC) + timedelta(days=MOST_DAYS_AHEAD):
+
+
+def _is_near(value: datetime) -> datetime:
+    if value > datetime.now(UTC) + timedelta(days=MOST_DAYS_AHEAD):
         raise ValueError("this is more than ten years ahead")
-    return utc
+    return value
 
 
-#: A point in time, in UTC whatever offset it came with.
-When = Annotated[AwareDatetime, BeforeValidator(_read_time), AfterValidator(_fits)]
+#: A point in time to compare others with, in UTC whatever offset it came with.
+Moment = Annotated[AwareDatetime, BeforeValidator(_read_time), AfterValidator(_in_utc)]
+#: One at which something is to happen.
+When = Annotated[Moment, AfterValidator(_is_near)]
 
 #: A day.
 Day = Annotated[date, BeforeValidator(_read_day)]

@@ -19,7 +19,7 @@ from api.routes.files import ContentQuery, reader_scope
 from api.services import services
 from api.submit import dry_run, submit
 from api.views import job_view, respond, whole_job
-from jobs.dates import When
+from jobs.dates import Moment
 from jobs.errors import Forbidden, Gone, NotFound, Unavailable, WrongState
 from jobs.labels import MAX_TAGS, WantedTag, WantedText
 from jobs.schemas import AgainRequest, DryRun, JobPage, JobView, LabelRequest, MoveRequest, Wire
@@ -74,8 +74,8 @@ class JobQuery(BaseModel):
     tag: list[WantedTag] = Field(
         default=[], max_length=MAX_TAGS, description="Only jobs with this tag; repeated: with all of them."
     )
-    created_after: When | None = Field(default=None, description="Only those accepted since then.")
-    created_before: When | None = Field(default=None, description="Only those accepted before then.")
+    created_after: Moment | None = Field(default=None, description="Only those accepted since then.")
+    created_before: Moment | None = Field(default=None, description="Only those accepted before then.")
     q: WantedText = Field(
         default="",
         description="Only jobs in whose tags, metadata or texts among the params each of these words occurs, "

@@ -333,7 +333,8 @@ def test_too_large_a_body_is_explained(client, length):
 
 def test_what_asks_for_no_key_stays_inside(client):
     for path in ("/metrics", "/healthz", "/readyz", "//metrics", "/v1/../metrics", "/%6detrics"):
-        answer = client.get(path)
+        # Written out: httpx takes what follows two slashes for a host.
+        answer = client.get(f"{str(client.base_url).rstrip('/')}{path}")
         assert answer.status_code == 404, path
         assert b"atelier_" not in answer.content
 

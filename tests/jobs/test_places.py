@@ -10,7 +10,7 @@ from sqlalchemy import event, insert, text
 from jobs.accounts import AccountStore
 from jobs.models import Job
 from jobs.states import Priority
-from jobs.store import places
+from jobs.store import Wanted, places
 from tests.jobs.conftest import owner
 
 
@@ -37,7 +37,7 @@ def alone(store, rows):
 
 
 def rows_of(store, ids):
-    return store.page(None, ids=ids, limit=len(ids))
+    return store.page(None, Wanted(ids=ids), limit=len(ids))
 
 
 def test_together_they_stand_where_each_stands_alone(store, crowd):
@@ -86,7 +86,7 @@ def test_only_these_are_listed_newest_first(store, submit, crowd):
     theirs = submit(owner_id=others).id
     wanted = [crowd[3], theirs, crowd[11], crowd[3], "job_" + "0" * 32]
     assert [row.id for row in rows_of(store, wanted)] == [theirs, crowd[11], crowd[3]]
-    assert [row.id for row in store.page(others, ids=wanted)] == [theirs]
+    assert [row.id for row in store.page(others, Wanted(ids=wanted))] == [theirs]
 
 
 def test_a_long_line_is_read_along_its_index(store):
