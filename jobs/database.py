@@ -195,5 +195,8 @@ def _begin_sqlite(connection: Connection) -> None:
     if not options.get("read_only"):
         # FULL: an answered 202 survives a power cut, not only a kill. One fsync a commit.
         level = "NORMAL" if options.get("quick_commit") else "FULL"
-        connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
+        # The connection's until it is changed: most write the same way all the time.
+        if connection.info.get("synchronous") != level:
+            connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
+            connection.info["synchronous"] = level
         connection.exec_driver_sql("BEGIN IMMEDIATE")
