@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from jobs.errors import Unavailable
+from jobs.writers import writers_of
 
 T = TypeVar("T")
 
@@ -74,6 +76,8 @@ class Database:
             event.listen(self.engine, "begin", _begin_sqlite)
         else:
             event.listen(self.engine, "connect", _configure_postgresql)
+        #: That of SQLite, whose writers wait in line.
+        self._file = _file_of(self.url) if self.is_sqlite else None
         self._quick = self.engine.execution_options(quick_commit=True)
         # Single statements: no BEGIN and COMMIT round trips.
         self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT", read_only=True)
@@ -90,14 +94,22 @@ class Database:
         """
         committing = False
 
-        def transaction() -> T:
+        def to_commit(connection: Connection) -> T:
             nonlocal committing
-            with (self.engine if survives_power_cut else self._quick).begin() as connection:
-                result = work(connection)
-                committing = True
+            result = work(connection)
+            committing = True
             return result
 
+        def transaction() -> T:
+            if self._file is not None:
+                return writers_of(self._file).write(self._begin, to_commit, durable=survives_power_cut)
+            with self._begin(survives_power_cut) as connection:
+                return to_commit(connection)
+
         return self._run(transaction, lambda: repeatable or not committing)
+
+    def _begin(self, survives_power_cut: bool) -> AbstractContextManager[Connection]:
+        return (self.engine if survives_power_cut else self._quick).begin()
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on a connection in autocommit. Raises Unavailable."""
@@ -137,6 +149,10 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def _file_of(url: URL) -> str | None:
+    return None if url.database in (None, "", ":memory:") else os.path.realpath(url.database)
 
 
 def _revision(connection: Connection) -> str | None:
@@ -185,5 +201,8 @@ def _begin_sqlite(connection: Connection) -> None:
     if not options.get("read_only"):
         # FULL: an answered 202 survives a power cut, not only a kill. One fsync a commit.
         level = "NORMAL" if options.get("quick_commit") else "FULL"
-        connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
+        # The connection's until it is changed: most write the same way all the time.
+        if connection.info.get("synchronous") != level:
+            connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
+            connection.info["synchronous"] = level
         connection.exec_driver_sql("BEGIN IMMEDIATE")

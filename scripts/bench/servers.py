@@ -13,13 +13,16 @@ import psutil
 ROOT = Path(__file__).parents[2]
 
 
-def started(*command: str, **environment: str) -> psutil.Popen:
-    """A child process that must be ended."""
+def tree_environment(root: Path, **environment: str) -> dict[str, str]:
+    """What a process needs to run the code of this checkout, and the programs beside this file."""
+    path = os.pathsep.join([str(root), str(Path(__file__).parent)])
+    return os.environ | {"PYTHONPATH": path} | environment
+
+
+def started(*command: str, root: Path = ROOT, **environment: str) -> psutil.Popen:
+    """A child process that must be ended; it runs the code of the checkout at `root`."""
     log = tempfile.TemporaryFile()  # noqa: SIM115  # the child's for as long as it lives
-    path = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
-    return psutil.Popen(
-        command, env=os.environ | {"PYTHONPATH": path} | environment, stdout=log, stderr=log, cwd=ROOT
-    )
+    return psutil.Popen(command, env=tree_environment(root, **environment), stdout=log, stderr=log, cwd=root)
 
 
 def ended(children: Sequence[psutil.Process]) -> None:
@@ -36,9 +39,9 @@ def ended(children: Sequence[psutil.Process]) -> None:
 
 
 @contextlib.contextmanager
-def process(*command: str, **environment: str) -> Iterator[psutil.Popen]:
+def process(*command: str, root: Path = ROOT, **environment: str) -> Iterator[psutil.Popen]:
     """A child process, ended by its id."""
-    child = started(*command, **environment)
+    child = started(*command, root=root, **environment)
     try:
         yield child
     finally:

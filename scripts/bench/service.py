@@ -1,53 +1,71 @@
-"""The service's own cost: a no-op job through the whole path, against bare Celery in the same run.
+"""The service's own cost, each part against a baseline in the same run: bare Celery, bare Flask, a checkout.
 
 Starts what it needs on loopback (Redis, PostgreSQL, API, workers) and ends it. HTTP rates need `wrk`
 (Debian: wrk).
 
-    python scripts/bench/service.py            # everything, about 5 minutes
-    python scripts/bench/service.py --only claim http
+    python scripts/bench/service.py                      # everything, about 5 minutes
+    python scripts/bench/service.py --only http writers
+    git worktree add --detach /tmp/before COMMIT
+    python scripts/bench/service.py --before /tmp/before # this checkout against that one, and nothing else
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import re
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import httpx
 import psutil
 import redis
-from sqlalchemy import func, select
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+BENCH = Path(__file__).parent
+ROOT = BENCH.parents[1]
+sys.path[:0] = [str(ROOT), str(BENCH)]
 
 from backlog import fill  # noqa: E402
-from servers import process, row  # noqa: E402
+from rates import BODY, Server, api, bare_flask  # noqa: E402
+from servers import process, row, tree_environment  # noqa: E402
+from tree import SENT, WARMING  # noqa: E402
 
 from jobs.accounts import AccountStore  # noqa: E402
 from jobs.database import Database  # noqa: E402
 from jobs.migrate import migrate  # noqa: E402
-from jobs.models import Job  # noqa: E402
 from jobs.store import JobStore, NewJob  # noqa: E402
-from queue_config import Doorbell, publisher_app  # noqa: E402
-from tests.services import RedisServer, free_port, postgres_server, redis_server  # noqa: E402
+from queue_config import publisher_app  # noqa: E402
+from tests.services import PostgresServer, postgres_server, redis_server  # noqa: E402
+
+#: Requests after which an API process is weighed.
+MANY = 30_000
+#: Of the writers.
+CONNECTIONS = (1, 2, 8, 32)
+
+
+@contextmanager
+def parts(*, postgresql: bool = True) -> Iterator[tuple[PostgresServer, str]]:
+    """Redis, which REDIS_URL names meanwhile, PostgreSQL if it is wanted, and a folder."""
+    with (
+        redis_server() as server,
+        postgres_server(durable=True) if postgresql else nullcontext() as postgres,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        os.environ["REDIS_URL"] = server.url
+        yield postgres, folder
+
 
 # --- bare Celery ------------------------------------------------------------------------------------
 
 
-def bare_celery(server: RedisServer, tasks: int) -> tuple[float, list[float]]:
-    """(tasks a second with a prefilled queue, seconds from send to start at 50 a second)."""
+def bare_celery(client: redis.Redis, tasks: int) -> tuple[float, float]:
+    """(tasks a second with a prefilled queue, median seconds from send to start at 50 a second)."""
     app = publisher_app()
-    client = redis.Redis(port=server.port)
     client.flushall()
     app.send_task("bench.mark", ["first"], queue="cpu")
     for _ in range(tasks):
@@ -60,86 +78,52 @@ def bare_celery(server: RedisServer, tasks: int) -> tuple[float, list[float]]:
         while client.get("last") is None:
             time.sleep(0.1)
         rate = tasks / (float(client.get("last")) - float(client.get("first")))  # type: ignore[arg-type]
-        for _ in range(250):
+        for _ in range(SENT):
             app.send_task("bench.noop", [time.time()], queue="cpu")
             time.sleep(0.02)
-        while client.llen("bench") < 250:
+        while client.llen("bench") < SENT:
             time.sleep(0.1)
         latencies = [float(line.split()[0]) for line in client.lrange("bench", 0, -1)]
-    return rate, latencies[50:]
+    return rate, statistics.median(latencies[WARMING:])
 
 
 # --- our whole path ---------------------------------------------------------------------------------
 
 
-def whole_path(
-    server: RedisServer, url: str, folder: str, jobs: int, text_: str
-) -> tuple[float, list[float]]:
-    """(jobs a second with a prefilled queue, seconds from accepted to started at 50 a second)."""
-    redis.Redis(port=server.port).flushall()
-    database = Database(url)
-    migrate(database)
-    store = JobStore(database)
-    owner = AccountStore(database).create_key("bench")[1].user_id
-
-    def new() -> NewJob:
-        return NewJob(owner_id=owner, engine="echo", queue="cpu", params={"text": text_}, seed=1)
-
-    doorbell = Doorbell(publisher_app())
-    environment = {"DATABASE_URL": url, "STORAGE_URL": f"file://{folder}/objects"}
-    with process(sys.executable, "-m", "workers", "--queues", "cpu", **environment):
-        warm, _ = store.submit(new())
-        doorbell.ring("cpu")
-        while store.get(warm.id).state != "succeeded":
-            time.sleep(0.05)
-        for _ in range(jobs):
-            store.submit(new())
-        doorbell.ring("cpu")
-        while store.due_by_queue():
-            time.sleep(0.2)
-        time.sleep(0.5)
-        first, last, done = database.read(
-            lambda c: c.execute(
-                select(func.min(Job.started_at), func.max(Job.finished_at), func.count()).where(
-                    Job.state == "succeeded", Job.id != warm.id
-                )
-            ).one()
-        )
-        assert done == jobs
-        rate = jobs / (last - first).total_seconds()
-        sent = []
-        for _ in range(250):
-            job, _ = store.submit(new())
-            doorbell.wake("cpu")
-            sent.append(job.id)
-            time.sleep(0.02)
-        while store.due_by_queue():
-            time.sleep(0.2)
-        rows = [store.get(job_id) for job_id in sent]
-        latencies = [(r.started_at - r.created_at).total_seconds() for r in rows]
-    database.close()
-    return rate, latencies[50:]
+def noop(url: str, folder: str, jobs: int, text: str, root: Path = ROOT) -> tuple[float, float]:
+    """(jobs a second with a prefilled queue, median seconds from accepted to started) of this checkout."""
+    redis.Redis.from_url(os.environ["REDIS_URL"]).flushall()
+    out = subprocess.run(
+        [sys.executable, str(BENCH / "tree.py"), "noop", url, folder, str(jobs), text, str(root)],
+        check=True, stdout=subprocess.PIPE, text=True, env=tree_environment(root), cwd=root,
+    ).stdout.split()  # fmt: skip
+    return float(out[-2]), float(out[-1])
 
 
 def path(arguments: argparse.Namespace) -> None:
-    with redis_server() as server, tempfile.TemporaryDirectory() as folder:
-        os.environ["REDIS_URL"] = server.url
+    with parts() as (postgres, folder):
+        server = redis.Redis.from_url(os.environ["REDIS_URL"])
         rounds = []
         for turn in range(arguments.rounds):
             bare = bare_celery(server, arguments.jobs)
-            noop = whole_path(server, f"sqlite:///{folder}/{turn}a.db", folder, arguments.jobs, "")
-            stored = whole_path(server, f"sqlite:///{folder}/{turn}b.db", folder, arguments.jobs, "x")
-            rounds.append((bare, noop, stored))
-        rates = [statistics.median(r[i][0] for r in rounds) for i in range(3)]
-        waits = [statistics.median(statistics.median(r[i][1]) for r in rounds) for i in range(3)]
+            lite = noop(f"sqlite:///{folder}/{turn}a.db", folder, arguments.jobs, "")
+            post = noop(postgres.create(f"noop_{turn}"), folder, arguments.jobs, "")
+            stored = noop(f"sqlite:///{folder}/{turn}b.db", folder, arguments.jobs, "x")
+            rounds.append((bare, lite, post, stored))
+        rates = [statistics.median(r[i][0] for r in rounds) for i in range(4)]
+        waits = [statistics.median(r[i][1] for r in rounds) for i in range(4)]
         row("bare Celery no-op", f"{rates[0]:.0f} tasks/s")
-        ratio = statistics.median(r[1][0] / r[0][0] for r in rounds)
-        row("no-op job, whole path, SQLite", f"{rates[1]:.0f} jobs/s = {ratio:.0%}", ">= 40 %", ratio >= 0.4)
-        ratio = statistics.median(r[2][0] / r[0][0] for r in rounds)
-        row("the same with one stored result", f"{rates[2]:.0f} jobs/s = {ratio:.0%}")
+        of_bare = [statistics.median(r[i][0] / r[0][0] for r in rounds) for i in range(4)]
+        names = ("no-op job, whole path, SQLite", "the same, PostgreSQL", "with one stored result, SQLite")
+        for i, (name, target) in enumerate(zip(names, (0.5, 0.4, None), strict=True), 1):
+            value = f"{rates[i]:.0f} jobs/s = {of_bare[i]:.0%}"
+            if target is None:
+                row(name, value)
+            else:
+                row(name, value, f">= {target:.0%}", of_bare[i] >= target)
         row("bare Celery, send to start, p50", f"{waits[0] * 1e3:.1f} ms")
-        ratio = waits[1] / waits[0]
-        row("submit to start, p50", f"{waits[1] * 1e3:.1f} ms = {ratio:.1f}x", "<= 3x", ratio <= 3)
+        ratio = statistics.median(r[1][1] / r[0][1] for r in rounds)
+        row("submit to start, p50, SQLite", f"{waits[1] * 1e3:.1f} ms = {ratio:.1f}x", "<= 3x", ratio <= 3)
 
 
 # --- the claim --------------------------------------------------------------------------------------
@@ -184,109 +168,113 @@ def claim(arguments: argparse.Namespace) -> None:
 # --- HTTP -------------------------------------------------------------------------------------------
 
 
-def wrk(url: str, key: str, connections: int, seconds: int, body: str | None = None) -> float:
-    """Requests a second that were answered 2xx."""
-    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(f'wrk.headers["Authorization"] = "Bearer {key}"\n')
-        if body is not None:
-            script.write(f"wrk.method = 'POST'\nwrk.body = '{body}'\n")
-            script.write("wrk.headers['Content-Type'] = 'application/json'\n")
-        script.flush()
-        out = subprocess.run(
-            ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script.name, url],
-            check=True, capture_output=True, text=True,
-        ).stdout  # fmt: skip
-    if found := re.search(r"Non-2xx or 3xx responses: (\d+)", out):
-        raise SystemExit(f"{found.group(0)} from {url}\n{out}")
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", out)
-    assert rate is not None
-    return float(rate.group(1))
+def http(arguments: argparse.Namespace) -> None:
+    with parts() as (postgres, folder), ExitStack() as stack:
+        bare = stack.enter_context(bare_flask(postgres.create("bare")))
+        ours = stack.enter_context(api(arguments.api_python, postgres.create("http"), folder))
+        sent = 0.0
+        for method, target in (("GET", 0.5), ("POST", 0.4)):
+            rounds = [
+                [server.rate(method, 16, arguments.seconds).rate for server in (bare, ours)]
+                for _ in range(arguments.rounds)
+            ]
+            sent += sum(rate for _, rate in rounds) * arguments.seconds
+            plain, own = (statistics.median(r[i] for r in rounds) for i in (0, 1))
+            ratio = statistics.median(b / a for a, b in rounds)
+            sql = "one SELECT" if method == "GET" else "one INSERT and commit"
+            name = "GET /v1/jobs/{id}" if method == "GET" else "POST /v1/jobs"
+            row(f"bare Flask, {sql}, PostgreSQL, 16 connections", f"{plain:.0f} /s")
+            row(
+                f"{name}, PostgreSQL, 16 connections", f"{own:.0f} /s = {ratio:.2f}x",
+                f">= {target}x", ratio >= target,
+            )  # fmt: skip
+        while sent < MANY:
+            sent += ours.rate("GET", 16, arguments.seconds).rate * arguments.seconds
+        memory_row(f"PostgreSQL, after {sent:,.0f} requests, 16 at a time", ours)
 
 
-@contextmanager
-def api(arguments: argparse.Namespace, url: str, folder: str) -> Iterator[tuple[int, str, str, httpx.Client]]:
-    """A served API: (its process id, its address, a key without a rate limit, a client)."""
-    database = Database(url)
-    migrate(database)
-    key, _ = AccountStore(database).create_key("bench", rate_per_minute=10_000_000)
-    database.close()
-    base = f"127.0.0.1:{free_port()}"
-    with (
-        process(
-            arguments.api_python,
-            "-m",
-            "gunicorn",
-            "-c",
-            "python:api.gunicorn",
-            DATABASE_URL=url,
-            STORAGE_URL=f"file://{folder}/objects",
-            ATELIER_BIND=base,
-            ATELIER_LOG_LEVEL="warning",
-        ) as served,
-        httpx.Client(headers={"Authorization": f"Bearer {key}"}, timeout=30) as client,
-    ):
-        for _ in range(200):
-            try:
-                if client.get(f"http://{base}/readyz").status_code == 200:
-                    break
-            except httpx.TransportError:
-                pass  # not listening yet
-            time.sleep(0.1)
-        yield served.pid, f"http://{base}", key, client
+def writers(arguments: argparse.Namespace) -> None:
+    """Submissions on the embedded default: nobody is overtaken by so many that it would show."""
+    with parts(postgresql=False) as (_, folder):
+        url = f"sqlite:///{folder}/writers.db"
+        with api(arguments.api_python, url, folder) as ours:
+            rounds = [
+                {n: ours.rate("POST", n, arguments.seconds) for n in CONNECTIONS}
+                for _ in range(arguments.rounds)
+            ]
+        for n in CONNECTIONS:
+            rate, median, p99 = (
+                statistics.median(getattr(r[n], what) for r in rounds) for what in ("rate", "median", "p99")
+            )
+            ratio = statistics.median(r[n].p99 / r[n].median for r in rounds)
+            aimed = n >= 8
+            row(
+                f"POST /v1/jobs, SQLite, {n} connections: p50 / p99",
+                f"{median * 1e3:.1f} / {p99 * 1e3:.1f} ms = {ratio:.1f}x, {rate:.0f} /s",
+                "<= 6x" if aimed else "", ratio <= 6 if aimed else None,
+            )  # fmt: skip
+        ratio = statistics.median(r[8].rate / r[2].rate for r in rounds)
+        row("the rate at 8 connections against that at 2", f"{ratio:.2f}x", ">= 1x", ratio >= 1)
 
 
-BODY = '{"engine": "echo", "params": {"text": "x"}}'
-
-
-def memory_row(what: str, pid: int) -> None:
-    workers = psutil.Process(pid).children()
+def memory_row(what: str, server: Server) -> None:
+    workers = psutil.Process(server.pid).children()
     size = max(child.memory_info().rss for child in workers)
     torch = any("torch" in (m.path or "") for child in workers for m in child.memory_maps())
     row(
         f"API process, {what}",
-        f"{size / 1e6:.0f} MB ({size / 2**20:.0f} MiB) resident, torch mapped: {torch}",
-        "<= 100 MB, no torch",
-        size <= 100e6 and not torch,
+        f"{size / 2**20:.0f} MiB resident, torch mapped: {torch}",
+        "< 100 MiB, no torch",
+        size < 100 * 2**20 and not torch,
     )
 
 
-def http(arguments: argparse.Namespace) -> None:
-    if shutil.which("wrk") is None:
-        raise SystemExit("wrk is not installed (Debian: apt-get install wrk)")
-    with ExitStack() as stack:
-        server = stack.enter_context(redis_server())
-        postgres = stack.enter_context(postgres_server(durable=True))
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
-        os.environ["REDIS_URL"] = server.url
-        pid, base, key, client = stack.enter_context(api(arguments, postgres.create("http"), folder))
-        headers = {"Content-Type": "application/json"}
-        job = client.post(f"{base}/v1/jobs", content=BODY, headers=headers).json()
-        rates: dict[str, list[float]] = {"GET": [], "POST": []}
-        for _ in range(arguments.rounds):
-            rates["GET"].append(wrk(f"{base}/v1/jobs/{job['id']}", key, 16, arguments.seconds))
-            rates["POST"].append(wrk(f"{base}/v1/jobs", key, 16, arguments.seconds, BODY))
-        get, post = (statistics.median(rates[m]) for m in ("GET", "POST"))
-        row("GET /v1/jobs/{id}, PostgreSQL, 16 connections", f"{get:.0f} /s", ">= 1,000/s", get >= 1000)
-        row("POST /v1/jobs, PostgreSQL, 16 connections", f"{post:.0f} /s", ">= 300/s", post >= 300)
-        memory_row("PostgreSQL, after the above: tens of thousands of requests, 16 at a time", pid)
-
-
 def memory(arguments: argparse.Namespace) -> None:
-    with ExitStack() as stack:
-        server = stack.enter_context(redis_server())
-        postgres = stack.enter_context(postgres_server(durable=True))
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
-        os.environ["REDIS_URL"] = server.url
+    with parts() as (postgres, folder):
         for name, url in (("SQLite", f"sqlite:///{folder}/a.db"), ("PostgreSQL", postgres.create("memory"))):
-            with api(arguments, url, folder) as (pid, base, _, client):
+            with (
+                api(arguments.api_python, url, folder) as ours,
+                httpx.Client(headers={"Authorization": f"Bearer {ours.key}"}, timeout=30) as client,
+            ):
                 headers = {"Content-Type": "application/json"}
+                jobs = ours.base + ours.collection
                 for _ in range(500):
-                    answer = client.post(f"{base}/v1/jobs", content=BODY, headers=headers).raise_for_status()
-                    client.get(f"{base}/v1/jobs/{answer.json()['id']}").raise_for_status()
-                memory_row(f"{name}, after 1,000 requests", pid)
+                    answer = client.post(jobs, content=BODY, headers=headers).raise_for_status()
+                    client.get(f"{jobs}/{answer.json()['id']}").raise_for_status()
+                memory_row(f"{name}, after 1,000 requests", ours)
 
 
-PARTS = {"path": path, "claim": claim, "http": http, "memory": memory}
+# --- another checkout -------------------------------------------------------------------------------
+
+
+def before(arguments: argparse.Namespace) -> None:
+    """The same of an earlier checkout in turn with this one, whichever goes first."""
+    trees = {"before": arguments.before.resolve(), "now": ROOT}
+    rates: dict[str, list[float]] = {}
+    with parts() as (postgres, folder), ExitStack() as stack:
+        served = {
+            name: stack.enter_context(
+                api(arguments.api_python, postgres.create(name), f"{folder}/{name}", tree)
+            )
+            for name, tree in trees.items()
+        }
+        for turn in range(arguments.rounds):
+            found: dict[str, dict[str, float]] = {}
+            for name, tree in list(trees.items())[:: -1 if turn % 2 else 1]:
+                found[name] = {m: served[name].rate(m, 16, arguments.seconds).rate for m in ("GET", "POST")}
+                where = f"{folder}/{name}"
+                lite, post = f"sqlite:///{folder}/{name}{turn}.db", postgres.create(f"{name}_{turn}")
+                found[name]["no-op, SQLite"] = noop(lite, where, arguments.jobs, "", tree)[0]
+                found[name]["no-op, PostgreSQL"] = noop(post, where, arguments.jobs, "", tree)[0]
+            for what, now in found["now"].items():
+                rates.setdefault(what, []).append(now / found["before"][what])
+    for what, ratios in rates.items():
+        ratio = statistics.median(ratios)
+        each = ", ".join(f"{one:.2f}" for one in ratios)
+        row(f"{what} against before", f"{ratio:.2f}x ({each})", ">= 0.97x", ratio >= 0.97)
+
+
+PARTS = {"path": path, "claim": claim, "http": http, "writers": writers, "memory": memory}
 
 
 def main() -> None:
@@ -294,18 +282,24 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--jobs", type=int, default=2000, help="jobs and tasks a run (default: %(default)s)")
+    parser.add_argument(
+        "--before",
+        type=Path,
+        metavar="PATH",
+        help="another checkout, to compare with; then nothing else runs",
+    )
+    parser.add_argument("--jobs", type=int, default=1000, help="jobs and tasks a run (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds; medians count (default: %(default)s)")
     parser.add_argument(
         "--api-python",
         default=sys.executable,
         help="interpreter of the API, say of an environment with only `.[api]`, as in Dockerfile.api",
     )
-    parser.add_argument("--seconds", type=int, default=8, help="of one HTTP run (default: %(default)s)")
+    parser.add_argument("--seconds", type=int, default=4, help="of one HTTP run (default: %(default)s)")
     arguments = parser.parse_args()
     print("| what | measured | target | |\n|---|---|---|---|")
-    for name in arguments.only:
-        PARTS[name](arguments)
+    for part in [before] if arguments.before else [PARTS[name] for name in arguments.only]:
+        part(arguments)
 
 
 if __name__ == "__main__":
