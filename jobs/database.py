@@ -182,6 +182,9 @@ def _configure_postgresql(connection: Any, _record: Any) -> None:
     # No statement of ours runs long enough to be worth compiling, and PostgreSQL believes of some with
     # recursion that they do: then it takes a second or two for what takes milliseconds.
     connection.execute("SET jit = off")
+    # Whatever runs often has its index. A plan made while a table is small would read all of it, and is kept
+    # until the next ANALYZE: with 1,000 jobs a claim took 6 ms instead of one.
+    connection.execute("SET enable_seqscan = off")
     connection.commit()
 
 

@@ -8,9 +8,8 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -195,26 +194,39 @@ class Lease:
 
 
 class Keeper:
-    """Keeps the leases of jobs that run together alive from one thread, while it is entered."""
+    """Keeps leases alive, those of jobs that run together, from one thread for all jobs of a process.
 
-    def __init__(self, leases: Sequence[Lease]) -> None:
+    A thread that is started and joined for each job costs a short one a tenth of its time.
+    """
+
+    def __init__(self) -> None:
+        self._leases: Sequence[Lease] = ()
+        #: Held while they are looked after: nothing is done to a lease after it was let go.
+        self._looking = threading.Lock()
+        self._some = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def keeping(self, leases: Sequence[Lease]) -> Iterator[None]:
+        """Keep these alive meanwhile; one set at a time."""
         self._leases = leases
-        self._left = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self._left.set()
-        self._thread.join()
+        self._some.set()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
+            self._thread.start()
+        try:
+            yield
+        finally:
+            self._some.clear()
+            with self._looking:
+                self._leases = ()
 
     def _run(self) -> None:
-        while not self._left.wait(settings.POLL_SECONDS):
-            answered = True
-            for lease in self._leases:
-                # In an outage each would wait for it anew, and the last one's time would never be looked at.
-                answered = lease.keep(ask=answered) and answered
+        while True:
+            self._some.wait()
+            time.sleep(settings.POLL_SECONDS)
+            with self._looking:
+                answered = True
+                for lease in self._leases:
+                    # In an outage each would wait for it anew, and the last one's time would never come.
+                    answered = lease.keep(ask=answered) and answered

@@ -67,6 +67,7 @@ class Runner:
         self.draining = Flag()
         self.health = Health(FleetStore(database), self._store, worker_id)
         self._leases: tuple[Lease, ...] = ()
+        self._keeper = Keeper()
         #: What the fleet page shows.
         self.job_ids: tuple[str, ...] = ()
         self.device: str | None = None
@@ -122,7 +123,7 @@ class Runner:
         try:
             attempts = [self._attempt(job) for job in jobs]
             self._leases = tuple(attempt.lease for attempt in attempts)
-            with Keeper(self._leases), ExitStack() as stack:
+            with self._keeper.keeping(self._leases), ExitStack() as stack:
                 for attempt in attempts:
                     stack.enter_context(attempt)
                 if len(attempts) == 1:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import event, insert, text
 
+from jobs.database import Database
+from jobs.migrate import migrate
 from jobs.models import Job
-from jobs.store import JobStore
+from jobs.store import JobStore, NewJob
 from tests.jobs.conftest import owner
 
 JOBS = 20_000
@@ -55,3 +57,28 @@ def test_passing_over_reads_no_more_of_the_line_than_is_passed_over(crowded):
     else:
         assert "ix_jobs_line" in plan, plan
         assert "ROW(turn, (id)::text) < ROW(" in plan.split("Filter:")[0], plan
+
+
+def test_a_plan_made_while_the_tables_are_empty_never_reads_them_whole(postgres):
+    """It is kept until they are analysed: a worker that had started first read all jobs at each claim."""
+    database = Database(postgres.create("never_analysed"))
+    migrate(database)
+    plans = []
+
+    def explain(connection, _cursor, statement, parameters, _context, many):
+        if not many and statement.startswith(("WITH", "SELECT", "UPDATE", "INSERT")):
+            cursor = connection.connection.cursor()
+            cursor.execute("EXPLAIN " + statement, parameters)
+            plans.append(statement + "\n" + "\n".join(str(row) for row in cursor.fetchall()))
+            cursor.close()
+
+    event.listen(database.engine, "before_cursor_execute", explain)
+    store = JobStore(database)
+    new = NewJob(owner_id=owner(database), engine="echo", queue="cpu", params={}, seed=1)
+    store.submit(new)
+    (job,) = store.claim("wrk_1", "cpu", engines=["echo"], lease_seconds=60)
+    store.succeed(job.id, job.attempt, [])
+    database.close()
+
+    assert any("WITH front" in plan for plan in plans)
+    assert [plan for plan in plans if "Seq Scan on jobs" in plan] == []

@@ -297,7 +297,7 @@ def test_an_engine_that_ignores_everything_is_ended_with_its_process(bench, monk
         ended.set()
 
     lease = Lease(made.store, job.id, job.attempt, draining=threading.Event(), end_process=end)
-    with Keeper([lease]):
+    with Keeper().keeping([lease]):
         lease.limit(0.2)
         assert ended.wait(5)
     assert codes[0] == 70
