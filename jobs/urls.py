@@ -17,6 +17,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 DEFAULT_PORTS = {"https": 443, "http": 80}
 MAX_URL = 8192
 
+_NAMES_A_USER = re.compile(r"[^/?#]*//[^/?#]*@")
+
 #: The public internet, less what `is_global` leaves in it or what Python's versions disagree about.
 _FORBIDDEN = [
     ipaddress.ip_network(network)
@@ -82,7 +84,8 @@ def target(url: str, *, allow_http: bool = False, allow_private: bool = False) -
         raise UnfitURL("This is not a valid URL.") from error
     if parts.scheme not in DEFAULT_PORTS or (parts.scheme == "http" and not allow_http):
         raise UnfitURL("Only https: URLs are allowed.")
-    if parts.userinfo:
+    # An empty one, as in https://@host, is dropped before it could be seen in the parts.
+    if parts.userinfo or _NAMES_A_USER.match(url):
         raise UnfitURL("A URL with a user name or password in it is not allowed.")
     _check_host(host)
     port = DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port

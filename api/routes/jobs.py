@@ -197,9 +197,15 @@ def patch_job(job_id: str) -> Response:
 
 
 @routes.post('/jobs/<id("job"):job_id>/cancel')
-@operation("Cancel a job", "jobs", {200: JobView, 202: JobView}, problems=(404,))
+@operation(
+    "Cancel a job", "jobs", {200: JobView, 202: JobView}, headers=idempotency("outcome"), problems=(400, 404)
+)
 def cancel_job(job_id: str) -> Response:
-    """200: it has ended, now or before. 202: its worker will stop it at its next report."""
+    """200: it has ended, now or before. 202: its worker will stop it at its next report.
+
+    To cancel twice is to cancel once, with an `Idempotency-Key` or without.
+    """
+    idempotency_key()  # refuses what is none
     row = services().jobs.cancel(job_id, owner_scope())
     if row.state == State.CANCELED:
         # A worker that looked while the line closed up may have seen nobody in it.

@@ -11,6 +11,8 @@ from tests.api.helpers import picture, problem
 KEY = {IDEMPOTENCY_KEY: "k"}
 #: Each has tests of its own replays: here for files, in test_submit, test_jobs and test_again for jobs.
 HONOURED = {"/v1/jobs", "/v1/jobs/{job_id}/retry", "/v1/jobs/{job_id}/again", "/v1/files"}
+#: What they do once they do for good.
+HONOURED |= {"/v1/jobs/{job_id}/cancel"}
 
 
 def upload(api, data, key="k", name="a.png"):
@@ -30,11 +32,19 @@ def test_every_post_honours_it_or_refuses_it(app, admin):
         problem(admin.post(filled, headers=KEY), 400, "idempotency_not_supported")
         refused.add(path)
     assert len(posts) == len(refused) + len(HONOURED)
-    assert {"/v1/networks", "/v1/webhooks", "/v1/keys", "/v1/jobs/{job_id}/cancel"} <= refused
+    assert {"/v1/networks", "/v1/webhooks", "/v1/keys", "/v1/jobs/{job_id}/hold"} <= refused
 
 
 def test_without_the_header_nothing_is_refused_for_it(api):
-    assert api.post(f"/v1/jobs/{api.job_id()}/cancel").status_code == 200
+    assert api.post(f"/v1/jobs/{api.job_id()}/hold").status_code == 200
+
+
+def test_a_job_may_be_canceled_twice_under_one_key(api):
+    path = f"/v1/jobs/{api.job_id()}/cancel"
+    first, second = api.post(path, headers=KEY), api.post(path, headers=KEY)
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert first.json == second.json
+    problem(api.post(path, headers={IDEMPOTENCY_KEY: "no key"}), 400, "bad_idempotency_key")
 
 
 class TestFiles:

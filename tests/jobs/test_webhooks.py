@@ -6,7 +6,7 @@ import base64
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jobs.errors import BadURL, Conflict, NotFound
@@ -180,6 +180,7 @@ _PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@example("HTTPS://@A")  # an empty user, which httpx drops
 @given(st.one_of(st.text(), st.lists(_PIECES, max_size=12).map("".join), st.lists(_PIECES, max_size=8).map(
     lambda pieces: "https://" + "".join(pieces))))  # fmt: skip
 def test_whatever_is_sent_as_a_url_is_plain_or_refused(url):
