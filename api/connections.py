@@ -21,6 +21,7 @@ from functools import partial
 from typing import Any
 
 from gunicorn.http.body import LengthReader
+from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from api.pacing import Pace, PacedSocket
@@ -187,7 +188,10 @@ class Worker(Refusing, ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
         conn.slow = False
-        return bool(keepalive) and conn.pass_over(self._most_unwanted)
+        try:
+            return bool(keepalive) and conn.pass_over(self._most_unwanted)
+        except ParseException:
+            return False  # it has its answer; a second one could be taken for the next request's
 
     def finish_request(self, conn: Connection, fs: Future[bool]) -> None:
         """Wait for the next request of a connection, or end it."""
