@@ -38,11 +38,7 @@ class Admission:
         slot = self._found.long_requests.take(self._owner_id)
         if slot is None:
             if self._found.long_requests.has_all(self._owner_id):
-                raise RateLimited(
-                    "As many uploads and large requests of yours are under way as may be at once.",
-                    code="too_many_at_once",
-                    retry_after=RETRY_SECONDS,
-                )
+                raise _too_many()
             raise Unavailable(
                 "Too many uploads and large requests are under way; nothing was accepted.",
                 code="busy",
@@ -84,6 +80,28 @@ def admit(found: Services, owner_id: str) -> None:
     connection = request.environ.get("gunicorn.socket")
     if isinstance(connection, PacedSocket):
         connection.before_waiting = made.place
+        connection.owner_id = owner_id
+
+
+def answer_for(found: Services, owner_id: str, size: int) -> None:
+    """Count this request as this owner's while its client is slow to take so many bytes.
+
+    Whoever follows a signed URL has no key, and strangers are not to stand in each other's way. Raises
+    RateLimited when the owner's places are taken, as a long answer could be cut off in its middle.
+    """
+    connection = request.environ.get("gunicorn.socket")
+    if isinstance(connection, PacedSocket):
+        connection.owner_id = owner_id
+    if size > SMALL_BODY and found.long_requests.has_all(owner_id):
+        raise _too_many()
+
+
+def _too_many() -> RateLimited:
+    return RateLimited(
+        "As many uploads, downloads and large requests of yours are under way as may be at once.",
+        code="too_many_at_once",
+        retry_after=RETRY_SECONDS,
+    )
 
 
 def admission() -> Admission:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from api.engine_names import find_engine
 from api.services import services
 from api.submit import dry_run, earlier_job, fingerprint_of, submit
 from api.views import priority_name
@@ -69,8 +70,9 @@ def _changed(owner_id: str, job_id: str, wanted: AgainRequest) -> tuple[str, dic
     if "seed" in wanted.model_fields_set:
         changes["seed"] = wanted.seed
     params = {**old.params, **changes}
+    known = find_engine(old.engine).params.model_fields
     for name, value in changes.items():
-        if value is None:
+        if value is None and name in known:
             del params[name]  # the engine's own default; for the seed, a new one
     given = wanted.model_fields_set & JobOptions.model_fields.keys()
     return old.engine, params, _kept(old).model_copy(update={name: getattr(wanted, name) for name in given})

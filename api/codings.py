@@ -20,6 +20,9 @@ from jobs.errors import Invalid, TooLarge
 #: zlib's `wbits` for each coding (RFC 9110, 8.4.1): a gzip header, or a zlib header.
 _CODINGS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 _CHUNK = 64 * 1024
+#: Files in one body, and one more for each so many bytes that came out of them: each is a turn of a loop.
+_MOST_FILES = 1000
+_BYTES_A_FILE = 1024
 
 
 class UnsupportedCoding(UnsupportedMediaType):
@@ -51,9 +54,11 @@ def _unpack() -> None:
     packed = cast(BinaryIO, get_input_stream(wsgi))  # ends where Content-Length says, if it does
     wsgi["wsgi.input"] = Unpacked(packed, _CODINGS[codings[0]])
     wsgi["wsgi.input_terminated"] = True
-    # They are of what was sent, and nobody knows the length of what comes out.
+    # They are of what was sent. What comes out has no length that is known, and whoever asks whether there is
+    # a body, or a long one, is told what is told of every other body without a length.
     del wsgi["HTTP_CONTENT_ENCODING"]
     wsgi.pop("CONTENT_LENGTH", None)
+    wsgi["HTTP_TRANSFER_ENCODING"] = "chunked"
     vars(request).pop("content_length", None)
 
 
@@ -64,6 +69,8 @@ class Unpacked(io.RawIOBase):
         self._packed = packed
         self._wbits = wbits
         self._taken = 0
+        self._given = 0
+        self._files = 1
         self._machine = zlib.decompressobj(wbits)
 
     def readable(self) -> bool:
@@ -83,6 +90,7 @@ class Unpacked(io.RawIOBase):
                     data = self._machine.decompress(piece, len(buffer))
         except zlib.error as error:
             raise _broken() from error
+        self._given += len(data)
         buffer[: len(data)] = data
         return len(data)
 
@@ -95,6 +103,9 @@ class Unpacked(io.RawIOBase):
         # Several gzip files, one behind the other, are one.
         piece = self._machine.unused_data or self._take()
         if piece:
+            self._files += 1
+            if self._files > _MOST_FILES + self._given // _BYTES_A_FILE:
+                raise _broken()
             self._machine = zlib.decompressobj(self._wbits)
         return piece
 

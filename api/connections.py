@@ -2,8 +2,9 @@
 
 What gunicorn's own does in a thread, waiting for the client, is done here by the one loop of the process:
 receiving the head of a request, passing over a body that nobody read, and closing a connection in good order.
-A thread gets a request whose head is there; whether it may wait for the body is `api.admission`'s to say. The
-probes have threads of their own: they answer whatever else waits.
+A thread gets a request whose head is there; whether it may wait for the body is `api.admission`'s to say, and
+whether it may wait until the answer is taken is asked here. The probes have threads of their own: they answer
+whatever else waits, and wait for nobody.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from functools import partial
 from typing import Any
 
 from gunicorn.http.body import LengthReader
+from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from api.pacing import Pace, PacedSocket
 from api.refusals import Refusing, refusal
+from api.slots import Slot, Slots
 
 #: Where a head ends; the second for clients that gunicorn refuses with a word.
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
@@ -57,6 +60,8 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
         self.unwanted = 0
         #: A thread has looked for the present request already.
         self.slow = False
+        #: The answer fits wherever the last was taken, and nobody waits for a client that took none.
+        self.brief = False
         #: The answer is sent, and the client has been told that no other will follow.
         self.ending = False
 
@@ -74,6 +79,26 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
         self.sock.ahead = there[left:]
         self.unwanted = max(0, left - len(there))
         return self.unwanted <= most
+
+
+class _Place:
+    """The place among the long requests of one whose client is slow to take its answer."""
+
+    def __init__(self, places: Slots, sock: PacedSocket) -> None:
+        self._places = places
+        self._sock = sock
+        self._slot: Slot | None = None
+
+    def take(self) -> None:
+        """Have one. Raises TimeoutError when there is none for its owner."""
+        self._slot = self._slot or self._places.take(self._sock.owner_id)
+        if self._slot is None:
+            raise TimeoutError("As many clients are waited for as may be.")
+
+    def release(self) -> None:
+        """Give it back, if there is one."""
+        if self._slot is not None:
+            self._slot.release()
 
 
 class Worker(Refusing, ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -95,15 +120,22 @@ class Worker(Refusing, ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
         super().check_config(cfg, log)
 
     def get_thread_pool(self) -> ThreadPoolExecutor:
-        """The threads, and those of the probes besides. /healthz asks nobody; the others may wait for SQL."""
-        others = ThreadPoolExecutor(2, "probes")
-        self._apart = {b"/healthz": ThreadPoolExecutor(1, "alive"), b"/readyz": others, b"/metrics": others}
+        """The threads, and those of the probes besides.
+
+        /healthz asks nobody; /readyz may wait for SQL; /metrics for its client, too, as it is longer.
+        """
+        self._apart = {
+            b"/healthz": ThreadPoolExecutor(1, "alive"),
+            b"/readyz": ThreadPoolExecutor(2, "ready"),
+            b"/metrics": ThreadPoolExecutor(1, "metrics"),
+        }
         return super().get_thread_pool()  # type: ignore[no-any-return]
 
     def load_wsgi(self) -> None:
         """The application, and from its settings how long clients may take."""
         super().load_wsgi()
-        settings = self.wsgi.extensions["atelier"].settings
+        found = self.wsgi.extensions["atelier"]
+        settings, self._places = found.settings, found.long_requests
         self._pace = Pace(settings.read_timeout, settings.request_seconds, settings.request_bytes_per_second)
         self._most_unwanted = settings.max_upload_bytes + (1 << 20)
 
@@ -124,7 +156,9 @@ class Worker(Refusing, ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
     def enqueue_req(self, conn: Connection) -> None:
         """Let a thread answer what was received."""
         method, _, rest = conn.sock.ahead[:64].partition(b" ")
-        apart = self._apart.get(rest.partition(b" ")[0]) if method == b"GET" else None
+        path = rest.partition(b" ")[0]
+        apart = self._apart.get(path) if method == b"GET" else None
+        conn.brief = apart is not None and path != b"/metrics"
         self._busy += 1
         task = (apart or self.tpool).submit(self.handle, conn)
         task.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
@@ -143,14 +177,21 @@ class Worker(Refusing, ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
 
     def handle_request(self, req: Any, conn: Connection) -> Any:
         """Answer one request; after it nobody waits for its client."""
+        sock, place = conn.sock, _Place(self._places, conn.sock)
+        sock.owner_id = ""
+        sock.before_sending = None if conn.brief else place.take
         try:
             return super().handle_request(req, conn)
         finally:
-            conn.sock.before_waiting = None
+            sock.before_waiting = sock.before_sending = None
+            place.release()
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
         conn.slow = False
-        return bool(keepalive) and conn.pass_over(self._most_unwanted)
+        try:
+            return bool(keepalive) and conn.pass_over(self._most_unwanted)
+        except ParseException:
+            return False  # it has its answer; a second one could be taken for the next request's
 
     def finish_request(self, conn: Connection, fs: Future[bool]) -> None:
         """Wait for the next request of a connection, or end it."""

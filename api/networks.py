@@ -111,13 +111,20 @@ def check_request(caller: Caller, wanted: NetworkRequest) -> None:
 
 
 def receive(
-    caller: Caller, wanted: NetworkRequest, stream: BinaryIO, limit: int, *, length: int | None = None
+    caller: Caller,
+    wanted: NetworkRequest,
+    stream: BinaryIO,
+    limit: int,
+    *,
+    length: int | None = None,
+    counted: bool = True,
 ) -> tuple[Row[Any], bool]:
     """Store an upload and accept the job that converts it: `(its row, True)`.
 
     `(the row there is, False)` when the same was sent under this name before. `length` is what the client
-    promised to send, if it did. Raises BadUpload, NetworkTooLarge, NameTaken, TooManyNetworks,
-    ClientDisconnected, Unavailable and StorageUnavailable; then there is no network.
+    promised to send, if it did; not `counted` is what came without any. Raises TooMuchStored, BadUpload,
+    NetworkTooLarge, NameTaken, TooManyNetworks, ClientDisconnected, Unavailable and StorageUnavailable; then
+    there is no network.
     """
     coming = _Coming(stream, limit, length)
     head = coming.read(_HEAD)
@@ -130,6 +137,8 @@ def receive(
         kept = found.storage.put(
             f"files/{file_id}/network{suffix}", cast(BinaryIO, coming), media_type=_MEDIA_TYPE
         )
+        if not counted:
+            found.stored.check(caller.user_id, kept.size)
         upload = NewArtifact(
             f"{wanted.name}{suffix}", kept.key, _MEDIA_TYPE, kept.size, coming.hash.hexdigest()
         )

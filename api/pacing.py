@@ -1,6 +1,7 @@
 """A client's connection that holds a thread no longer than its request may take.
 
-gunicorn's threads read from a plain socket, and a client that sends a byte now and then holds one for ever.
+gunicorn's threads read from a plain socket and write to it, and a client that sends a byte now and then, or
+takes a little of its answer, holds one for ever.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from jobs.errors import TooSlow
 
@@ -26,7 +28,7 @@ class Pace:
 
 
 class PacedSocket(socket.socket):
-    """An accepted connection. Who reads from it waits only in a request that was admitted to do so."""
+    """An accepted connection. Who reads from it or writes to it waits only where that was allowed."""
 
     def __init__(self, accepted: socket.socket, pace: Pace) -> None:
         family, kind, protocol = accepted.family, accepted.type, accepted.proto
@@ -36,6 +38,10 @@ class PacedSocket(socket.socket):
         self.ahead = b""
         #: Called before a thread waits for the client; it may raise. None: nobody waits.
         self.before_waiting: Callable[[], None] | None = None
+        #: The same before a thread waits until the client takes more of an answer.
+        self.before_sending: Callable[[], None] | None = None
+        #: Whose the present answer is, to count who is waited for; of those without a key it is "".
+        self.owner_id = ""
         self._began = time.monotonic()
         self._received = 0
 
@@ -66,6 +72,24 @@ class PacedSocket(socket.socket):
         while (found := self.receive(size)) is None:
             self._wait()
         return found
+
+    def sendall(self, data: Any, _flags: int = 0, /) -> None:
+        """As every socket's. Raises TimeoutError where nobody may wait, or waited in vain."""
+        left = memoryview(data).cast("B")
+        while left:
+            try:
+                left = left[super().send(left, socket.MSG_DONTWAIT) :]
+            except BlockingIOError:
+                self._wait_until_taken()
+
+    def _wait_until_taken(self) -> None:
+        if self.before_sending is None:
+            raise TimeoutError("Nobody waits for this client.")
+        self.before_sending()
+        poller = select.poll()
+        poller.register(self, select.POLLOUT)
+        if not poller.poll(self.pace.silence * 1000):
+            raise TimeoutError("The client takes nothing of its answer.")
 
     def _wait(self) -> None:
         if self.before_waiting is None:

@@ -1,7 +1,8 @@
 """Places of this process that requests may hold, and how many of them one owner may.
 
 There are two kinds: event streams and `?wait`s, which are held open, and requests that may be long, because
-their body comes slowly or what is to be done with it takes a while. Each holds a thread of the server.
+their body comes slowly, what is to be done with it takes a while, or their answer is taken slowly. Each holds
+a thread of the server.
 """
 
 from __future__ import annotations

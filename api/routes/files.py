@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Row
 from werkzeug.exceptions import UnsupportedMediaType
 
+from api.admission import answer_for
 from api.auth import caller, owner_scope, require_key
 from api.content import serve
 from api.forms import idempotency_key, query
@@ -130,7 +131,9 @@ def get_content(file_id: str) -> Response:
     Some clients send their key to every URL, and follow no redirect.
     """
     owner = reader_scope(f"/v1/files/{file_id}/content")
-    return serve(services().storage, services().files.get(file_id, owner), request)
+    row = services().files.get(file_id, owner)
+    answer_for(services(), row.owner_id, row.size)
+    return serve(services().storage, row, request)
 
 
 @routes.delete('/files/<id("art"):file_id>')

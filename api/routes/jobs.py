@@ -10,6 +10,7 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
 
 from api import event_urls, events
+from api.admission import answer_for
 from api.again import again, again_dry_run, retry
 from api.archive_answer import archived
 from api.auth import caller, let_in, owner_scope, require_key
@@ -355,6 +356,7 @@ def get_preview(job_id: str) -> Response:
     row = services().jobs.get(job_id, owner)
     if row.preview_key is None:
         raise NotFound("This job has no preview.")
+    answer_for(services(), row.owner_id, 0)
     try:
         with services().storage.open(row.preview_key) as picture:
             data = picture.read()
@@ -384,6 +386,7 @@ def get_archive(job_id: str) -> Response:
     artifacts = services().jobs.artifacts([job_id])[job_id]
     if not artifacts:
         raise NotFound("This job has no results.")
+    answer_for(services(), caller().user_id, sum(artifact.size for artifact in artifacts))
     return archived(services().storage, job_view(row, artifacts), artifacts, request.method)
 
 

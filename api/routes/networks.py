@@ -66,21 +66,22 @@ def post_network() -> Response:
     """
     # Before any of it is read: a form is received as a whole before a field of it is known.
     services().quota.check(caller().user_id)
-    services().stored.check(caller().user_id, request.content_length or 0)
+    announced = request.content_length
+    services().stored.check(caller().user_id, announced or 0)
     limit, length = upload_limit(caller()), None
     if request.mimetype == "multipart/form-data":
         request.max_content_length = limit + _FORM_ROOM
         wanted, stream = _form(limit)
     elif request.mimetype == "application/octet-stream":
         request.max_content_length = limit + 1
-        length = request.content_length
+        length = announced
         if length is not None and length > limit:
             raise too_large(limit)
         wanted, stream = fitted(NetworkRequest, _said({})), cast(BinaryIO, request.stream)
         check_request(caller(), wanted)
     else:
         raise UnsupportedMediaType("Send multipart/form-data, or the file as application/octet-stream.")
-    row, made = receive(caller(), wanted, stream, limit, length=length)
+    row, made = receive(caller(), wanted, stream, limit, length=length, counted=announced is not None)
     there = not made and row.state == NetworkState.READY
     return respond(_view(row), 200 if there else 202, Location=f"/v1/networks/{row.id}")
 

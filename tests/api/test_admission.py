@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from contextlib import ExitStack
 
@@ -31,6 +32,17 @@ def test_uploads_take_a_place_and_give_it_back(api, other, found):
         assert api.submit().status_code == 202
         assert other.upload().status_code == 201
     assert api.upload().status_code == 201
+    assert nothing_is_held(found)
+
+
+def test_a_packed_body_takes_one_however_short_it_is(api, found):
+    packed = {"data": gzip.compress(b'{"engine": "echo"}'), "content_type": "application/json"}
+    headers = {"Content-Encoding": "gzip"}
+    with ExitStack() as held:
+        for _ in range(found.settings.long_requests_each):
+            held.callback(found.long_requests.take(api.get("/v1/me").json["user_id"]).release)
+        problem(api.post("/v1/jobs", **packed, headers=headers), 429, "too_many_at_once")
+    assert api.post("/v1/jobs", **packed, headers=headers).status_code == 202
     assert nothing_is_held(found)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 
 from tests.api.helpers import claim, data_uri, finish, picture, problem
@@ -60,6 +62,13 @@ def test_what_is_sent_changes_and_the_rest_stays(api, done):
 
 def test_null_is_the_engine_s_default_again(api, done):
     assert again(api, done["id"], params={"text": None}).json["params"]["text"] == "hello"
+
+
+def test_what_is_sent_packed_is_not_passed_over(api, done):
+    packed = gzip.compress(b'{"params": {"text": "new"}}')
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    made = api.post(f"/v1/jobs/{done['id']}/again", data=packed, headers=headers)
+    assert made.json["params"]["text"] == "new"
 
 
 def test_another_seed_and_a_new_one(api, done):
@@ -127,6 +136,7 @@ def test_a_dry_run_and_a_wait_are_as_in_a_submission(api, store, done):
     "wrong",
     [
         {"params": {"nonsense": 1}},
+        {"params": {"nonsense": None}},
         {"params": {"seconds": -1}},
         {"params": 1},
         {"seed": -1},

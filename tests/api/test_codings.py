@@ -126,7 +126,20 @@ def test_a_bomb_is_too_large_before_it_is_unpacked(make_app, make_key, make, mon
 
 def test_a_packing_of_nothing_does_not_go_on_for_ever(make_app, make_key):
     api = Api(make_app(max_upload_bytes=100_000), make_key())
-    problem(post(api, gzip.compress(b"") * 10_000), 413, "too_large")
+    member = b"\x1f\x8b\x08\x08" + bytes(6) + b"n" * 1000 + b"\0" + gzip.compress(b"")[10:]
+    problem(post(api, member * 200), 413, "too_large")
+
+
+def test_packings_of_nothing_take_no_time_to_speak_of(api):
+    problem(post(api, gzip.compress(b"") * 10_000 + gzip.compress(ECHO)), 400, "bad_content_encoding")
+
+
+def test_as_many_packings_as_tools_make_are_taken(api):
+    body = ECHO + b" " * 500_000
+    packed = b"".join(gzip.compress(body[at : at + 100], 1) for at in range(0, len(body), 100))
+    problem(post(api, packed), 400, "bad_content_encoding")
+    blocks = b"".join(gzip.compress(body[at : at + 2000], 1) for at in range(0, len(body), 2000))
+    assert post(api, blocks).status_code == 202
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000, 100_000])

@@ -105,6 +105,14 @@ def test_a_bad_chunk_gets_one_answer_and_the_log_no_traceback(live, live_key, ch
     assert "Traceback" not in live.log.read_text()
 
 
+def test_a_bad_chunk_that_nobody_read_gets_no_second_answer(live):
+    head = b"GET /healthz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = exchange(live, head + b"-5\r\nabcde\r\n0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.count(b"HTTP/1.1 ") == 1, answer
+    assert "Traceback" not in live.log.read_text()
+
+
 def test_headers_of_the_gateway_interface_are_nobody_s_to_send(live):
     for header in (b"SCRIPT_NAME: /x", b"PATH_INFO: /metrics"):
         answer = exchange(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 
 import pytest
@@ -84,6 +85,16 @@ def test_the_files_of_a_job_count_before_they_are_kept(api, allow, storage):
     problem(answer, 409, "too_much_stored")
     assert used(api) == 0
     assert list(storage.list("files")) == []
+
+
+def test_a_packed_network_counts_as_what_comes_out(api, allow):
+    allow(100_000)
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/octet-stream"}
+    packed = gzip.compress(b"\x80\x04" + bytes(1_000_000))
+    problem(api.post("/v1/networks?name=n", data=packed, headers=headers), 409, "too_much_stored")
+    assert all(one["shipped"] for one in api.get("/v1/networks").json["networks"])
+    assert api.get("/v1/files").json["files"] == []
+    assert used(api) == 0
 
 
 def test_results_of_a_job_that_was_accepted_are_never_lost(api, allow, store, storage, later):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -344,3 +345,52 @@ def test_what_a_revoked_key_holds_open_ends(live, live_database, path):
             answer = held.result()
         assert answer.status_code == 200
         assert "released" not in answer.text
+
+
+# --- slow readers -----------------------------------------------------------------------------------
+
+
+def asking(server: LiveServer, request: str) -> socket.socket:
+    """A client that takes next to nothing of what it asked for."""
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.connect(("127.0.0.1", server.port))
+    raw.sendall(request.encode())
+    return raw
+
+
+def test_who_is_slow_to_take_answers_leaves_threads_to_others(live_folder, keys):
+    slow, other = keys("sloth"), keys("bob")
+    with ExitStack() as after:
+        server = after.enter_context(serve(live_folder, **USUAL))
+        client = after.enter_context(server.client(slow))
+        data = picture() + os.urandom(30_000_000)
+        url = client.post("/v1/files", files={"file": data}).json()["url"]
+        # with a key, by a signed URL, and without any; of 32 threads
+        with_key = f"GET {url.partition('?')[0]} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {slow}\r\n\r\n"
+        for request in (with_key, f"GET {url} HTTP/1.1\r\nHost: x\r\n\r\n"):
+            for _ in range(20):
+                after.enter_context(asking(server, request))
+        for _ in range(40):
+            after.enter_context(asking(server, "GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 30))
+        time.sleep(1)
+        # well before ATELIER_READ_TIMEOUT, after which they are given up
+        headers = {"Authorization": f"Bearer {other}"}
+        assert httpx.get(f"{server.url}/v1/me", headers=headers, timeout=12).status_code == 200
+        assert uploaded(server, other, picture()).status_code == 201
+        # who comes late is told so, and not cut off in the middle
+        refused = httpx.get(f"{server.url}{url}")
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_at_once")
+        assert "Traceback" not in server.log.read_text()
+        after.pop_all().close()
+    with serve(live_folder, **USUAL) as server:
+        assert httpx.get(f"{server.url}{url}").content == data
+
+
+def test_a_patient_reader_gets_the_whole_answer(live, keys):
+    with live.client(keys("ada")) as client:
+        data = picture() + os.urandom(5_000_000)
+        url = client.post("/v1/files", files={"file": data}).json()["url"]
+    with asking(live, f"GET {url} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as raw:
+        time.sleep(1)
+        assert receive_all(raw).endswith(data)
