@@ -12,6 +12,8 @@ from __future__ import annotations
 import os
 import queue
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -120,12 +122,20 @@ class Doorbell:
 
     #: Rings kept while the broker is slow; with more waiting, every worker is awake anyway.
     BACKLOG = 1000
+    #: With so many rings unheard at the broker no worker is idle, and whoever is busy looks for more work when
+    #: it is done: another one would tell nobody anything, and takes a fourth of a submission's time.
+    UNHEARD = 100
+    #: Rings of a queue between two looks at how many are unheard, and seconds for which so many are enough.
+    LOOK, REST = 50, 0.2
 
     def __init__(self, app: Celery | None = None) -> None:
         self._app = app or publisher_app()
         self._waiting: queue.Queue[str] = queue.Queue(self.BACKLOG)
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
+        #: Of each queue: rings since the last look, and until when there are enough of them.
+        self._rung: Counter[str] = Counter()
+        self._enough_until: dict[str, float] = {}
 
     def wake(self, queue_name: str) -> None:
         """Ring once for this queue from a background thread: the caller never waits for the broker."""
@@ -188,6 +198,23 @@ class Doorbell:
         while True:
             name = self._waiting.get()
             try:
-                self.ring(name)
+                if not self._enough(name):
+                    self.ring(name)
             except (OperationalError, OSError) as error:
                 _log.warning("doorbell_failed", queue=name, error=str(error))
+
+    def _enough(self, queue_name: str) -> bool:
+        """Whether no worker of this queue can be idle. Raises kombu's OperationalError."""
+        now = time.monotonic()
+        if self._enough_until.get(queue_name, now) > now:
+            return True
+        rested = queue_name in self._enough_until
+        self._rung[queue_name] += 1
+        if not rested and self._rung[queue_name] < self.LOOK:
+            return False
+        self._rung[queue_name] = 0
+        if self.waiting(queue_name) < self.UNHEARD:
+            self._enough_until.pop(queue_name, None)
+            return False
+        self._enough_until[queue_name] = now + self.REST
+        return True

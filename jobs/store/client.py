@@ -21,14 +21,14 @@ from jobs.store.line import left, lock_owner, own_place, stand
 from jobs.store.places import positions
 from jobs.store.rows import JobRow, NewJob
 from jobs.store.statements import (
-    ACCEPT_POSTGRESQL,
-    ACCEPT_SQLITE,
     CANCEL,
     JOBS,
     get_job,
     in_use,
+    insert_job,
     needs,
     record,
+    record_accepted,
     tidy,
 )
 from jobs.store.usage import keep_account
@@ -154,8 +154,7 @@ def accept(connection: Connection, new: NewJob) -> tuple[JobRow, bool]:
         "idempotency_key": new.idempotency_key,
         "idempotency_hash": new.idempotency_hash,
     }
-    accepting = ACCEPT_SQLITE if connection.dialect.name == "sqlite" else ACCEPT_POSTGRESQL
-    made = connection.execute(accepting, values).one_or_none()
+    made = insert_job(connection, values)
     if made is None:
         earlier = _earlier(connection, new)
         return earlier, earlier.id == new.id
@@ -167,7 +166,7 @@ def accept(connection: Connection, new: NewJob) -> tuple[JobRow, bool]:
         connection.execute(insert(JobNetwork), using)
     if new.tags:
         tag(connection, made, new.tags)
-    record(connection, made)
+    record_accepted(connection, made)
     return made, True
 
 
