@@ -122,7 +122,7 @@ class Doorbell:
 
     #: Rings kept while the broker is slow; with more waiting, every worker is awake anyway.
     BACKLOG = 1000
-    #: With so many rings unheard at the broker no worker is idle, and whoever is busy looks for more work when
+    #: With so many rings unheard at the broker no worker is idle, and who is busy looks for more work when
     #: it is done: another one would tell nobody anything, and takes a fourth of a submission's time.
     UNHEARD = 100
     #: Rings of a queue between two looks at how many are unheard, and seconds for which so many are enough.

@@ -65,8 +65,9 @@ class Database:
         # Errors get into logs; what a statement holds of somebody's params and addresses does not.
         self.engine = create_engine(
             self.url,
-            pool_size=pool_size,
-            max_overflow=pool_size,
+            # None beyond the pool's: they would be opened and closed all the time, which costs more than a write.
+            pool_size=2 * pool_size,
+            max_overflow=0,
             pool_timeout=5,
             connect_args=connect_args,
             hide_parameters=True,
@@ -177,8 +178,7 @@ def _translated(error: DBAPIError) -> Exception:
 
 def _configure_postgresql(connection: Any, _record: Any) -> None:
     # By SET, not as a start-up option: poolers refuse those. Migrations lift it for themselves.
-    connection.execute("SET statement_timeout = '15s'")
-    connection.execute("SET lock_timeout = '5s'")
+    connection.execute("SET statement_timeout = '15s'; SET lock_timeout = '5s'")
     # No statement of ours runs long enough to be worth compiling, and PostgreSQL believes of some with
     # recursion that they do: then it takes a second or two for what takes milliseconds.
     connection.execute("SET jit = off")

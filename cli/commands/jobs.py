@@ -12,6 +12,7 @@ from rich.markup import escape
 from cli import context, show, treatment, words
 from cli.client import Json
 from cli.commands.run import check_output, finish, follow, follow_or_stop
+from cli.several import for_each
 
 STATES = ("queued", "running", "succeeded", "failed", "canceled")
 
@@ -94,9 +95,12 @@ def jobs(
 def cancel(ctx: click.Context, job_ids: tuple[str, ...]) -> None:
     """Stop jobs that wait or run."""
     with context.client(ctx) as client:
-        for job_id in job_ids:
+
+        def act(job_id: str) -> None:
             job = client.cancel(job_id)
             click.echo(f"job {job_id}: {'being canceled' if job['state'] == 'running' else job['state']}")
+
+        for_each(job_ids, act)
 
 
 @click.command()
@@ -122,14 +126,17 @@ def retry(ctx: click.Context, job_id: str, output: Path, as_json: bool, detach: 
 
 
 @click.command()
-@click.argument("job_ids", nargs=-1, required=True)
+@click.argument("job_ids", nargs=-1, required=True, metavar="JOB...")
 @click.pass_context
 def delete(ctx: click.Context, job_ids: tuple[str, ...]) -> None:
     """Delete finished jobs and their results from the server."""
     with context.client(ctx) as client:
-        for job_id in job_ids:
+
+        def act(job_id: str) -> None:
             client.delete(job_id)
             click.echo(f"job {job_id}: deleted")
+
+        for_each(job_ids, act)
 
 
 def _list(page: Json, as_json: bool) -> None:

@@ -15,6 +15,7 @@ from cli import context, show
 from cli.client import Client, Json
 from cli.commands.run import INTERRUPTED, follow
 from cli.errors import CommandError, Refused
+from cli.several import for_each
 
 STATES = ("converting", "ready", "failed")
 
@@ -123,12 +124,15 @@ def remove(ctx: click.Context, names: tuple[str, ...]) -> None:
     Jobs that were accepted with one are made all the same.
     """
     with context.client(ctx) as client:
-        for name in names:
+
+        def act(name: str) -> None:
             one = _find(client, name, own=True)
             if one["shipped"]:
                 raise CommandError(f"{one['name']} is shipped with Atelier and cannot be removed")
             client.request("DELETE", f"/v1/networks/{one['id']}")
             click.echo(f"{one['name']}: removed")
+
+        for_each(names, act)
 
 
 def _send(client: Client, file: Path, name: str, shared: bool) -> Json:

@@ -6,6 +6,7 @@ import click
 
 from cli import context, words
 from cli.client import Json
+from cli.several import for_each
 
 
 @click.command()
@@ -17,8 +18,7 @@ def hold(ctx: click.Context, job_ids: tuple[str, ...]) -> None:
     Their deadline (--start-by) does not wait.
     """
     with context.client(ctx) as client:
-        for job_id in job_ids:
-            _say(client.hold(job_id))
+        for_each(job_ids, lambda job_id: _say(client.hold(job_id)))
 
 
 @click.command()
@@ -27,8 +27,7 @@ def hold(ctx: click.Context, job_ids: tuple[str, ...]) -> None:
 def release(ctx: click.Context, job_ids: tuple[str, ...]) -> None:
     """Let held jobs stand in line again, as if they had been submitted now."""
     with context.client(ctx) as client:
-        for job_id in job_ids:
-            _say(client.release(job_id))
+        for_each(job_ids, lambda job_id: _say(client.release(job_id)))
 
 
 @click.command()

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from cli import context, show
 from cli.client import Json
+from cli.several import for_each
 from jobs.deliveries import DeliveryState
 from jobs.webhooks import DEFAULT_EVENTS, Event
 
@@ -139,9 +140,12 @@ def deliveries(
 def redeliver(ctx: click.Context, delivery_ids: tuple[str, ...]) -> None:
     """Send messages again, now, whatever became of them."""
     with context.client(ctx) as client:
-        for delivery_id in delivery_ids:
+
+        def act(delivery_id: str) -> None:
             client.request("POST", f"/v1/deliveries/{delivery_id}/redeliver")
             click.echo(f"{delivery_id}: to be sent")
+
+        for_each(delivery_ids, act)
 
 
 def _list(page: Json) -> None:

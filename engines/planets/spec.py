@@ -8,7 +8,7 @@ import math
 import struct
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from engines.base import EngineSpec, Params, wrong
 from engines.worlds import WORLDS, WorldName
@@ -25,11 +25,25 @@ MAX_FRAMES = 600
 
 _Share = Annotated[float, Field(ge=0.0, le=1000.0)]
 _Mix = Annotated[dict[WorldName, _Share], Field(min_length=1, max_length=len(WORLDS))]
+
+
+def _in_lower_case(value: object) -> object:
+    """People write Mars; a class of `stylegan` may be written so as well."""
+    if isinstance(value, str):
+        return value.lower()
+    if isinstance(value, dict):
+        lower = {name.lower() if isinstance(name, str) else name: share for name, share in value.items()}
+        # One world in two spellings would lose a share: the one that is not its name is refused.
+        return lower if len(lower) == len(value) else value
+    return value
+
+
 #: A world's name, `any`, or a mix of worlds.
 World = Annotated[
     Annotated[Literal["any", WorldName], Tag("name")] | Annotated[_Mix, Tag("mix")],
     # By type, so that an error names what is wrong and not every alternative.
     Discriminator(lambda value: "mix" if isinstance(value, dict) else "name"),
+    BeforeValidator(_in_lower_case),
 ]
 
 

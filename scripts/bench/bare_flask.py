@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 _URL = make_url(os.environ["DATABASE_URL"]).set(drivername="postgresql+psycopg")
 
 app = Flask(__name__)
-engine = create_engine(_URL, pool_size=8, max_overflow=8)
+engine = create_engine(_URL, pool_size=16, max_overflow=0)
 reader = engine.execution_options(isolation_level="AUTOCOMMIT")
 things = Table(
     "things",

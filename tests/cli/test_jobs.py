@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.client import Client
+from cli.errors import Refused
 from cli.main import main
 
 JOB = {
@@ -80,6 +81,37 @@ def test_several_are_canceled_at_once(run, monkeypatch):
     monkeypatch.setattr(Client, "cancel", lambda _, job_id: {"state": states[job_id]})
     assert run("cancel", *states).output.splitlines() == ["job job_1: being canceled", "job job_2: canceled"]
     assert run("cancel").exit_code == 2
+
+
+@pytest.mark.parametrize("command", ["cancel", "hold", "release", "delete"])
+def test_one_that_is_refused_is_named_and_stops_none_of_the_others(run, monkeypatch, command):
+    done = []
+
+    def act(_client, job_id):
+        if job_id == "job_gone":
+            raise Refused(404, {"detail": "There is no such job."})
+        done.append(job_id)
+        return {**JOB, "id": job_id, "state": "canceled"}
+
+    monkeypatch.setattr(Client, command, act)
+    result = run(command, "job_1", "job_gone", "job_2")
+    assert done == ["job_1", "job_2"]
+    assert "job_gone: There is no such job." in result.output
+    assert result.output.endswith("Error: 1 of 3 refused\n")
+    assert result.exit_code == 1
+
+
+def test_what_is_wrong_with_all_of_them_is_said_once(run, monkeypatch):
+    asked = []
+
+    def act(_client, job_id):
+        asked.append(job_id)
+        raise Refused(401, {"detail": "A valid API key is needed."})
+
+    monkeypatch.setattr(Client, "cancel", act)
+    result = run("cancel", "job_1", "job_2")
+    assert asked == ["job_1"]
+    assert result.output.count("A valid API key is needed.") == result.exit_code == 1
 
 
 @pytest.mark.parametrize("option", ["--archive", "-o"])

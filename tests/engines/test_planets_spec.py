@@ -131,3 +131,14 @@ def test_a_morph_of_one_planet_goes_to_the_next():
     assert PlanetsParams(morph="webp").planets() == 2
     assert PlanetsParams(morph="webp", count=3).planets() == 3
     assert PlanetsParams(morph="webp", morph_seconds=0.25, morph_fps=4).frames() == 2
+
+
+def test_a_world_may_be_written_in_any_case():
+    params = PlanetsParams.model_validate_json(
+        '{"world": "Mars", "morph": "mp4", "morph_to": "SUN"}', strict=True
+    )
+    assert (params.world, params.morph_to) == ("mars", "sun")
+    mixed = PlanetsParams.model_validate_json('{"world": {"Earth": 1, "mars": 2}}', strict=True)
+    assert mixed.world == {"earth": 1.0, "mars": 2.0}
+    with pytest.raises(ValidationError):
+        PlanetsParams.model_validate_json('{"world": {"Earth": 1, "earth": 2}}', strict=True)
