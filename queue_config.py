@@ -126,7 +126,7 @@ class Doorbell:
     #: it is done: another one would tell nobody anything, and takes a fourth of a submission's time.
     UNHEARD = 100
     #: Rings of a queue between two looks at how many are unheard, and seconds for which so many are enough.
-    LOOK, REST = 50, 0.2
+    LOOK, REST = 50, 0.5
 
     def __init__(self, app: Celery | None = None) -> None:
         self._app = app or publisher_app()
@@ -166,7 +166,9 @@ class Doorbell:
 
     def waiting(self, queue_name: str) -> int:
         """How many rings nobody has heard yet. Raises kombu's OperationalError."""
-        with self._library_errors(), self._app.connection_for_write() as connection:
+        # RabbitMQ closes a channel on which it was asked for a queue that nobody has declared.
+        connected = self._app.connection_for_write if _is_amqp() else self._app.pool.acquire
+        with self._library_errors(), connected() as connection:
             try:
                 declared = connection.default_channel.queue_declare(queue_name, passive=True)
             except ChannelError as error:

@@ -65,7 +65,7 @@ class Database:
         # Errors get into logs; what a statement holds of somebody's params and addresses does not.
         self.engine = create_engine(
             self.url,
-            # None beyond the pool's: they would be opened and closed all the time, which costs more than a write.
+            # None beyond the pool's: opening and closing them all the time costs more than a write.
             pool_size=2 * pool_size,
             max_overflow=0,
             pool_timeout=5,
