@@ -121,7 +121,12 @@ class Writers:
             self._waiting.append(mine)
             self._call_first()
         if not mine.called.wait(until - time.monotonic()):
-            if not mine.taken:
+            with self._mutex:
+                # In one step: what is refused must not be done after all.
+                gives_up = not mine.taken
+                if gives_up:
+                    self._waiting.remove(mine)
+            if gives_up:
                 raise _too_late()
             mine.called.wait()  # somebody is at it
 
@@ -162,7 +167,7 @@ class Writers:
     def _leave(self, mine: _Write[Any]) -> None:
         """Whatever happened: the next one's turn comes."""
         with self._mutex:
-            if not mine.taken:
+            if mine in self._waiting:
                 self._waiting.remove(mine)
             if self._called is mine:
                 self._called = None

@@ -199,6 +199,17 @@ def test_whoever_waits_too_long_is_told_and_the_line_goes_on(database, url, monk
     assert notes(database) == ["first", "next"]
 
 
+def test_what_is_refused_can_no_longer_be_done(database, url, monkeypatch):
+    """Between the decision to refuse a work and its leaving the line, the writer may look for more."""
+    monkeypatch.setattr(writers, "PATIENCE", 0.05)
+    refusing = writers._too_late
+    in_line = []
+    monkeypatch.setattr(writers, "_too_late", lambda: in_line.append(line(url).waiting) or refusing())
+    with held(database), pytest.raises(Unavailable):
+        database.write(note("late"))
+    assert in_line == [0]
+
+
 def test_a_thread_that_is_interrupted_at_its_turn_lets_the_next_one_go(database, monkeypatch):
     def interrupted(*_) -> None:
         raise KeyboardInterrupt
