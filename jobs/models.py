@@ -29,9 +29,9 @@ Document = JSON().with_variant(JSONB(), "postgresql")
 OptionalDocument = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 
-def _partial(name: str, *columns: str, where: str) -> Index:
+def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
     """An index over the rows of which `where` is true: its size is theirs."""
-    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
+    return Index(name, *columns, unique=unique, postgresql_where=text(where), sqlite_where=text(where))
 
 
 class Base(DeclarativeBase):
@@ -210,7 +210,13 @@ class Job(Base):
     idempotency_hash: Mapped[str | None] = mapped_column(String(64))
 
     __table_args__ = (
-        Index("uq_jobs_owner_idempotency", "owner_id", "idempotency_key", unique=True),
+        _partial(
+            "uq_jobs_owner_idempotency",
+            "owner_id",
+            "idempotency_key",
+            where="idempotency_key IS NOT NULL",
+            unique=True,
+        ),
         # The line: the claim reads it from its front.
         _partial("ix_jobs_line", "queue", "turn", "id", where="state = 'queued' AND hold IS NULL"),
         # Who can join the batch of the job that is next.
