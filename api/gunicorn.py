@@ -24,6 +24,7 @@ from api.allocator import give_back_large_blocks
 from api.gunicorn_release import require_tried
 from api.metrics import share
 from api.settings import ORDINARY_THREADS, Settings
+from jobs.database import load_driver
 
 #: Connections that are open without a request of theirs being worked on.
 _IDLE_CONNECTIONS = 500
@@ -71,8 +72,10 @@ _allow_files(worker_connections + _OWN_FILES)
 forwarder_headers = ""
 forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "")
 
-#: Each worker builds its own app after the fork: no database connection is ever shared by two processes.
+#: Each worker builds its own app after the fork: no database connection is ever shared by two processes. The
+#: modules are shared, this driver's too.
 preload_app = False
+load_driver()
 #: Nothing here leaks; a restart would only break streams.
 max_requests = 0
 #: Longer than most proxies keep an idle connection to us, so that it is they who close it.

@@ -42,6 +42,11 @@ def _normalise(url: str) -> URL:
     return made
 
 
+def load_driver() -> None:
+    """Import what speaks to DATABASE_URL's database. Processes forked after that share its memory."""
+    _normalise(database_url()).get_dialect().import_dbapi()
+
+
 class Database:
     """A pool of connections. Cheap to build: nothing connects before the first statement.
 

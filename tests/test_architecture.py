@@ -139,7 +139,7 @@ def test_there_is_no_import_cycle_between_our_modules():
         visit(name, ())
 
 
-def test_the_api_and_every_spec_load_without_torch(tmp_path):
+def test_the_api_and_every_spec_load_without_torch_and_rich(tmp_path):
     """In a fresh process, with everything the API imports and every engine's spec."""
     program = """
 import sys
@@ -148,6 +148,9 @@ for name in engines.names():
     engines.spec(name).params.model_json_schema()
 heavy = {"torch", "torchvision", "numpy"} & set(sys.modules)
 assert not heavy, heavy
+drawing = {"rich", "pygments"} & set(sys.modules)
+assert not drawing, drawing
+import rich.console  # whoever wants it still gets it
 """
     subprocess.run(
         [sys.executable, "-c", program],
