@@ -14,7 +14,8 @@ import json, resource, sys
 import api.gunicorn as g
 soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 g.on_exit(None)
-json.dump({"threads": g.threads, "connections": g.worker_connections, "files": soft}, sys.stdout)
+json.dump({"threads": g.threads, "connections": g.worker_connections, "files": soft,
+    "driver": "psycopg" in sys.modules}, sys.stdout)
 """
 
 
@@ -40,6 +41,13 @@ def test_there_are_always_threads_beyond_the_streams(environ, threads):
     made = configured(**environ)
     assert made.returncode == 0, made.stderr
     assert json.loads(made.stdout)["threads"] == threads
+
+
+def test_the_database_s_driver_is_imported_before_the_fork(tmp_path):
+    for url, there in ((f"sqlite:///{tmp_path}/a.db", False), ("postgresql://nobody@127.0.0.1:1/none", True)):
+        made = configured(DATABASE_URL=url)
+        assert made.returncode == 0, made.stderr
+        assert json.loads(made.stdout)["driver"] is there
 
 
 @pytest.mark.parametrize("threads", ["16", "500"])
