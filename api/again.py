@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from api.engine_names import find_engine
@@ -14,6 +14,9 @@ from jobs.schemas import AgainRequest, DryRun, JobOptions, WebhookRequest
 from jobs.states import FINAL, State
 from jobs.store import JobRow
 
+#: The engine, params and options of a submission.
+_Asked = tuple[str, dict[str, Any], JobOptions]
+
 _WENT_WRONG = frozenset({State.FAILED, State.CANCELED})
 
 
@@ -22,39 +25,20 @@ def retry(owner_id: str, job_id: str, *, idempotency_key: str | None = None) -> 
 
     Raises NotFound, WrongState, and what `submit` raises.
     """
-    fingerprint = None
-    if idempotency_key is not None:
-        fingerprint = fingerprint_of("retry", {"job": job_id})
-        found = earlier_job(owner_id, idempotency_key, fingerprint)
-        if found is not None:
-            return found, False
-    old = _ended(owner_id, job_id, _WENT_WRONG)
-    return submit(
-        owner_id,
-        old.engine,
-        old.params,
-        options=_kept(old),
-        idempotency_key=idempotency_key,
-        fingerprint=fingerprint,
-    )
+
+    def same() -> _Asked:
+        old = _ended(owner_id, job_id, _WENT_WRONG)
+        return old.engine, old.params, _kept(old)
+
+    return _submitted(owner_id, "retry", {"job": job_id}, same, idempotency_key)
 
 
 def again(
     owner_id: str, job_id: str, wanted: AgainRequest, *, idempotency_key: str | None = None
 ) -> tuple[JobRow, bool]:
     """A new job like one that has ended, with what `wanted` changes. Raises as `retry` does."""
-    fingerprint = None
-    if idempotency_key is not None:
-        # Of what was sent: the old job may be gone when it is sent a second time.
-        sent = wanted.model_dump(mode="json", exclude_unset=True)
-        fingerprint = fingerprint_of("again", {"job": job_id, "body": sent})
-        found = earlier_job(owner_id, idempotency_key, fingerprint)
-        if found is not None:
-            return found, False
-    engine, params, options = _changed(owner_id, job_id, wanted)
-    return submit(
-        owner_id, engine, params, options=options, idempotency_key=idempotency_key, fingerprint=fingerprint
-    )
+    sent = {"job": job_id, "body": wanted.model_dump(mode="json", exclude_unset=True)}
+    return _submitted(owner_id, "again", sent, lambda: _changed(owner_id, job_id, wanted), idempotency_key)
 
 
 def again_dry_run(owner_id: str, job_id: str, wanted: AgainRequest) -> DryRun:
@@ -63,7 +47,24 @@ def again_dry_run(owner_id: str, job_id: str, wanted: AgainRequest) -> DryRun:
     return dry_run(owner_id, engine, params, options=options)
 
 
-def _changed(owner_id: str, job_id: str, wanted: AgainRequest) -> tuple[str, dict[str, Any], JobOptions]:
+def _submitted(
+    owner_id: str, what: str, sent: dict[str, Any], asked: Callable[[], _Asked], key: str | None
+) -> tuple[JobRow, bool]:
+    """The new job, or the one that the key made before.
+
+    The key goes with what was sent: the old job may be gone when it is sent a second time.
+    """
+    fingerprint = None
+    if key is not None:
+        fingerprint = fingerprint_of(what, sent)
+        found = earlier_job(owner_id, key, fingerprint)
+        if found is not None:
+            return found, False
+    engine, params, options = asked()
+    return submit(owner_id, engine, params, options=options, idempotency_key=key, fingerprint=fingerprint)
+
+
+def _changed(owner_id: str, job_id: str, wanted: AgainRequest) -> _Asked:
     """The engine, params and options of the new job."""
     old = _ended(owner_id, job_id, FINAL)
     changes = dict(wanted.params)

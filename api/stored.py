@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from api.quota import Quota
-from jobs.errors import Conflict, NotFound
+from jobs.errors import NotFound, TooMuchStored
 from jobs.files import FileStore
 
 #: Seconds that a sum serves, and one by which somebody would be refused.
@@ -28,12 +28,6 @@ FULL_TTL = 1.0
 PART = 16
 #: Owners remembered.
 CAPACITY = 10_000
-
-
-class TooMuchStored(Conflict):
-    """You store as much as one owner may; delete some of it first."""
-
-    code = "too_much_stored"
 
 
 @dataclass

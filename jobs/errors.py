@@ -23,6 +23,7 @@ AtelierError                code, and the docstring as the default message
 │   ├── InUse               a file that a waiting or running job still needs
 │   ├── NameTaken           another network has this name
 │   ├── NetworkNotReady     a network that a job names is still being converted
+│   ├── TooMuchStored       this owner stores as many bytes as they may
 │   └── WrongState          this cannot be done to a job in this state
 ├── RateLimited
 │   └── TooManyQueued       this owner has as many jobs waiting as they may
@@ -193,6 +194,12 @@ class NetworkNotReady(Conflict):
     """This network is still being converted; try again when it is ready."""
 
     code = "network_not_ready"
+
+
+class TooMuchStored(Conflict):
+    """You store as much as one owner may; delete some of it first."""
+
+    code = "too_much_stored"
 
 
 class WrongState(Conflict):

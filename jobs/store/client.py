@@ -18,6 +18,7 @@ from jobs.store.base import StoreBase
 from jobs.store.conversions import not_converted
 from jobs.store.labels import tag
 from jobs.store.line import left, lock_owner, own_place, stand
+from jobs.store.outbox import announce
 from jobs.store.places import positions
 from jobs.store.rows import JobRow, NewJob
 from jobs.store.statements import (
@@ -28,7 +29,6 @@ from jobs.store.statements import (
     insert_job,
     needs,
     record,
-    record_accepted,
     tidy,
 )
 from jobs.store.usage import keep_account
@@ -166,7 +166,8 @@ def accept(connection: Connection, new: NewJob) -> tuple[JobRow, bool]:
         connection.execute(insert(JobNetwork), using)
     if new.tags:
         tag(connection, made, new.tags)
-    record_accepted(connection, made)
+    if made.notify:
+        announce(connection, made)
     return made, True
 
 

@@ -131,11 +131,14 @@ def record(connection: Connection, row: JobRow, reason: str | None = None) -> No
 
 
 def insert_job(connection: Connection, values: Mapping[str, Any]) -> JobRow | None:
-    """The new row; None when its id or idempotency key is there already. `record_accepted` comes next."""
-    if connection.dialect.name == "sqlite":
-        return connection.execute(ACCEPT_SQLITE, values).one_or_none()
-    accepting = _accepting(tuple(values))
-    return connection.execute(accepting, {f"new_{name}": v for name, v in values.items()}).one_or_none()
+    """The new row, its first event noted; None when its id or idempotency key is there already."""
+    if connection.dialect.name != "sqlite":
+        new = {f"new_{name}": value for name, value in values.items()}
+        return connection.execute(_accepting(tuple(values)), new).one_or_none()
+    row = connection.execute(ACCEPT_SQLITE, values).one_or_none()
+    if row is not None:
+        connection.execute(NOTE, _note(row))
+    return row
 
 
 @cache
@@ -149,25 +152,18 @@ def _accepting(names: tuple[str, ...]) -> Any:
     )
 
 
-def record_accepted(connection: Connection, row: JobRow) -> None:
-    """`record` of a job that `insert_job` made."""
-    if connection.dialect.name == "sqlite":
-        record(connection, row)
-    elif row.notify:
-        announce(connection, row)
+def _note(row: JobRow, reason: str | None = None) -> dict[str, Any]:
+    return {
+        "job_id": row.id,
+        "version": row.version,
+        "state": row.state,
+        "attempt": row.attempt,
+        "reason": reason,
+    }
 
 
 def record_all(connection: Connection, rows: Sequence[JobRow], reason: str | None = None) -> None:
-    notes = [
-        {
-            "job_id": row.id,
-            "version": row.version,
-            "state": row.state,
-            "attempt": row.attempt,
-            "reason": reason,
-        }
-        for row in rows
-    ]
+    notes = [_note(row, reason) for row in rows]
     if notes:
         connection.execute(NOTE, notes)
     for row in rows:

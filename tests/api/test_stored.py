@@ -10,8 +10,9 @@ from sqlalchemy import insert
 
 from api import stored
 from api.quota import Quota
-from api.stored import Stored, TooMuchStored
+from api.stored import Stored
 from jobs.accounts import AccountStore
+from jobs.errors import TooMuchStored
 from jobs.files import FileStore
 from jobs.models import Artifact, Network, NetworkFile
 from jobs.store import JobStore, NewArtifact
