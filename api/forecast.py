@@ -71,7 +71,8 @@ class Forecaster:
         """
         if row.state == State.RUNNING:
             ran = max((datetime.now(UTC) - row.started_at).total_seconds(), 0.0)
-            left = self._left(UnderWay(row.lease_owner, row.engine, row.cost, row.progress, ran))
+            job = UnderWay(row.lease_owner, row.engine, row.cost, row.progress, ran)
+            left = self._left(job, self.speed(row.engine))
             return Forecast(servable=True, starts_in=0.0, ends_in=_rounded(left))
         if row.state != State.QUEUED:
             return None
@@ -125,9 +126,11 @@ class Forecaster:
     def _starts(self, queue: str, able: Sequence[Row[Any]]) -> _Starts | None:
         """When these workers will start the jobs of a line; None when nothing tells."""
         devices = _devices(able)
+        line = self._fresh(("front", queue), lambda: self._jobs.front(queue, FRONT))
+        speeds = self._speeds(engine for engine, _ in line)
         front: list[float | None] = []
-        for engine, cost in self._fresh(("front", queue), lambda: self._jobs.front(queue, FRONT)):
-            speed = self.speed(engine)
+        for engine, cost in line:
+            speed = speeds[engine]
             front.append(speed.device_seconds(cost, devices) if speed is not None else None)
         known = [seconds for seconds in front if seconds is not None]
         lately = self._usual(queue, devices)
@@ -145,17 +148,22 @@ class Forecaster:
     def _free(self, queue: str, able: Sequence[Row[Any]], lately: float) -> list[float]:
         """Seconds until each of these workers is free: half a usual job where nothing tells."""
         left: dict[str, float] = {}
-        for job in self._fresh(("under way", queue), lambda: self._jobs.under_way(queue, _UNDER_WAY)):
-            seconds = self._left(job)
+        running = self._fresh(("under way", queue), lambda: self._jobs.under_way(queue, _UNDER_WAY))
+        speeds = self._speeds(job.engine for job in running)
+        for job in running:
+            seconds = self._left(job, speeds[job.engine])
             if seconds is not None:
                 left[job.worker] = max(left.get(job.worker, 0.0), seconds)
         return [left.get(worker.id, lately / 2) if worker.job_ids else 0.0 for worker in able]
 
-    def _left(self, job: UnderWay) -> float | None:
+    def _speeds(self, engines: Iterable[str]) -> dict[str, Speed | None]:
+        """Of each of these engines, looked up once: one that was never measured is not remembered."""
+        return {engine: self.speed(engine) for engine in set(engines)}
+
+    def _left(self, job: UnderWay, speed: Speed | None) -> float | None:
         """Seconds a running job still needs: by its own progress where that says more than other jobs."""
         if job.progress > _TELLING:
             return job.ran * (1 - job.progress) / job.progress
-        speed = self.speed(job.engine)
         if speed is None:
             return None
         own = [worker for worker in self._alive() if worker.id == job.worker]

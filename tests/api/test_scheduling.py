@@ -284,6 +284,15 @@ class TestForecast:
         told = api.post("/v1/jobs?dry_run=true", json=dry).json["device_seconds"]
         assert told == pytest.approx(3.0, rel=0.1), "a small first job does not make a large one dear"
 
+    def test_a_long_line_of_what_was_never_measured_is_looked_up_once(self, api, store, fleet, monkeypatch):
+        fleet(job_ids=["job_x"])
+        jobs = [api.job_id() for _ in range(8)]
+        asked = []
+        monkeypatch.setattr(store, "ran", lambda name: asked.append(name) or [])
+        api.get(f"/v1/jobs/{jobs[-1]}")
+        # For the line, for the usual job of the queue's engines, and for the job itself.
+        assert asked.count("echo") <= 3
+
     def test_under_a_running_cap_nobody_can_tell(self, app, api, store, fleet):
         """Ten idle workers are of no use to a job that waits for another of its owner's to end."""
         owner_id = store.get(api.job_id()).owner_id
