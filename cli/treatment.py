@@ -52,30 +52,42 @@ class PastType(TimeType):
     direction, words = -1, "before now"
 
 
-class EntryType(click.ParamType[tuple[str, Any]]):
-    """`name=value`, where the value is a number, true, false or null, and else a text."""
+class PairType(click.ParamType[tuple[str, Any]]):
+    """`name=value`, both as text."""
 
     name = "name=value"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, Any]:
-        """As JSON where it is a single value of JSON."""
+        """The name, and what the text behind it says."""
         if isinstance(value, tuple):
             return value
         name, equals, text = str(value).partition("=")
         if not (name and equals):
             self.fail(f"{value!r} is not of the form name=value.", param, ctx)
-        try:
-            found = json.loads(text)
-        except ValueError:
-            found = text
-        is_plain = isinstance(found, str | int | None) or (isinstance(found, float) and math.isfinite(found))
-        return name, found if is_plain else text
+        return name, self.read(text)
+
+    def read(self, text: str) -> Any:
+        """The text itself."""
+        return text
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002  click's signature
         """As the help shows it."""
         return "NAME=VALUE"
+
+
+class EntryType(PairType):
+    """`name=value`, where the value is a number, true, false or null, and else a text."""
+
+    def read(self, text: str) -> Any:
+        """As JSON where it is a single value of JSON."""
+        try:
+            found = json.loads(text)
+        except ValueError:
+            return text
+        is_plain = isinstance(found, str | int | None) or (isinstance(found, float) and math.isfinite(found))
+        return found if is_plain else text
 
 
 def options() -> list[click.Option]:

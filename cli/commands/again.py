@@ -13,27 +13,6 @@ from cli.client import Client, Json
 from cli.commands.run import check_output, finish, follow_or_stop, say_what_would_be, upload_files
 
 
-class Assignment(click.ParamType[tuple[str, str]]):
-    """`name=value`."""
-
-    name = "name=value"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        """Both parts as text."""
-        if isinstance(value, tuple):
-            return value
-        name, equals, text = str(value).partition("=")
-        if not (name and equals):
-            self.fail(f"{value!r} is not of the form name=value.", param, ctx)
-        return name, text
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002  click's signature
-        """As the help shows it."""
-        return "NAME=VALUE"
-
-
 @click.command()
 @click.argument("job_id", metavar="JOB")
 @click.option("--seed", type=click.IntRange(0, 2**63, max_open=True), help="Another seed.")
@@ -42,7 +21,7 @@ class Assignment(click.ParamType[tuple[str, str]]):
     "--set",
     "changes",
     multiple=True,
-    type=Assignment(),
+    type=treatment.PairType(),
     help="Change a parameter (see `atelier run ENGINE --help`); repeat for several, and for several values.",
 )
 @click.option("--unset", multiple=True, metavar="NAME", help="Back to the engine's default; may be repeated.")
