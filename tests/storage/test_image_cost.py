@@ -36,6 +36,10 @@ KINDS = [
     ("tiff-one-strip", "CMYK", "TIFF", {"compression": "tiff_lzw", "tiffinfo": {278: SIDE}}),
     ("tiff-jpeg", "RGB", "TIFF", {"compression": "jpeg"}),
     ("tiff-float", "F", "TIFF", {"compression": "tiff_lzw", "tiffinfo": {278: SIDE}}),
+    ("avif", "RGB", "AVIF", {"speed": 10}),
+    ("avif-444-alpha", "RGBA", "AVIF", {"speed": 10, "subsampling": "4:4:4"}),
+    ("heic", "RGB", "HEIF", {"quality": 10}),
+    ("heic-444-alpha", "RGBA", "HEIF", {"quality": 10, "chroma": 444}),
 ]
 
 #: Told a path a line, it answers with what was said that decoding takes and by how much the process grew.
@@ -49,6 +53,7 @@ def memory(what):
     return int(re.search(what + r":\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
 
 Image.init()
+import storage.image_files  # and the reader of HEIC
 for line in sys.stdin:
     said = []
     before = memory("VmRSS")
