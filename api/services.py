@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flask import current_app
 
 from api.budget import Budget
+from api.depths import Depths
 from api.forecast import Forecaster
 from api.hangups import HangUps
 from api.keyring import Keyring
@@ -37,6 +38,7 @@ class Services:
 
     settings: Settings
     jobs: JobStore
+    depths: Depths
     files: FileStore
     networks: NetworkStore
     accounts: AccountStore
@@ -69,6 +71,7 @@ class Services:
         return cls(
             settings=settings,
             jobs=store,
+            depths=Depths(store),
             files=files,
             networks=NetworkStore(store.database),
             accounts=accounts,

@@ -127,12 +127,16 @@ def job_view(
     )
 
 
-def whole_job(row: JobRow) -> JobView:
-    """One job with its results, or with its place in the queue: at most one more statement."""
+def whole_job(row: JobRow, *, new: bool = False) -> JobView:
+    """One job with its results, or with its place in the queue: at most one more statement.
+
+    `new`: it was accepted just now.
+    """
     jobs = services().jobs
     if row.state == State.SUCCEEDED:
         return job_view(row, jobs.artifacts([row.id])[row.id])
-    position = jobs.position(row) if row.state == State.QUEUED else None
+    where = services().depths if new else jobs
+    position = where.position(row) if row.state == State.QUEUED else None
     forecast = services().forecaster.of(row, position, held=_held(row) is not None)
     return job_view(row, position=position, forecast=forecast)
 

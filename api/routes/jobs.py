@@ -407,7 +407,7 @@ def _waited(row: JobRow, wait: float) -> JobRow:
 
 def _accepted(row: JobRow, made: bool, wait: float) -> Response:
     try:
-        view = whole_job(_waited(row, wait))
+        view = whole_job(_waited(row, wait), new=made and not wait)
     except (Unavailable, NotFound):
         # The job is committed. Whatever happened since, a 503 would make its sender send it again.
         view = job_view(row)

@@ -133,7 +133,6 @@ def accept(connection: Connection, new: NewJob) -> tuple[JobRow, bool]:
         "state": State.QUEUED.value,
         "priority": int(new.priority),
         "hold": where.hold,
-        "turn": where.turn,
         "place": own_place(time.time(), new.priority),
         "model": new.model or new.engine,
         "batch": new.batch,
@@ -154,7 +153,7 @@ def accept(connection: Connection, new: NewJob) -> tuple[JobRow, bool]:
         "idempotency_key": new.idempotency_key,
         "idempotency_hash": new.idempotency_hash,
     }
-    made = insert_job(connection, values)
+    made = insert_job(connection, values, where.giving)
     if made is None:
         earlier = _earlier(connection, new)
         return earlier, earlier.id == new.id

@@ -36,6 +36,7 @@ from jobs.store.turns import (
     STEP,
     close_gaps,
     give,
+    giving,
     in_queue,
     its,
     next_turn,
@@ -144,7 +145,8 @@ class Standing:
     """Where a new job goes."""
 
     hold: Hold | None
-    turn: int | None
+    #: With what `turns.GIVE` gives it its turn; None when it gets none yet.
+    giving: Mapping[str, Any] | None
     #: Whether its owner has webhooks.
     heard: bool
 
@@ -172,8 +174,7 @@ def stand(connection: Connection, owner_id: str, queue: str, priority: int, *, h
         room = _room(connection, values, met)
     if met.behind or room <= 0:
         return Standing(Hold.BEHIND, None, met.heard)
-    (turn,) = give(connection, values, met)
-    return Standing(None, turn, met.heard)
+    return Standing(None, giving(values, met), met.heard)
 
 
 def foresee(connection: Connection, owner_id: str, queue: str, priority: int) -> int | None:

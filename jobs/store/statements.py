@@ -30,6 +30,7 @@ from jobs.store.conversions import not_converted
 from jobs.store.line import CAPPED
 from jobs.store.outbox import announce
 from jobs.store.rows import JobRow
+from jobs.store.turns import GIVE
 
 #: Attempts that may end in a transient error or a lost worker before the job fails.
 MAX_FAILURES = 3
@@ -130,21 +131,30 @@ def record(connection: Connection, row: JobRow, reason: str | None = None) -> No
     record_all(connection, [row], reason)
 
 
-def insert_job(connection: Connection, values: Mapping[str, Any]) -> JobRow | None:
-    """The new row, its first event noted; None when its id or idempotency key is there already."""
+def insert_job(
+    connection: Connection, values: Mapping[str, Any], giving: Mapping[str, Any] | None
+) -> JobRow | None:
+    """The new row, its first event noted; None when its id or idempotency key is there already.
+
+    `giving`: what `turns.GIVE` gives the job its turn with, if it gets one.
+    """
     if connection.dialect.name != "sqlite":
         new = {f"new_{name}": value for name, value in values.items()}
-        return connection.execute(_accepting(tuple(values)), new).one_or_none()
-    row = connection.execute(ACCEPT_SQLITE, values).one_or_none()
+        inserting = _accepting(tuple(values), giving is not None)
+        return connection.execute(inserting, new | dict(giving or {})).one_or_none()
+    turn = None if giving is None else connection.execute(GIVE["sqlite"], giving).scalar_one()
+    row = connection.execute(ACCEPT_SQLITE, {**values, "turn": turn}).one_or_none()
     if row is not None:
         connection.execute(NOTE, _note(row))
     return row
 
 
 @cache
-def _accepting(names: tuple[str, ...]) -> Any:
-    """An insertion of these columns with the job's first event: a round trip fewer for each submission."""
-    values = {name: bindparam(f"new_{name}", type_=JOBS.c[name].type) for name in names}
+def _accepting(names: tuple[str, ...], in_line: bool) -> Any:
+    """An insertion of these columns with the job's turn and its first event: two round trips fewer."""
+    values: dict[str, Any] = {name: bindparam(f"new_{name}", type_=JOBS.c[name].type) for name in names}
+    if in_line:
+        values["turn"] = select(GIVE["postgresql"].cte("given").c.turn).scalar_subquery()
     made = postgresql.insert(JOBS).values(values).on_conflict_do_nothing().returning(JOBS).cte("accepted")
     first = select(made.c.id, made.c.version, made.c.state, made.c.attempt)
     return select(made).add_cte(

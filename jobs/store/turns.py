@@ -85,7 +85,7 @@ def _giving(dialect: Any) -> Any:
     ).returning(_FLOWS.c.turn)
 
 
-_GIVE = {"postgresql": _giving(postgresql), "sqlite": _giving(sqlite)}
+GIVE = {"postgresql": _giving(postgresql), "sqlite": _giving(sqlite)}
 
 
 def start(clock: int | None, priority: int) -> int:
@@ -99,12 +99,17 @@ def next_turn(met: Row[Any], priority: int) -> int:
     return first if met.given is None else max(first, met.given + met.step)
 
 
+def giving(flow: FlowKey, met: Row[Any], count: int = 1) -> dict[str, Any]:
+    """What GIVE needs to know in order to return the last of so many turns of a flow."""
+    before_last = (count - 1) * met.step
+    first = start(met.clock, flow["of_priority"])
+    return flow | {"at_least": first + before_last, "further": count * met.step}
+
+
 def give(connection: Connection, flow: FlowKey, met: Row[Any], count: int = 1) -> list[int]:
     """The next turns of a flow."""
-    before_last = (count - 1) * met.step
-    values = {"at_least": start(met.clock, flow["of_priority"]) + before_last, "further": count * met.step}
-    last = int(connection.execute(_GIVE[connection.dialect.name], flow | values).scalar_one())
-    return list(range(last - before_last, last + 1, met.step))
+    last = int(connection.execute(GIVE[connection.dialect.name], giving(flow, met, count)).scalar_one())
+    return list(range(last - (count - 1) * met.step, last + 1, met.step))
 
 
 _LOCK = select(_FLOWS.c.turn).where(_THE_FLOW).with_for_update()
