@@ -24,7 +24,8 @@ from __future__ import annotations
 
 import hashlib
 
-from jobs.store.client import ClientSide, accept, cancel
+from jobs.store.accepting import accept
+from jobs.store.client import ClientSide, cancel
 from jobs.store.figures import Figures
 from jobs.store.follow import Facts, FollowerSide
 from jobs.store.health import Survivors
@@ -32,7 +33,7 @@ from jobs.store.labels import Labels, Wanted
 from jobs.store.order import MAX_POSITION, OwnOrder
 from jobs.store.quota import Waiting
 from jobs.store.retention import Keeping, Retention, expires_at
-from jobs.store.rows import Beat, JobRow, NewArtifact, NewJob, Success
+from jobs.store.rows import Beat, Claim, JobRow, NewArtifact, NewJob, Success
 from jobs.store.statements import MAX_FAILURES, in_use, needs
 from jobs.store.sweeper import SweeperSide
 from jobs.store.usage import Ran, Usage
@@ -42,6 +43,7 @@ __all__ = [
     "MAX_FAILURES",
     "MAX_POSITION",
     "Beat",
+    "Claim",
     "Facts",
     "JobRow",
     "JobStore",

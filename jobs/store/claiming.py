@@ -10,7 +10,6 @@ All on the partial indexes of `jobs.models.Job`, which hold what is in line and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
@@ -19,7 +18,6 @@ from sqlalchemy import (
     Connection,
     Float,
     String,
-    Update,
     and_,
     bindparam,
     case,
@@ -36,10 +34,12 @@ from sqlalchemy import (
 from jobs.clock import now, seconds_since
 from jobs.models import Job
 from jobs.states import State
+from jobs.store.events import Noted
 from jobs.store.line import LINE_SHORT, admit
-from jobs.store.rows import JobRow
-from jobs.store.statements import needs, record_all
-from jobs.store.turns import CLOCK, advance_clock
+from jobs.store.outbox import announce
+from jobs.store.rows import Claim, JobRow
+from jobs.store.statements import needs
+from jobs.store.turns import CLOCK, advance_clock, clock_after
 
 #: How far into the line a worker looks for a job whose model it has loaded.
 LOOK_AHEAD = 32
@@ -64,7 +64,7 @@ def _can_be_taken(jobs: Any) -> ColumnElement[bool]:
     )
 
 
-def _statement(look: int) -> Update:
+def _statement(look: int) -> Noted:
     read = _JOBS.alias("read")
     front = (
         select(read.c.id, read.c.turn, read.c.model, read.c.passed_at)
@@ -106,7 +106,7 @@ def _statement(look: int) -> Update:
         .cte("mates")
     )
     size = 1 + select(func.count()).select_from(mates).scalar_subquery()
-    return (
+    taking = (
         update(_JOBS)
         .where(_JOBS.c.id.in_(union_all(select(leader.c.id), select(mates.c.id))))
         .values(
@@ -129,6 +129,7 @@ def _statement(look: int) -> Update:
             select(head.c.id).scalar_subquery().label("head_id"),
         )
     )
+    return Noted(taking, also=lambda taken: [clock_after(taken, bindparam("from_queue"))])
 
 
 CLAIM = _statement(LOOK_AHEAD)
@@ -154,36 +155,30 @@ _PASS_OVER = (
 )
 
 
-def claim(
-    connection: Connection,
-    worker_id: str,
-    queue: str,
-    *,
-    engines: Sequence[str],
-    weights: Sequence[str],
-    models: Sequence[str],
-    lease_seconds: float,
-) -> list[JobRow]:
+def claim(connection: Connection, wanted: Claim) -> list[JobRow]:
     """Take the next job and those that run together with it; the first row is the one that was next."""
+    weights = wanted.weights
     values = {
-        "from_queue": queue,
-        "known": list(engines),
+        "from_queue": wanted.queue,
+        "known": list(wanted.engines),
         "had": [needs(some) for n in range(len(weights) + 1) for some in combinations(weights, n)],
-        "loaded": list(models),
-        "worker_id": worker_id,
-        "lease": lease_seconds,
+        "loaded": list(wanted.models),
+        "worker_id": wanted.worker_id,
+        "lease": wanted.lease_seconds,
     }
-    rows = list(connection.execute(CLAIM, values))
+    rows = CLAIM.run(connection, values)
     if not rows and connection.dialect.name == "postgresql":
-        rows = list(connection.execute(_CLAIM_FAR, values))
+        rows = _CLAIM_FAR.run(connection, values)
     rows.sort(key=lambda row: (row.turn, row.id))
-    record_all(connection, rows)
+    for row in rows:
+        if row.notify:
+            announce(connection, row)
     if rows:
         first = rows[0]
-        if models and first.head_id not in {row.id for row in rows}:
+        if wanted.models and first.head_id not in {row.id for row in rows}:
             # All of them at once: one after the other, each would wait AFFINITY_SECONDS more.
             connection.execute(_PASS_OVER, values | {"of_job": first.id, "its_turn": first.turn})
         advance_clock(connection, first)
         for owner_id in sorted({row.owner_id for row in rows if row.line_short}):
-            admit(connection, owner_id, queue, only_line=True, only_if_free=True)
+            admit(connection, owner_id, wanted.queue, only_line=True, only_if_free=True)
     return rows

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, insert, select
+from sqlalchemy import Connection, Row, select
 from sqlalchemy.exc import IntegrityError
 
-from jobs.clock import now
-from jobs.errors import IdempotencyConflict, InUse, NotFound, WrongState
-from jobs.labels import search_text
-from jobs.models import Artifact, Cleanup, Job, JobEvent, JobInput, JobNetwork
+from jobs.errors import InUse, NotFound, WrongState
+from jobs.models import Artifact, Job, JobEvent
 from jobs.states import State
+from jobs.store import ending
+from jobs.store.accepting import accept
 from jobs.store.base import StoreBase
-from jobs.store.conversions import not_converted
-from jobs.store.labels import tag
-from jobs.store.line import left, lock_owner, own_place, stand
-from jobs.store.outbox import announce
+from jobs.store.ending import ended
+from jobs.store.events import note
+from jobs.store.line import lock_owner
 from jobs.store.places import positions
 from jobs.store.rows import JobRow, NewJob
 from jobs.store.statements import (
@@ -26,12 +24,7 @@ from jobs.store.statements import (
     JOBS,
     get_job,
     in_use,
-    insert_job,
-    needs,
-    record,
-    tidy,
 )
-from jobs.store.usage import keep_account
 
 
 class ClientSide(StoreBase):
@@ -110,79 +103,9 @@ class ClientSide(StoreBase):
                 raise WrongState("A running job cannot be deleted; cancel it first.")
             if in_use(connection, select(Artifact.id).where(Artifact.job_id == job_id)):
                 raise InUse("A waiting or running job reads a result of this job.")
-            keep_account(connection, row)
-            if row.state == State.QUEUED and row.converts is not None:
-                not_converted(connection, row)
-            connection.execute(delete(Job).where(Job.id == job_id))
-            if row.state == State.QUEUED:
-                left(connection, [row], {row.id: row.turn})
-            connection.execute(insert(Cleanup).values(prefix=f"jobs/{job_id}", due_at=now()))
-            tidy(connection, row)  # once more later: a lost attempt's worker may still be writing
+            ending.delete(connection, row)
 
         self.database.write(work, repeatable=False)
-
-
-def accept(connection: Connection, new: NewJob) -> tuple[JobRow, bool]:
-    """`ClientSide.submit` within a transaction. A file or network that is gone is an IntegrityError."""
-    where = stand(connection, new.owner_id, new.queue, new.priority, held=new.held)
-    values = {
-        "id": new.id,
-        "owner_id": new.owner_id,
-        "engine": new.engine,
-        "queue": new.queue,
-        "state": State.QUEUED.value,
-        "priority": int(new.priority),
-        "hold": where.hold,
-        "place": own_place(time.time(), new.priority),
-        "model": new.model or new.engine,
-        "batch": new.batch,
-        "batch_most": new.batch_most,
-        "cost": new.cost,
-        "start_by": new.start_by,
-        "timeout_seconds": new.timeout_seconds,
-        "webhook": dict(new.webhook) if new.webhook is not None else None,
-        "notify": where.heard or new.webhook is not None,
-        "params": dict(new.params),
-        "seed": new.seed,
-        "needs": needs(new.weights),
-        "converts": new.converts,
-        "request_id": new.request_id,
-        "tags": list(new.tags) or None,
-        "meta": dict(new.meta) or None,
-        "search": search_text(new.params, new.tags, new.meta),
-        "idempotency_key": new.idempotency_key,
-        "idempotency_hash": new.idempotency_hash,
-    }
-    made = insert_job(connection, values, where.giving)
-    if made is None:
-        earlier = _earlier(connection, new)
-        return earlier, earlier.id == new.id
-    if new.inputs:
-        reading = [{"job_id": new.id, "artifact_id": i} for i in dict.fromkeys(new.inputs)]
-        connection.execute(insert(JobInput), reading)
-    if new.networks:
-        using = [{"job_id": new.id, "sha256": sha256} for sha256 in dict.fromkeys(new.networks)]
-        connection.execute(insert(JobNetwork), using)
-    if new.tags:
-        tag(connection, made, new.tags)
-    if made.notify:
-        announce(connection, made)
-    return made, True
-
-
-def _earlier(connection: Connection, new: NewJob) -> JobRow:
-    # Either our own row, whose commit was confirmed too late to be heard, or the key's first use.
-    row = connection.execute(
-        select(JOBS).where(
-            (Job.id == new.id)
-            | and_(Job.owner_id == new.owner_id, Job.idempotency_key == new.idempotency_key)
-        )
-    ).first()
-    if row is None:
-        raise NotFound("The job with this Idempotency-Key was deleted while this request ran.")
-    if row.idempotency_hash != new.idempotency_hash:
-        raise IdempotencyConflict(job_id=row.id)
-    return row
 
 
 def cancel(connection: Connection, job_id: str, owner_id: str | None) -> JobRow:
@@ -195,7 +118,6 @@ def cancel(connection: Connection, job_id: str, owner_id: str | None) -> JobRow:
     if row is None:
         return get_job(connection, job_id, owner_id)
     if row.state == State.CANCELED:
-        record(connection, row)
-        tidy(connection, row)
-        left(connection, [row], {row.id: seen.turn})
+        note(connection, [row])
+        ended(connection, [row], turns={row.id: seen.turn})
     return row

@@ -23,9 +23,10 @@ from jobs.errors import WrongState
 from jobs.models import User
 from jobs.states import Hold, Priority, State
 from jobs.store.base import StoreBase
+from jobs.store.events import note
 from jobs.store.line import admit, foresee, left, lock_owner, own_place
 from jobs.store.rows import JobRow
-from jobs.store.statements import BEHIND, IN_LINE, JOBS, get_job, record
+from jobs.store.statements import BEHIND, IN_LINE, JOBS, get_job
 
 #: How far `queue_position` counts; a job behind that many has no use for the exact number.
 MAX_POSITION = 1000
@@ -134,7 +135,7 @@ class OwnOrder(StoreBase):
         seen = get_job(connection, job_id, owner_id)
         row = connection.execute(changing).one_or_none()
         if row is not None:
-            record(connection, row, reason)
+            note(connection, [row], reason)
             left(connection, [row], {row.id: seen.turn})
         row = get_job(connection, job_id, owner_id)
         if row.state != State.QUEUED:
@@ -165,7 +166,7 @@ class OwnOrder(StoreBase):
             _Move(connection, job).put(target, to_end=to_end)
             moved = update(JOBS).where(JOBS.c.id == job_id).values(version=JOBS.c.version + 1).returning(JOBS)
             row = connection.execute(moved).one()
-            record(connection, row, "moved")
+            note(connection, [row], "moved")
             return row
 
         return self.database.write(work)

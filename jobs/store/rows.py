@@ -82,6 +82,19 @@ class Success:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """Which jobs a worker can take, of one queue."""
+
+    worker_id: str
+    queue: str
+    engines: Sequence[str]
+    lease_seconds: float
+    #: Names of the weights files it has, and what it has loaded.
+    weights: Sequence[str] = ()
+    models: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Beat:
     """What a heartbeat learns."""
 

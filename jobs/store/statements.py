@@ -1,12 +1,11 @@
-"""The statements that run often, built once, and the steps that several transactions share.
+"""The statements that run often, built once.
 
 Building a statement costs as much as running it, and every submission, poll and claim runs these.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -15,27 +14,20 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    insert,
     literal_column,
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from jobs.clock import now, seconds_since
 from jobs.errors import NotFound
-from jobs.models import Cleanup, Job, JobEvent, JobInput
-from jobs.states import FINAL, State
-from jobs.store.conversions import not_converted
+from jobs.models import Job, JobInput
+from jobs.states import State
 from jobs.store.line import CAPPED
-from jobs.store.outbox import announce
 from jobs.store.rows import JobRow
-from jobs.store.turns import GIVE
 
 #: Attempts that may end in a transient error or a lost worker before the job fails.
 MAX_FAILURES = 3
-#: A lost attempt's worker stops itself well within this time; then its objects are nobody's.
-ORPHAN_GRACE_SECONDS = 600.0
 
 # Literals, not bound values: a partial index serves only a query whose predicate is known when it is planned.
 QUEUED = Job.state == literal_column("'queued'")
@@ -58,10 +50,6 @@ def spent() -> dict[str, Any]:
 
 BY_ID = select(JOBS).where(Job.id == bindparam("job_id"))
 BY_ID_OF_OWNER = BY_ID.where(Job.owner_id == bindparam("owner_id"))
-ACCEPT_SQLITE = sqlite.insert(JOBS).on_conflict_do_nothing().returning(JOBS)
-NOTE = insert(cast(Table, JobEvent.__table__))
-#: Reasons that change a queued job's place and not its state: webhooks do not tell of them.
-_UNTOLD = frozenset({"held", "released_by_owner", "moved"})
 #: The guard of every worker's write.
 MINE = and_(JOBS.c.id == bindparam("of_job"), RUNNING, JOBS.c.attempt == bindparam("of_attempt"))
 ASKED_TO_STOP = select(JOBS.c.cancel_requested).where(MINE)
@@ -125,69 +113,6 @@ def get_job(connection: Connection, job_id: str, owner_id: str | None, *, for_up
     if row is None:
         raise NotFound("There is no such job.")
     return row
-
-
-def record(connection: Connection, row: JobRow, reason: str | None = None) -> None:
-    record_all(connection, [row], reason)
-
-
-def insert_job(
-    connection: Connection, values: Mapping[str, Any], giving: Mapping[str, Any] | None
-) -> JobRow | None:
-    """The new row, its first event noted; None when its id or idempotency key is there already.
-
-    `giving`: what `turns.GIVE` gives the job its turn with, if it gets one.
-    """
-    if connection.dialect.name != "sqlite":
-        new = {f"new_{name}": value for name, value in values.items()}
-        inserting = _accepting(tuple(values), giving is not None)
-        return connection.execute(inserting, new | dict(giving or {})).one_or_none()
-    turn = None if giving is None else connection.execute(GIVE["sqlite"], giving).scalar_one()
-    row = connection.execute(ACCEPT_SQLITE, {**values, "turn": turn}).one_or_none()
-    if row is not None:
-        connection.execute(NOTE, _note(row))
-    return row
-
-
-@cache
-def _accepting(names: tuple[str, ...], in_line: bool) -> Any:
-    """An insertion of these columns with the job's turn and its first event: two round trips fewer."""
-    values: dict[str, Any] = {name: bindparam(f"new_{name}", type_=JOBS.c[name].type) for name in names}
-    if in_line:
-        values["turn"] = select(GIVE["postgresql"].cte("given").c.turn).scalar_subquery()
-    made = postgresql.insert(JOBS).values(values).on_conflict_do_nothing().returning(JOBS).cte("accepted")
-    first = select(made.c.id, made.c.version, made.c.state, made.c.attempt)
-    return select(made).add_cte(
-        NOTE.from_select(["job_id", "version", "state", "attempt"], first).cte("noted")
-    )
-
-
-def _note(row: JobRow, reason: str | None = None) -> dict[str, Any]:
-    return {
-        "job_id": row.id,
-        "version": row.version,
-        "state": row.state,
-        "attempt": row.attempt,
-        "reason": reason,
-    }
-
-
-def record_all(connection: Connection, rows: Sequence[JobRow], reason: str | None = None) -> None:
-    notes = [_note(row, reason) for row in rows]
-    if notes:
-        connection.execute(NOTE, notes)
-    for row in rows:
-        # One that succeeded is told of with its result (`jobs.store.worker`).
-        if row.converts is not None and row.state in FINAL and row.state != State.SUCCEEDED:
-            not_converted(connection, row)
-        if row.notify and reason not in _UNTOLD:
-            announce(connection, row)
-
-
-def tidy(connection: Connection, row: JobRow) -> None:
-    """What lost attempts, previews and checkpoints left behind is nobody's any more."""
-    if row.attempt:
-        connection.execute(insert(Cleanup).values(prefix=f"jobs/{row.id}", due_at=now(ORPHAN_GRACE_SECONDS)))
 
 
 def plain(words: str) -> str:

@@ -10,10 +10,12 @@ from sqlalchemy import Connection, Select, and_, bindparam, case, false, func, o
 from jobs import policy
 from jobs.clock import now
 from jobs.models import Job, Worker
-from jobs.states import FINAL, State
+from jobs.states import State
 from jobs.store.base import StoreBase
+from jobs.store.ending import ended
+from jobs.store.events import note
 from jobs.store.fit import who_does_not_fit
-from jobs.store.line import CAPPED, left, lock_owner, move_up, refit
+from jobs.store.line import CAPPED, lock_owner, refit
 from jobs.store.rows import JobRow
 from jobs.store.statements import (
     IN_LINE,
@@ -21,9 +23,7 @@ from jobs.store.statements import (
     MAX_FAILURES,
     QUEUED,
     RUNNING,
-    record,
     spent,
-    tidy,
 )
 
 #: Rings and warnings need no larger number, and the sweeper asks every two seconds.
@@ -129,10 +129,8 @@ class SweeperSide(StoreBase):
         def work(connection: Connection) -> list[JobRow]:
             rows = list(connection.execute(taking, {"default_cap": policy.max_running()}))
             for row in rows:
-                record(connection, row, row.error_code or "lease_lost")
-                if row.state in FINAL:
-                    tidy(connection, row)
-            move_up(connection, [row for row in rows if row.state in FINAL])
+                note(connection, [row], row.error_code or "lease_lost")
+            ended(connection, rows)
             return rows
 
         return self.database.write(work)
@@ -176,10 +174,8 @@ class SweeperSide(StoreBase):
             locked = connection.execute(locking, {"found": [row.id for row in found]})
             turns = {row.id: row.turn for row in locked}
             rows = list(connection.execute(failing, {"found": list(turns)})) if turns else []
-            for row in rows:
-                record(connection, row, code)
-                tidy(connection, row)
-            left(connection, rows, turns)
+            note(connection, rows, code)
+            ended(connection, rows, turns=turns)
             return rows
 
         return self.database.write(work)

@@ -13,10 +13,12 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     Connection,
     Row,
     ScalarSelect,
+    Update,
     and_,
     bindparam,
     case,
@@ -163,18 +165,29 @@ def its(column: str) -> ColumnElement[Any]:
 
 #: For RETURNING.
 CLOCK = select(Clock.turn).where(Clock.queue == its("queue")).scalar_subquery().label("clock")
-_SET_CLOCK = (
-    update(Clock)
-    .where(
-        Clock.queue.in_(
-            # Skipped while another claim sets it: a claim waits for none, and the next one sets it further.
-            select(Clock.queue)
-            .where(Clock.queue == in_queue, Clock.turn < bindparam("its_turn"))
-            .with_for_update(skip_locked=True)
+
+
+def _setting(queue: Any, turn: Any) -> Update:
+    return (
+        update(Clock)
+        .where(
+            Clock.queue.in_(
+                # Skipped while another claim sets it: a claim waits for none, and the next sets it further.
+                select(Clock.queue)
+                .where(Clock.queue == queue, Clock.turn < turn)
+                .with_for_update(skip_locked=True)
+            )
         )
+        .values(turn=turn)
     )
-    .values(turn=bindparam("its_turn"))
-)
+
+
+_SET_CLOCK = _setting(in_queue, bindparam("its_turn"))
+
+
+def clock_after(taken: CTE, queue: Any) -> Update:
+    """Part of the statement that takes jobs: `advance_clock` for the first of them."""
+    return _setting(queue, select(func.min(taken.c.turn)).scalar_subquery())
 
 
 def advance_clock(connection: Connection, row: Row[Any]) -> None:
@@ -185,4 +198,6 @@ def advance_clock(connection: Connection, row: Row[Any]) -> None:
         dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
         first = dialect.insert(Clock).values(queue=row.queue, turn=row.turn).on_conflict_do_nothing()
         connection.execute(first)
+    elif connection.dialect.name == "postgresql":
+        return  # the claim has done it (`clock_after`)
     connection.execute(_SET_CLOCK, {"in_queue": row.queue, "its_turn": row.turn})

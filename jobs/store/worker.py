@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, cast
 
-from sqlalchemy import Connection, CursorResult, case, false, insert, update
+from sqlalchemy import Connection, CursorResult, case, false, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from jobs import policy
 from jobs.clock import now
 from jobs.errors import LeaseLost
-from jobs.ids import new_id
-from jobs.models import Artifact, Job
-from jobs.states import FINAL, State
+from jobs.models import Job
+from jobs.states import State
 from jobs.store import claiming
 from jobs.store.base import StoreBase
-from jobs.store.conversions import converted
-from jobs.store.line import move_up
+from jobs.store.ending import ended
+from jobs.store.events import Noted
 from jobs.store.outbox import announce_progress
-from jobs.store.rows import Beat, JobRow, NewArtifact, Success
+from jobs.store.rows import Beat, Claim, JobRow, NewArtifact, Success
 from jobs.store.statements import (
     ASKED_TO_STOP,
     BY_ID,
@@ -31,10 +30,9 @@ from jobs.store.statements import (
     RENEW,
     SUCCEED,
     plain,
-    record,
-    record_all,
-    tidy,
 )
+
+_SUCCEEDING = Noted(SUCCEED)
 
 
 class WorkerSide(StoreBase):
@@ -55,19 +53,10 @@ class WorkerSide(StoreBase):
         Only jobs of these engines, and only those that need no other weights files than these. A job whose
         model is one of `models` goes before earlier ones within bounds (`jobs.store.claiming`).
         """
+        wanted = Claim(worker_id, queue, engines, lease_seconds, weights, models)
         # Repeated after a lost answer it would take a second job and leave the first to its lease.
         return self.database.write(
-            lambda c: claiming.claim(
-                c,
-                worker_id,
-                queue,
-                engines=engines,
-                weights=weights,
-                models=models,
-                lease_seconds=lease_seconds,
-            ),
-            repeatable=False,
-            survives_power_cut=False,
+            lambda c: claiming.claim(c, wanted), repeatable=False, survives_power_cut=False
         )
 
     def beat(
@@ -140,37 +129,27 @@ class WorkerSide(StoreBase):
         self, successes: Sequence[Success], *, device: str | None = None, peak_memory: int | None = None
     ) -> list[JobRow | None]:
         """End the attempts of several jobs in one transaction; None for each that was no longer ours."""
-        ran = {"ran_on": device, "peak": peak_memory, "default_cap": policy.max_running()}
+        return self.database.write(lambda c: _succeed(c, successes, device=device, peak_memory=peak_memory))
 
-        def end(connection: Connection, one: Success) -> JobRow | None:
-            mine = {"of_job": one.job_id, "of_attempt": one.attempt}
-            row = connection.execute(SUCCEED, ran | mine).one_or_none()
-            if row is None:
-                return _ended_before(connection, one.job_id, one.attempt, (State.SUCCEEDED,))
-            if one.leftovers or one.attempt > 1:
-                tidy(connection, row)
-            if row.converts is None:
-                artifacts.extend(_values(artifact, row) for artifact in one.artifacts)
-            else:
-                converted(connection, row, one.artifacts)
-            ended.append(row)
-            return row
+    def succeed_and_claim(
+        self,
+        success: Success,
+        wanted: Claim,
+        *,
+        device: str | None = None,
+        peak_memory: int | None = None,
+    ) -> tuple[JobRow | None, list[JobRow]]:
+        """`succeed_together` of one job and the `claim` of the next in one transaction: one commit, not two.
 
-        ended: list[JobRow] = []
-        artifacts: list[dict[str, Any]] = []
+        Raises Unavailable also where the commit was not heard of: then the end may be repeated and the claim
+        may not. Whoever made it has the lease of a job that nobody runs, as after any claim that was lost.
+        """
 
-        def work(connection: Connection) -> list[JobRow | None]:
-            ended.clear()
-            artifacts.clear()
-            # In one order everywhere, so that two transactions never wait for each other's rows.
-            found = {one.job_id: end(connection, one) for one in sorted(successes, key=lambda s: s.job_id)}
-            if artifacts:
-                connection.execute(insert(Artifact), artifacts)
-            record_all(connection, ended)  # after the artifacts, of which webhooks tell
-            move_up(connection, ended)
-            return [found[one.job_id] for one in successes]
+        def work(connection: Connection) -> tuple[JobRow | None, list[JobRow]]:
+            (row,) = _succeed(connection, [success], device=device, peak_memory=peak_memory)
+            return row, claiming.claim(connection, wanted)
 
-        return self.database.write(work)
+        return self.database.write(work, repeatable=False)
 
     def fail(
         self,
@@ -260,19 +239,17 @@ class WorkerSide(StoreBase):
     ) -> JobRow:
         """Leave `running` for one of the states `becomes`, as the owner of this attempt."""
         values = {"of_job": job_id, "of_attempt": attempt, "default_cap": policy.max_running()}
+        changing = Noted(ending)
 
         def work(connection: Connection) -> JobRow:
-            row = connection.execute(ending, values).one_or_none()
-            if row is None:
+            rows = changing.run(connection, values, reason=reason)
+            if not rows:
                 seen = _ended_before(connection, job_id, attempt, becomes)
                 if seen is None:
                     raise LeaseLost
                 return seen
-            record(connection, row, reason)
-            if row.state in FINAL:
-                tidy(connection, row)
-                move_up(connection, [row])
-            return row
+            ended(connection, rows)
+            return rows[0]
 
         return self.database.write(work)
 
@@ -292,17 +269,21 @@ def _ended_before(
     return seen
 
 
-def _values(artifact: NewArtifact, job: JobRow) -> dict[str, Any]:
-    return {
-        "id": new_id("art"),
-        "owner_id": job.owner_id,
-        "job_id": job.id,
-        "name": artifact.name,
-        "key": artifact.key,
-        "media_type": artifact.media_type,
-        "size": artifact.size,
-        "sha256": artifact.sha256,
-        "width": artifact.width,
-        "height": artifact.height,
-        "meta": dict(artifact.meta),
-    }
+def _succeed(
+    connection: Connection, successes: Sequence[Success], *, device: str | None, peak_memory: int | None
+) -> list[JobRow | None]:
+    ran = {"ran_on": device, "peak": peak_memory, "default_cap": policy.max_running()}
+    made = {one.job_id: one for one in successes}
+    found: dict[str, JobRow | None] = {}
+    now_ended: list[JobRow] = []
+    # In one order everywhere, so that two transactions never wait for each other's rows.
+    for job_id in sorted(made):
+        mine = {"of_job": job_id, "of_attempt": made[job_id].attempt}
+        rows = _SUCCEEDING.run(connection, ran | mine)
+        now_ended += rows
+        before = (
+            _ended_before(connection, job_id, made[job_id].attempt, (State.SUCCEEDED,)) if not rows else None
+        )
+        found[job_id] = rows[0] if rows else before
+    ended(connection, now_ended, successes=made)
+    return [found[one.job_id] for one in successes]

@@ -159,7 +159,7 @@ def test_a_change_that_is_rolled_back_leaves_no_word_of_it(store, outbox, submit
     def broken(*_arguments):
         raise RuntimeError("in the same transaction")
 
-    monkeypatch.setattr("jobs.store.worker.move_up", broken)
+    monkeypatch.setattr("jobs.store.ending.move_up", broken)
     with pytest.raises(RuntimeError):
         store.succeed(row.id, row.attempt, [])
 
