@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import hashlib
 
+from jobs.rows import JobRow
 from jobs.store.client import ClientSide, accept, cancel
 from jobs.store.figures import Figures
 from jobs.store.follow import Facts, FollowerSide
@@ -32,7 +33,7 @@ from jobs.store.labels import Labels, Wanted
 from jobs.store.order import MAX_POSITION, OwnOrder
 from jobs.store.quota import Waiting
 from jobs.store.retention import Keeping, Retention, expires_at
-from jobs.store.rows import Beat, JobRow, NewArtifact, NewJob, Success
+from jobs.store.rows import Beat, NewArtifact, NewJob, Success
 from jobs.store.statements import MAX_FAILURES, in_use, needs
 from jobs.store.sweeper import SweeperSide
 from jobs.store.usage import Ran, Usage

@@ -10,14 +10,13 @@ All on the partial indexes of `jobs.models.Job`, which hold what is in line and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import combinations
-from typing import Any
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Float,
+    FromClause,
     String,
     Update,
     and_,
@@ -35,9 +34,10 @@ from sqlalchemy import (
 
 from jobs.clock import now, seconds_since
 from jobs.models import Job
+from jobs.rows import ClaimedRow, JobRow
+from jobs.sql import fetch_all
 from jobs.states import State
 from jobs.store.line import LINE_SHORT, admit
-from jobs.store.rows import JobRow
 from jobs.store.statements import needs, record_all
 from jobs.store.turns import CLOCK, advance_clock
 
@@ -48,17 +48,17 @@ AFFINITY_SECONDS = 20.0
 #: When everything in the look-ahead is being taken by others, one more look as far as this.
 LOOK_FAR = 2000
 
-_JOBS: Any = Job.__table__
+_JOBS = Job.__table__
 
 
-def _can_be_taken(jobs: Any) -> ColumnElement[bool]:
+def _can_be_taken(jobs: FromClause) -> ColumnElement[bool]:
     return and_(
         jobs.c.state == literal_column("'queued'"),
         jobs.c.hold.is_(None),
         jobs.c.queue == bindparam("from_queue"),
         jobs.c.run_after <= now(),
         jobs.c.engine.in_(bindparam("known", expanding=True)),
-        jobs.c.needs.in_(bindparam("had", expanding=True)),
+        jobs.c.needs.in_(bindparam("met", expanding=True)),
         # An attempt that began in time keeps the promise; what ended it is no reason to fail the job.
         or_(jobs.c.start_by.is_(None), jobs.c.attempt > 0, jobs.c.start_by > now()),
     )
@@ -160,7 +160,7 @@ def claim(
     queue: str,
     *,
     engines: Sequence[str],
-    weights: Sequence[str],
+    meets: Collection[Collection[str]],
     models: Sequence[str],
     lease_seconds: float,
 ) -> list[JobRow]:
@@ -168,14 +168,14 @@ def claim(
     values = {
         "from_queue": queue,
         "known": list(engines),
-        "had": [needs(some) for n in range(len(weights) + 1) for some in combinations(weights, n)],
+        "met": sorted({needs(()), *map(needs, meets)}),
         "loaded": list(models),
         "worker_id": worker_id,
         "lease": lease_seconds,
     }
-    rows = list(connection.execute(CLAIM, values))
+    rows = fetch_all(connection, ClaimedRow, CLAIM, values)
     if not rows and connection.dialect.name == "postgresql":
-        rows = list(connection.execute(_CLAIM_FAR, values))
+        rows = fetch_all(connection, ClaimedRow, _CLAIM_FAR, values)
     rows.sort(key=lambda row: (row.turn, row.id))
     record_all(connection, rows)
     if rows:
@@ -186,4 +186,4 @@ def claim(
         advance_clock(connection, first)
         for owner_id in sorted({row.owner_id for row in rows if row.line_short}):
             admit(connection, owner_id, queue, only_line=True, only_if_free=True)
-    return rows
+    return [*rows]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, insert, select
+from sqlalchemy import Connection, and_, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from jobs.clock import now
 from jobs.errors import IdempotencyConflict, InUse, NotFound, WrongState
 from jobs.labels import search_text
 from jobs.models import Artifact, Cleanup, Job, JobEvent, JobInput, JobNetwork
+from jobs.rows import ArtifactRow, EventRow, JobRow
 from jobs.states import State
 from jobs.store.base import StoreBase
 from jobs.store.conversions import not_converted
@@ -20,7 +20,7 @@ from jobs.store.labels import tag
 from jobs.store.line import left, lock_owner, own_place, stand
 from jobs.store.outbox import announce
 from jobs.store.places import positions
-from jobs.store.rows import JobRow, NewJob
+from jobs.store.rows import NewJob
 from jobs.store.statements import (
     CANCEL,
     JOBS,
@@ -66,15 +66,15 @@ class ClientSide(StoreBase):
         """
         return self.database.read(lambda c: positions(c, rows))
 
-    def artifacts(self, job_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
+    def artifacts(self, job_ids: Sequence[str]) -> dict[str, list[ArtifactRow]]:
         """The results of each of these jobs."""
-        found: dict[str, list[Row[Any]]] = {job_id: [] for job_id in job_ids}
+        found: dict[str, list[ArtifactRow]] = {job_id: [] for job_id in job_ids}
         query = select(Artifact.__table__).where(Artifact.job_id.in_(job_ids)).order_by(Artifact.id)
         for row in self.database.read(lambda c: list(c.execute(query))):
             found[row.job_id].append(row)
         return found
 
-    def events(self, job_id: str, after: int = 0) -> list[Row[Any]]:
+    def events(self, job_id: str, after: int = 0) -> list[EventRow]:
         """The changes of state after version `after`, oldest first."""
         query = (
             select(JobEvent.__table__)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, cast
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
-    Table,
+    Executable,
+    Select,
     and_,
     bindparam,
     case,
@@ -25,11 +26,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from jobs.clock import now, seconds_since
 from jobs.errors import NotFound
 from jobs.models import Cleanup, Job, JobEvent, JobInput
+from jobs.rows import JobRow
 from jobs.states import FINAL, State
 from jobs.store.conversions import not_converted
 from jobs.store.line import CAPPED
 from jobs.store.outbox import announce
-from jobs.store.rows import JobRow
 
 #: Attempts that may end in a transient error or a lost worker before the job fails.
 MAX_FAILURES = 3
@@ -40,13 +41,13 @@ ORPHAN_GRACE_SECONDS = 600.0
 QUEUED = Job.state == literal_column("'queued'")
 RUNNING = Job.state == literal_column("'running'")
 SUCCEEDED = Job.state == literal_column("'succeeded'")
-JOBS = cast(Table, Job.__table__)
+JOBS = Job.__table__
 #: Queued, and taken when its turn has come; or waiting behind others of its owner (`jobs.store.line`).
 IN_LINE = and_(QUEUED, JOBS.c.hold.is_(None))
 BEHIND = and_(QUEUED, JOBS.c.hold == literal_column("'behind'"))
 
 
-def spent() -> dict[str, Any]:
+def spent() -> dict[str, ColumnElement[float]]:
     """What an attempt that ends now adds to its job's account."""
     took = seconds_since(JOBS.c.started_at)
     return {
@@ -58,7 +59,7 @@ def spent() -> dict[str, Any]:
 BY_ID = select(JOBS).where(Job.id == bindparam("job_id"))
 BY_ID_OF_OWNER = BY_ID.where(Job.owner_id == bindparam("owner_id"))
 ACCEPT_SQLITE = sqlite.insert(JOBS).on_conflict_do_nothing().returning(JOBS)
-NOTE = insert(cast(Table, JobEvent.__table__))
+NOTE = insert(JobEvent.__table__)
 #: Reasons that change a queued job's place and not its state: webhooks do not tell of them.
 _UNTOLD = frozenset({"held", "released_by_owner", "moved"})
 #: The guard of every worker's write.
@@ -103,7 +104,7 @@ SUCCEED = FINISH.values(
 )
 
 
-def in_use(connection: Connection, artifact_ids: Any) -> bool:
+def in_use(connection: Connection, artifact_ids: Sequence[str] | Select[str]) -> bool:
     """Whether a waiting or running job reads one of these artifacts (ids, or a query for them)."""
     reading = (
         select(Job.id)
@@ -130,7 +131,7 @@ def record(connection: Connection, row: JobRow, reason: str | None = None) -> No
     record_all(connection, [row], reason)
 
 
-def insert_job(connection: Connection, values: Mapping[str, Any]) -> JobRow | None:
+def insert_job(connection: Connection, values: Mapping[str, object]) -> JobRow | None:
     """The new row, its first event noted; None when its id or idempotency key is there already."""
     if connection.dialect.name != "sqlite":
         new = {f"new_{name}": value for name, value in values.items()}
@@ -142,7 +143,7 @@ def insert_job(connection: Connection, values: Mapping[str, Any]) -> JobRow | No
 
 
 @cache
-def _accepting(names: tuple[str, ...]) -> Any:
+def _accepting(names: tuple[str, ...]) -> Executable:
     """An insertion of these columns with the job's first event: a round trip fewer for each submission."""
     values = {name: bindparam(f"new_{name}", type_=JOBS.c[name].type) for name in names}
     made = postgresql.insert(JOBS).values(values).on_conflict_do_nothing().returning(JOBS).cte("accepted")
@@ -152,7 +153,7 @@ def _accepting(names: tuple[str, ...]) -> Any:
     )
 
 
-def _note(row: JobRow, reason: str | None = None) -> dict[str, Any]:
+def _note(row: JobRow, reason: str | None = None) -> dict[str, object]:
     return {
         "job_id": row.id,
         "version": row.version,
@@ -185,6 +186,6 @@ def plain(words: str) -> str:
     return words.replace("\0", "")
 
 
-def needs(weights: Iterable[str]) -> str:
-    """How a set of weights files is written in the column `needs`."""
-    return ",".join(sorted(weights))
+def needs(names: Iterable[str]) -> str:
+    """How a set of needs is written in the column `needs`."""
+    return ",".join(sorted(names))

@@ -10,11 +10,11 @@ from sqlalchemy import Connection, Select, and_, bindparam, case, false, func, o
 from jobs import policy
 from jobs.clock import now
 from jobs.models import Job, Worker
+from jobs.rows import EndedRow, JobRow
 from jobs.states import FINAL, State
 from jobs.store.base import StoreBase
 from jobs.store.fit import who_does_not_fit
 from jobs.store.line import CAPPED, left, lock_owner, move_up, refit
-from jobs.store.rows import JobRow
 from jobs.store.statements import (
     IN_LINE,
     JOBS,
@@ -127,13 +127,13 @@ class SweeperSide(StoreBase):
         )
 
         def work(connection: Connection) -> list[JobRow]:
-            rows = list(connection.execute(taking, {"default_cap": policy.max_running()}))
+            rows: list[EndedRow] = list(connection.execute(taking, {"default_cap": policy.max_running()}))
             for row in rows:
                 record(connection, row, row.error_code or "lease_lost")
                 if row.state in FINAL:
                     tidy(connection, row)
             move_up(connection, [row for row in rows if row.state in FINAL])
-            return rows
+            return [*rows]
 
         return self.database.write(work)
 
@@ -175,7 +175,7 @@ class SweeperSide(StoreBase):
                 lock_owner(connection, owner_id)  # before the jobs, as everybody does who takes one out
             locked = connection.execute(locking, {"found": [row.id for row in found]})
             turns = {row.id: row.turn for row in locked}
-            rows = list(connection.execute(failing, {"found": list(turns)})) if turns else []
+            rows: list[JobRow] = list(connection.execute(failing, {"found": list(turns)})) if turns else []
             for row in rows:
                 record(connection, row, code)
                 tidy(connection, row)

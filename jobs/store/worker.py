@@ -13,13 +13,14 @@ from jobs.clock import now
 from jobs.errors import LeaseLost
 from jobs.ids import new_id
 from jobs.models import Artifact, Job
+from jobs.rows import EndedRow, JobRow
 from jobs.states import FINAL, State
 from jobs.store import claiming
 from jobs.store.base import StoreBase
 from jobs.store.conversions import converted
 from jobs.store.line import move_up
 from jobs.store.outbox import announce_progress
-from jobs.store.rows import Beat, JobRow, NewArtifact, Success
+from jobs.store.rows import Beat, NewArtifact, Success
 from jobs.store.statements import (
     ASKED_TO_STOP,
     BY_ID,
@@ -46,14 +47,14 @@ class WorkerSide(StoreBase):
         queue: str,
         *,
         engines: Sequence[str],
-        weights: Sequence[str] = (),
+        meets: Collection[Collection[str]] = (),
         models: Sequence[str] = (),
         lease_seconds: float,
     ) -> list[JobRow]:
         """Take the job that is next in line, and those that can run together with it. Starts attempt + 1.
 
-        Only jobs of these engines, and only those that need no other weights files than these. A job whose
-        model is one of `models` goes before earlier ones within bounds (`jobs.store.claiming`).
+        Only jobs of these engines, and only those that need nothing or exactly one of the sets in `meets`. A
+        job whose model is one of `models` goes before earlier ones within bounds (`jobs.store.claiming`).
         """
         # Repeated after a lost answer it would take a second job and leave the first to its lease.
         return self.database.write(
@@ -62,7 +63,7 @@ class WorkerSide(StoreBase):
                 worker_id,
                 queue,
                 engines=engines,
-                weights=weights,
+                meets=meets,
                 models=models,
                 lease_seconds=lease_seconds,
             ),
@@ -156,8 +157,8 @@ class WorkerSide(StoreBase):
             ended.append(row)
             return row
 
-        ended: list[JobRow] = []
-        artifacts: list[dict[str, Any]] = []
+        ended: list[EndedRow] = []
+        artifacts: list[dict[str, object]] = []
 
         def work(connection: Connection) -> list[JobRow | None]:
             ended.clear()
@@ -277,7 +278,7 @@ class WorkerSide(StoreBase):
         return self.database.write(work)
 
 
-def _ran(device: str | None, peak_memory: int | None) -> dict[str, Any]:
+def _ran(device: str | None, peak_memory: int | None) -> dict[str, object]:
     """What is known of where the attempt ran. One that ended before its engine was loaded knows nothing."""
     return {} if device is None else {"device": device, "peak_memory": peak_memory}
 
@@ -292,7 +293,7 @@ def _ended_before(
     return seen
 
 
-def _values(artifact: NewArtifact, job: JobRow) -> dict[str, Any]:
+def _values(artifact: NewArtifact, job: JobRow) -> dict[str, object]:
     return {
         "id": new_id("art"),
         "owner_id": job.owner_id,
