@@ -46,10 +46,7 @@ class Labels(StoreBase):
         self, owner_id: str | None, wanted: Wanted = EVERY, *, before: str | None = None, limit: int = 50
     ) -> list[JobRow]:
         """Newest first; `before` is the id of the last job of the page before."""
-        query = _of_tags(owner_id, wanted.tags) if wanted.tags else _of_all(owner_id)
-        # Led by the first tag's part of the index, which is in the order of the page.
-        ids = _TAGS.c.job_id if wanted.tags else JOBS.c.id
-        query = newest_first(query, ids, before=before, limit=limit)
+        query = listed(owner_id, wanted.tags, before=before, limit=limit)
         if wanted.ids:
             query = query.where(JOBS.c.id.in_(wanted.ids))
         if wanted.states:
@@ -96,9 +93,13 @@ def tag(connection: Connection, row: JobRow, tags: Sequence[str]) -> None:
         connection.execute(insert(JobTag), values)
 
 
-def _of_all(owner_id: str | None) -> Select[Any]:
-    query = select(JOBS)
-    return query if owner_id is None else query.where(JOBS.c.owner_id == owner_id)
+def listed(owner_id: str | None, tags: Sequence[str], *, before: str | None, limit: int) -> Select[Any]:
+    """A page of the jobs of an owner, or of all, which have these tags."""
+    if tags:
+        # Led by the first tag's part of the index, which is in the order of the page.
+        return newest_first(_of_tags(owner_id, tags), _TAGS.c.job_id, before=before, limit=limit)
+    query = select(JOBS) if owner_id is None else select(JOBS).where(JOBS.c.owner_id == owner_id)
+    return newest_first(query, JOBS.c.id, before=before, limit=limit)
 
 
 def _of_tags(owner_id: str | None, tags: Sequence[str]) -> Select[Any]:
