@@ -6,20 +6,19 @@ import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from flask import Response
-from sqlalchemy import Row
 
 from api.archive import Entry, archive, distinct, length
 from jobs.errors import Gone
+from jobs.rows import ArtifactRow
 from jobs.schemas import JobView
 from storage.base import Storage
 
 _RECORD = "job.json"
 
 
-def archived(storage: Storage, job: JobView, artifacts: Sequence[Row[Any]], method: str) -> Response:
+def archived(storage: Storage, job: JobView, artifacts: Sequence[ArtifactRow], method: str) -> Response:
     """The ZIP, or for a HEAD what it would be. Raises Gone and StorageUnavailable."""
     # While there can still be an answer that says so.
     try:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from urllib.parse import quote
 
 from flask import Request, Response
-from sqlalchemy import Row
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 from jobs.errors import Gone
+from jobs.rows import ArtifactRow
 from storage.base import Storage
 
 _CHUNK = 128 * 1024
 
 
-def serve(storage: Storage, row: Row[Any], request: Request) -> Response:
+def serve(storage: Storage, row: ArtifactRow, request: Request) -> Response:
     """Answer a GET or HEAD of this artifact. Raises Gone and StorageUnavailable."""
     etag = row.sha256
     headers = _headers(row, etag, download="download" in request.args)
@@ -53,7 +53,7 @@ def _range(request: Request, size: int, etag: str) -> tuple[int, int] | None:
     return found
 
 
-def _headers(row: Row[Any], etag: str, *, download: bool) -> dict[str, str]:
+def _headers(row: ArtifactRow, etag: str, *, download: bool) -> dict[str, str]:
     # Only pictures are shown in place; anything else could be read as a page by an old browser.
     kind = "inline" if row.media_type.startswith("image/") and not download else "attachment"
     plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in row.name)

@@ -12,16 +12,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
 
 from flask import Request, Response
-from sqlalchemy import Row
 
 from api.keyring import Caller
 from api.services import Services
 from api.views import preview_url
 from api.watching import Watch
 from jobs.errors import Unavailable
+from jobs.rows import EventRow, FactsRow
 from jobs.schemas import JobEventView
 from jobs.states import FINAL, State
 from jobs.store import Facts, JobRow
@@ -129,7 +128,7 @@ def _event(name: str, view: JobEventView) -> str:
     return f"id: {view.version}\nevent: {name}\ndata: {view.model_dump_json()}\n\n"
 
 
-def _present(found: Services, row: Row[Any]) -> JobEventView:
+def _present(found: Services, row: FactsRow) -> JobEventView:
     return JobEventView(
         job_id=row.id,
         version=row.version,
@@ -143,7 +142,7 @@ def _present(found: Services, row: Row[Any]) -> JobEventView:
     )
 
 
-def _past(found: Services, row: Row[Any], event: Row[Any]) -> JobEventView:
+def _past(found: Services, row: FactsRow, event: EventRow) -> JobEventView:
     """A change of state; the newest one with what the job's row says besides."""
     if event.version == row.version:
         return _present(found, row).model_copy(update={"reason": event.reason, "at": event.at})

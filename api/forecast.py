@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Row
-
 import engines
 from api.speed import Speed
 from jobs.fleet import FleetStore
+from jobs.rows import WorkerRow
 from jobs.schemas import Forecast
 from jobs.states import State
 from jobs.store import JobRow, JobStore
@@ -69,7 +68,7 @@ class Forecaster:
 
         `held`: by its owner, or by their cap: then its place in line does not tell when it starts.
         """
-        if row.state == State.RUNNING:
+        if row.state == State.RUNNING and row.started_at is not None and row.lease_owner is not None:
             ran = max((datetime.now(UTC) - row.started_at).total_seconds(), 0.0)
             job = UnderWay(row.lease_owner, row.engine, row.cost, row.progress, ran)
             left = self._left(job, self.speed(row.engine))
@@ -120,10 +119,10 @@ class Forecaster:
         ran = self._jobs.ran(engine)
         return Speed(ran) if ran else None
 
-    def _alive(self) -> list[Row[Any]]:
+    def _alive(self) -> list[WorkerRow]:
         return self._fresh("workers", self._fleet.alive)
 
-    def _starts(self, queue: str, able: Sequence[Row[Any]]) -> _Starts | None:
+    def _starts(self, queue: str, able: Sequence[WorkerRow]) -> _Starts | None:
         """When these workers will start the jobs of a line; None when nothing tells."""
         devices = _devices(able)
         line = self._fresh(("front", queue), lambda: self._jobs.front(queue, FRONT))
@@ -145,7 +144,7 @@ class Forecaster:
             times.append(free[0])
         return _Starts(times, usual / len(able))
 
-    def _free(self, queue: str, able: Sequence[Row[Any]], lately: float) -> list[float]:
+    def _free(self, queue: str, able: Sequence[WorkerRow], lately: float) -> list[float]:
         """Seconds until each of these workers is free: half a usual job where nothing tells."""
         left: dict[str, float] = {}
         running = self._fresh(("under way", queue), lambda: self._jobs.under_way(queue, _UNDER_WAY))
@@ -186,7 +185,7 @@ class Forecaster:
         return found
 
 
-def _devices(workers: Iterable[Row[Any]]) -> list[str | None]:
+def _devices(workers: Iterable[WorkerRow]) -> list[str | None]:
     return [worker.device for worker in workers]
 
 
@@ -194,7 +193,7 @@ def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 1)
 
 
-def takes(worker: Row[Any], engine: str, queue: str, needs: str) -> bool:
+def takes(worker: WorkerRow, engine: str, queue: str, needs: str) -> bool:
     """Whether a live worker would claim a job of this engine and queue that needs these weights."""
     return (
         not worker.draining
@@ -209,10 +208,10 @@ def _wanted(needs: str) -> set[str]:
     return set(needs.split(",")) - {""}
 
 
-def _why(alive: Iterable[Row[Any]], engine: str, queue: str, needs: str) -> str:
+def _why(alive: Iterable[WorkerRow], engine: str, queue: str, needs: str) -> str:
     """The first thing that is missing, in words for the job's owner."""
     alive = list(alive)
-    tests: Mapping[str, Callable[[Row[Any]], bool]] = {
+    tests: Mapping[str, Callable[[WorkerRow], bool]] = {
         f"No worker serves the queue {queue} at the moment.": lambda w: queue in w.queues,
         f"No worker of the queue {queue} has the engine {engine}.": lambda w: engine in w.engines,
         f"No worker has the weights {needs.replace(',', ', ')}.": lambda w: _wanted(needs) <= set(w.weights),

@@ -7,11 +7,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-from sqlalchemy import Row
 
 from jobs.accounts import AccountStore, digest
+from jobs.rows import KeyRow
 
 #: Seconds a revoked key may still work in processes other than the one that revoked it.
 TTL = 3.0
@@ -49,7 +47,7 @@ class Keyring:
         """The caller whose key has this id, or None once it was revoked. Raises Unavailable."""
         return self._remembered(key_id, lambda: self._accounts.live_key(key_id))
 
-    def _remembered(self, name: str, look_up: Callable[[], Row[Any] | None]) -> Caller | None:
+    def _remembered(self, name: str, look_up: Callable[[], KeyRow | None]) -> Caller | None:
         now = time.monotonic()
         with self._lock:
             until, caller = self._known.get(name, (0.0, None))
@@ -69,7 +67,7 @@ class Keyring:
             self._known.clear()
 
 
-def _caller(row: Row[Any] | None) -> Caller | None:
+def _caller(row: KeyRow | None) -> Caller | None:
     if row is None:
         return None
     return Caller(

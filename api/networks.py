@@ -6,10 +6,9 @@ import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from pydantic import Field, field_validator
-from sqlalchemy import Row
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 import engines
@@ -19,6 +18,7 @@ from api.tracing import request_id
 from engines.base import NETWORK_NAME, EngineSpec, ShippedNetwork
 from jobs.errors import AtelierError, BadUpload, Forbidden, NetworkTooLarge
 from jobs.networks import NewNetwork
+from jobs.rows import SizedNetworkRow
 from jobs.schemas import NetworkConfig, NetworkView, Wire
 from jobs.states import NetworkState
 from jobs.store import NewArtifact, NewJob
@@ -118,7 +118,7 @@ def receive(
     *,
     length: int | None = None,
     counted: bool = True,
-) -> tuple[Row[Any], bool]:
+) -> tuple[SizedNetworkRow, bool]:
     """Store an upload and accept the job that converts it: `(its row, True)`.
 
     `(the row there is, False)` when the same was sent under this name before. `length` is what the client

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Row
-
 from api.services import services
 from engines.base import BadInput, EngineSpec, NetworkFacts, NetworkParam, Params, network_sha256
 from jobs.errors import AtelierError, InvalidParams, NetworkNotReady
+from jobs.rows import SizedNetworkRow
 from jobs.states import NetworkState
 
 #: Names in a message.
@@ -69,7 +68,7 @@ def _fitted(spec: EngineSpec, params: Params, facts: Mapping[str, NetworkFacts])
     return fitted
 
 
-def _pinned(owner_id: str, ref: str, row: Row[Any] | None, param: NetworkParam) -> str:
+def _pinned(owner_id: str, ref: str, row: SizedNetworkRow | None, param: NetworkParam) -> str:
     sha256 = network_sha256(ref)
     if row is None and ref in param.shipped:
         return ref

@@ -12,17 +12,16 @@ import threading
 import time
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
-from sqlalchemy import Row
 
 from api.aside import FRESH, Aside
 from api.forecast import Forecaster, takes
 from jobs.deliveries import DeliveryStore
 from jobs.errors import Unavailable
 from jobs.fleet import FleetStore
+from jobs.rows import WorkerRow
 from jobs.states import FINAL, Hold, State
 from jobs.store import JobStore
 from jobs.store.figures import InLine, Kept
@@ -141,7 +140,7 @@ def _held(line: Iterable[InLine], not_in_line: Mapping[tuple[str, str], int]) ->
     return found
 
 
-def _workers(workers: Sequence[Row[Any]]) -> Iterator[Metric]:
+def _workers(workers: Sequence[WorkerRow]) -> Iterator[Metric]:
     serving, quarantined = _each_queue(0.0), _each_queue(0.0)
     states: dict[tuple[str, ...], float] = {(q, state): 0.0 for q in QUEUES for state in _WORKER_STATES}
     for worker in workers:
@@ -160,7 +159,7 @@ def _workers(workers: Sequence[Row[Any]]) -> Iterator[Metric]:
     )
 
 
-def _state(worker: Row[Any]) -> str:
+def _state(worker: WorkerRow) -> str:
     if worker.quarantined_at is not None:
         return "quarantined"
     if worker.draining:
@@ -168,7 +167,7 @@ def _state(worker: Row[Any]) -> str:
     return "busy" if worker.job_ids else "idle"
 
 
-def _unservable(line: Iterable[InLine], workers: Sequence[Row[Any]]) -> Values:
+def _unservable(line: Iterable[InLine], workers: Sequence[WorkerRow]) -> Values:
     found: Tally[tuple[str, ...]] = Tally()
     for part in line:
         able = any(takes(worker, part.engine, part.queue, part.needs) for worker in workers)

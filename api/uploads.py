@@ -6,13 +6,12 @@ import hashlib
 import re
 from collections.abc import Collection
 from contextlib import suppress
-from typing import Any, BinaryIO
-
-from sqlalchemy import Row
+from typing import BinaryIO
 
 from api.admission import admission
 from api.services import services
 from jobs.errors import AtelierError, BadFile
+from jobs.rows import ArtifactRow
 from jobs.store import NewArtifact
 from storage.image_types import EXTENSIONS
 from storage.images import ImageInfo, ImageRefused, inspect_image
@@ -49,7 +48,7 @@ def bad_file(field: str, message: str, code: str) -> BadFile:
     return BadFile(message, code=code, errors=[{"field": field, "message": message, "code": code}])
 
 
-def store_image(owner_id: str, stream: BinaryIO, name: str, info: ImageInfo, sha256: str) -> Row[Any]:
+def store_image(owner_id: str, stream: BinaryIO, name: str, info: ImageInfo, sha256: str) -> ArtifactRow:
     """Keep an inspected image. Raises Unavailable and StorageUnavailable; then there is no file."""
     file_id, artifact = _put(stream, name, info, sha256)
     return services().files.add(file_id, owner_id, artifact)
@@ -57,7 +56,7 @@ def store_image(owner_id: str, stream: BinaryIO, name: str, info: ImageInfo, sha
 
 def store_image_once(
     owner_id: str, stream: BinaryIO, name: str, info: ImageInfo, sha256: str, key: str
-) -> tuple[Row[Any], bool]:
+) -> tuple[ArtifactRow, bool]:
     """`store_image`, under an Idempotency-Key: whether it made the file. Raises IdempotencyConflict too."""
     file_id, artifact = _put(stream, name, info, sha256)
     made = False

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import cache
-from typing import Any, Literal, get_args
+from typing import Literal
 
 from flask import Response
-from pydantic import BaseModel, ValidationError
-from sqlalchemy import Row
+from pydantic import BaseModel
 
-import engines
 from api.services import Services, services
 from engines import weights
 from engines.base import EngineSpec
 from jobs.accounts import Limits
+from jobs.rows import ArtifactRow, FactsRow
 from jobs.schemas import (
     ArtifactView,
     EngineView,
@@ -54,7 +52,7 @@ def content_url(file_id: str) -> str:
     return found.settings.public_url + found.signer.sign(f"/v1/files/{file_id}/content")
 
 
-def preview_url(row: JobRow, found: Services | None = None) -> str | None:
+def preview_url(row: FactsRow, found: Services | None = None) -> str | None:
     """A URL of the newest preview; `v` changes with it, so that no cache shows an older one."""
     if row.preview_key is None or row.state in FINAL:
         return None
@@ -62,7 +60,7 @@ def preview_url(row: JobRow, found: Services | None = None) -> str | None:
     return found.settings.public_url + found.signer.sign(f"/v1/jobs/{row.id}/preview", v=str(row.version))
 
 
-def artifact_view(row: Row[Any]) -> ArtifactView:
+def artifact_view(row: ArtifactRow) -> ArtifactView:
     """One file."""
     return ArtifactView(
         id=row.id,
@@ -81,7 +79,7 @@ def artifact_view(row: Row[Any]) -> ArtifactView:
 
 def job_view(
     row: JobRow,
-    artifacts: Sequence[Row[Any]] = (),
+    artifacts: Sequence[ArtifactRow] = (),
     position: int | None = None,
     forecast: Forecast | None = None,
 ) -> JobView:
@@ -174,7 +172,7 @@ def _timings(row: JobRow) -> Timings:
 
 def engine_view(spec: EngineSpec) -> EngineView:
     """One engine, with what it needs that may not be installed."""
-    names = _optional_weights(spec.name)
+    names = list(dict.fromkeys(name for needs in spec.needs for name in sorted(needs)))
     reported = {name for worker in services().fleet.alive() for name in worker.weights} if names else set()
     return EngineView(
         name=spec.name,
@@ -187,19 +185,3 @@ def engine_view(spec: EngineSpec) -> EngineView:
         example=dict(spec.example),
         needs_weights={name: name in reported or weights.present(name) for name in names},
     )
-
-
-@cache
-def _optional_weights(name: str) -> tuple[str, ...]:
-    """The weights an engine may ask for: what `weights_for` says of its example and of every choice in it."""
-    spec = engines.spec(name)
-    tries: list[dict[str, Any]] = [dict(spec.example)]
-    for field, info in spec.params.model_fields.items():
-        tries += [dict(spec.example) | {field: choice} for choice in get_args(info.annotation)]
-    found: dict[str, None] = {}
-    for params in tries:
-        try:
-            found |= dict.fromkeys(spec.weights_for(spec.params.model_validate(params)))
-        except ValidationError:
-            continue  # not a choice but a type argument, or one that contradicts the example
-    return tuple(found)

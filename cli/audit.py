@@ -6,17 +6,15 @@ know of: a worker that was frozen for hours and wrote then, a database or a buck
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
-from typing import Any
-
-from sqlalchemy import Row
 
 from jobs.files import FileStore
 from jobs.networks import NetworkStore
+from jobs.rows import StoredRow
 from storage.base import ObjectInfo, Storage
 
 #: Our folders: whatever else lies in a bucket is not ours to judge. (`.check` is where probes write.)
@@ -71,12 +69,12 @@ def audit(files: FileStore, storage: Storage, *, grace: timedelta, repair: bool 
     return found
 
 
-def _pages(files: FileStore) -> Iterator[list[Row[Any]]]:
+def _pages(files: FileStore) -> Iterator[Sequence[StoredRow]]:
     """Everybody's files, then everybody's networks."""
     after = ""
-    while rows := files.walk(after=after, limit=AT_ONCE):
-        yield rows
-        after = rows[-1].id
+    while artifacts := files.walk(after=after, limit=AT_ONCE):
+        yield artifacts
+        after = artifacts[-1].id
     networks, after = NetworkStore(files.database), ""
     while rows := networks.walk(after=after, limit=AT_ONCE):
         yield rows

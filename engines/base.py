@@ -236,7 +236,10 @@ class EngineSpec:
     cost: Callable[[Any], float] = field(default=lambda _params: 1.0)
     #: How many times that it is with an uploaded network of this config, which its conversion found.
     network_cost: Callable[[Mapping[str, Any]], float] = field(default=lambda _config: 1.0)
-    #: Names (`engines.weights`) of the files these params need; empty when there is nothing to fetch.
+    #: What its jobs can need besides the engine itself, in the sets that some params need together: names of
+    #: `engines.weights`. A worker asks for jobs that need nothing, or one of these sets if it has all of it.
+    needs: tuple[frozenset[str], ...] = ()
+    #: Which of these sets these params need; empty when there is nothing to fetch.
     weights_for: Callable[[Any], tuple[str, ...]] = field(default=lambda _params: ())
     #: What these params, valid by themselves, ask of the networks that they name: (params, facts by the names
     #: in the params) -> the params as they are run. Raises BadInput with its `field`. A network of which

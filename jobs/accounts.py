@@ -10,10 +10,8 @@ import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from jobs import policy
 from jobs.clock import now
@@ -21,6 +19,8 @@ from jobs.database import Database
 from jobs.errors import NotFound
 from jobs.ids import new_id
 from jobs.models import ApiKey, LinkCode, Secret, User
+from jobs.rows import KeyRow, NamedKeyRow, UserRow
+from jobs.sql import fetch_all, fetch_one, fetch_the_one, insert_or, newest_first
 from jobs.store.line import lock_owner, refit
 
 #: Shown at the front of every key, so that a leaked one is recognised by scanners and people.
@@ -48,14 +48,14 @@ class Limits:
     max_stored_bytes: int
 
 
-def limits_of(row: Row[Any]) -> Limits:
+def limits_of(owner: UserRow) -> Limits:
     """The limits that hold for the owner in this row of `users`."""
     return Limits(
-        max_running=policy.max_running() if row.max_running is None else row.max_running,
-        max_queued=policy.max_queued() if row.max_queued is None else row.max_queued,
-        keep_days=policy.keep_days() if row.keep_days is None else row.keep_days,
+        max_running=policy.max_running() if owner.max_running is None else owner.max_running,
+        max_queued=policy.max_queued() if owner.max_queued is None else owner.max_queued,
+        keep_days=policy.keep_days() if owner.keep_days is None else owner.keep_days,
         max_stored_bytes=(
-            policy.max_stored_bytes() if row.max_stored_bytes is None else row.max_stored_bytes
+            policy.max_stored_bytes() if owner.max_stored_bytes is None else owner.max_stored_bytes
         ),
     )
 
@@ -69,7 +69,7 @@ def _new_key() -> str:
     return KEY_PREFIX + secrets.token_urlsafe(32)
 
 
-def _of_key(key: str) -> dict[str, Any]:
+def _of_key(key: str) -> dict[str, object]:
     """What the row of a new key holds of it."""
     return {"id": new_id("key"), "digest": digest(key), "prefix": key[:12]}
 
@@ -80,9 +80,6 @@ class AccountStore:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def _insert(self, model: Any) -> Any:
-        return (sqlite if self.database.is_sqlite else postgresql).insert(model)
-
     def create_key(
         self,
         user: str,
@@ -91,16 +88,16 @@ class AccountStore:
         admin: bool = False,
         rate_per_minute: int | None = None,
         max_upload_bytes: int | None = None,
-    ) -> tuple[str, Row[Any]]:
+    ) -> tuple[str, KeyRow]:
         """A new key for the owner named `user`, who is made if new. Returns (the key, its row).
 
         The key itself is kept nowhere: this is the only time it can be shown.
         """
         key = _new_key()
 
-        def work(connection: Connection) -> Row[Any]:
+        def work(connection: Connection) -> KeyRow:
             connection.execute(
-                self._insert(User).values(id=new_id("usr"), name=user).on_conflict_do_nothing()
+                insert_or(connection, User).values(id=new_id("usr"), name=user).on_conflict_do_nothing()
             )
             user_id = connection.execute(select(User.id).where(User.name == user)).scalar_one()
             values = {
@@ -110,8 +107,9 @@ class AccountStore:
                 "rate_per_minute": rate_per_minute,
                 "max_upload_bytes": max_upload_bytes,
             }
-            connection.execute(self._insert(ApiKey).values(_of_key(key) | values).on_conflict_do_nothing())
-            return connection.execute(select(_KEYS).where(ApiKey.digest == digest(key))).one()
+            making = insert_or(connection, ApiKey).values(_of_key(key) | values).on_conflict_do_nothing()
+            connection.execute(making)
+            return fetch_the_one(connection, KeyRow, select(_KEYS).where(ApiKey.digest == digest(key)))
 
         return key, self.database.write(work)
 
@@ -129,20 +127,18 @@ class AccountStore:
         )
         forgetting = delete(LinkCode).where(LinkCode.owner_id == owner_id, LinkCode.digest.not_in(newest))
         values = {"digest": digest(code), "owner_id": owner_id, "key_id": key_id}
-        making = (
-            self._insert(LinkCode).values(**values, expires_at=now(CODE_SECONDS)).on_conflict_do_nothing()
-        )
+        making = insert_or(self.database.engine, LinkCode).values(**values, expires_at=now(CODE_SECONDS))
         made = select(LinkCode.expires_at).where(LinkCode.digest == digest(code))
 
         def work(connection: Connection) -> datetime:
             lock_owner(connection, owner_id)  # two at once would each leave room for one
             connection.execute(forgetting)
-            connection.execute(making)
+            connection.execute(making.on_conflict_do_nothing())
             return connection.execute(made).scalar_one()
 
         return code, self.database.write(work)
 
-    def redeem(self, code: str, *, name: str = "") -> tuple[str, Row[Any]]:
+    def redeem(self, code: str, *, name: str = "") -> tuple[str, NamedKeyRow]:
         """A new key for the owner of this code, which goes. Returns (the key, its row with `user_name`).
 
         Never an admin key, and with the limits of the key that asked for the code. Raises NotFound for a code
@@ -159,41 +155,39 @@ class AccountStore:
         copied = (ApiKey.user_id, ApiKey.rate_per_minute, ApiKey.max_upload_bytes)
         own = _of_key(key) | {"name": name, "admin": False}
 
-        def work(connection: Connection) -> Row[Any] | None:
+        def work(connection: Connection) -> NamedKeyRow | None:
             key_id = connection.execute(taking).scalar_one_or_none()
             if key_id is not None:
                 asked = connection.execute(select(*copied).where(ApiKey.id == key_id)).one()
                 connection.execute(insert(ApiKey).values({**asked._mapping, **own}))
             # Also when this very transaction was done before and its commit confirmed too late to be heard.
-            return connection.execute(_WITH_OWNER.where(ApiKey.digest == digest(key))).one_or_none()
+            return fetch_one(connection, NamedKeyRow, _WITH_OWNER.where(ApiKey.digest == digest(key)))
 
-        row = self.database.write(work)
-        if row is None:
+        made = self.database.write(work)
+        if made is None:
             raise NotFound("This code is wrong, was used or has expired.", code="link_code_not_found")
-        return key, row
+        return key, made
 
-    def owner(self, owner_id: str) -> Row[Any]:
+    def owner(self, owner_id: str) -> UserRow:
         """An owner's row. Raises NotFound."""
         return self._owner(User.id == owner_id)
 
-    def owner_named(self, name: str) -> Row[Any]:
+    def owner_named(self, name: str) -> UserRow:
         """The row of the owner with this name. Raises NotFound."""
         return self._owner(User.name == name)
 
-    def _owner(self, which: ColumnElement[bool]) -> Row[Any]:
-        row = self.database.read(lambda c: c.execute(select(_USERS).where(which)).one_or_none())
-        if row is None:
+    def _owner(self, which: ColumnElement[bool]) -> UserRow:
+        found = self.database.read(lambda c: fetch_one(c, UserRow, select(_USERS).where(which)))
+        if found is None:
             raise NotFound("There is no such owner.")
-        return row
+        return found
 
-    def owners(self, *, before: str | None = None, limit: int = 50) -> list[Row[Any]]:
+    def owners(self, *, before: str | None = None, limit: int = 50) -> list[UserRow]:
         """Newest first; `before` is the id of the last owner of the page before."""
-        query = select(_USERS).order_by(User.id.desc()).limit(limit)
-        if before is not None:
-            query = query.where(User.id < before)
-        return self.database.read(lambda c: list(c.execute(query)))
+        query = newest_first(select(_USERS), User.id, before=before, limit=limit)
+        return self.database.read(lambda c: fetch_all(c, UserRow, query))
 
-    def set_limits(self, owner_id: str, changes: Mapping[str, float | None]) -> Row[Any]:
+    def set_limits(self, owner_id: str, changes: Mapping[str, float | None]) -> UserRow:
         """Change some of an owner's limits, by the names of `Limits`; None: the server's default again.
 
         Returns the row as it is now. Raises NotFound.
@@ -211,27 +205,27 @@ class AccountStore:
             self.database.write(work)
         return self.owner(owner_id)
 
-    def authenticate(self, key: str) -> Row[Any] | None:
+    def authenticate(self, key: str) -> KeyRow | None:
         """The row of a valid key, or None."""
         query = select(_KEYS).where(ApiKey.digest == digest(key), ApiKey.revoked_at.is_(None))
-        return self.database.read(lambda c: c.execute(query).one_or_none())
+        return self.database.read(lambda c: fetch_one(c, KeyRow, query))
 
     def valid(self, key_ids: Collection[str]) -> set[str]:
         """Those of these keys that were not revoked."""
         query = select(ApiKey.id).where(ApiKey.id.in_(key_ids), ApiKey.revoked_at.is_(None))
         return self.database.read(lambda c: set(c.execute(query).scalars()))
 
-    def keys(self, user_id: str | None = None) -> list[Row[Any]]:
+    def keys(self, user_id: str | None = None) -> list[NamedKeyRow]:
         """All keys (or one owner's), newest first, each with its owner's name as `user_name`."""
         query = _WITH_OWNER.order_by(ApiKey.id.desc())
         if user_id is not None:
             query = query.where(ApiKey.user_id == user_id)
-        return self.database.read(lambda c: list(c.execute(query)))
+        return self.database.read(lambda c: fetch_all(c, NamedKeyRow, query))
 
-    def live_key(self, key_id: str) -> Row[Any] | None:
+    def live_key(self, key_id: str) -> KeyRow | None:
         """The row of the key with this id, or None if there is none or it was revoked."""
         query = select(_KEYS).where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None))
-        return self.database.read(lambda c: c.execute(query).one_or_none())
+        return self.database.read(lambda c: fetch_one(c, KeyRow, query))
 
     def revoke(self, key_id: str, owner_id: str | None = None) -> None:
         """Make a key useless from now on; with `owner_id`, only if it is that owner's. Raises NotFound."""
@@ -252,7 +246,7 @@ class AccountStore:
 
         def work(connection: Connection) -> str:
             connection.execute(
-                self._insert(Secret)
+                insert_or(connection, Secret)
                 .values(name=name, value=secrets.token_urlsafe(48))
                 .on_conflict_do_nothing()
             )

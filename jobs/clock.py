@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Float, TypeDecorator
+from sqlalchemy import ColumnElement, DateTime, Dialect, Float, TypeDecorator
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement, literal
 
 
@@ -35,18 +35,18 @@ class now(FunctionElement[datetime]):
     inherit_cache = True
     name = "now"
 
-    def __init__(self, seconds: Any = 0.0) -> None:
+    def __init__(self, seconds: ColumnElement[float] | float = 0.0) -> None:
         super().__init__(literal(seconds) if isinstance(seconds, (int, float)) else seconds)
 
 
 @compiles(now, "postgresql")
-def _postgresql(element: now, compiler: Any, **kw: Any) -> str:
+def _postgresql(element: now, compiler: SQLCompiler, **kw: object) -> str:
     (seconds,) = element.clauses
     return f"(clock_timestamp() + make_interval(secs => {compiler.process(seconds, **kw)}))"
 
 
 @compiles(now, "sqlite")
-def _sqlite(element: now, compiler: Any, **kw: Any) -> str:
+def _sqlite(element: now, compiler: SQLCompiler, **kw: object) -> str:
     # Milliseconds; the text sorts with the six-digit form that SQLAlchemy writes.
     (seconds,) = element.clauses
     offset = compiler.process(seconds, **kw)
@@ -62,13 +62,13 @@ class seconds_since(FunctionElement[float]):
 
 
 @compiles(seconds_since, "postgresql")
-def _since_postgresql(element: seconds_since, compiler: Any, **kw: Any) -> str:
+def _since_postgresql(element: seconds_since, compiler: SQLCompiler, **kw: object) -> str:
     (then,) = element.clauses
     return f"CAST(extract(epoch FROM clock_timestamp() - {compiler.process(then, **kw)}) AS double precision)"
 
 
 @compiles(seconds_since, "sqlite")
-def _since_sqlite(element: seconds_since, compiler: Any, **kw: Any) -> str:
+def _since_sqlite(element: seconds_since, compiler: SQLCompiler, **kw: object) -> str:
     # Good to some 50 microseconds, the resolution of a Julian day in a double.
     (then,) = element.clauses
     return f"((julianday('now') - julianday({compiler.process(then, **kw)})) * 86400.0)"

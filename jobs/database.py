@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
@@ -18,6 +18,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from jobs.errors import Unavailable
 from jobs.writers import writers_of
+
+if TYPE_CHECKING:
+    # Whoever speaks to one database need not load the driver of the other.
+    import sqlite3
+
+    import psycopg
 
 T = TypeVar("T")
 
@@ -62,7 +68,7 @@ class Database:
         if self.is_sqlite:
             if self.url.database:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-            connect_args: dict[str, Any] = {"timeout": 15, "check_same_thread": False}
+            connect_args: dict[str, object] = {"timeout": 15, "check_same_thread": False}
         else:
             # An unplugged server is noticed within seconds. One that is frozen while its kernel lives
             # (SIGSTOP) is not: its clients wait until it goes on or its connections are cut.
@@ -181,7 +187,7 @@ def _translated(error: DBAPIError) -> Exception:
     return error
 
 
-def _configure_postgresql(connection: Any, _record: Any) -> None:
+def _configure_postgresql(connection: psycopg.Connection, _record: object) -> None:
     # By SET, not as a start-up option: poolers refuse those. Migrations lift it for themselves.
     connection.execute("SET statement_timeout = '15s'; SET lock_timeout = '5s'")
     # No statement of ours runs long enough to be worth compiling, and PostgreSQL believes of some with
@@ -193,7 +199,7 @@ def _configure_postgresql(connection: Any, _record: Any) -> None:
     connection.commit()
 
 
-def _configure_sqlite(connection: Any, _record: Any) -> None:
+def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # the driver opens no transactions of its own; _begin_sqlite does
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
@@ -18,7 +18,7 @@ _TIME = re.compile(rf"{_DAY.pattern}[T ][0-9:.]+(?:{_OFFSET.pattern})?", re.IGNO
 # Read here and not by pydantic, which takes a number, and a text of digits, for seconds since 1970.
 
 
-def _read_time(value: Any) -> Any:
+def _read_time(value: object) -> object:
     if isinstance(value, datetime):
         return value
     if not (isinstance(value, str) and _TIME.fullmatch(value)):
@@ -32,7 +32,7 @@ def _read_time(value: Any) -> Any:
         raise ValueError("there is no such time") from error
 
 
-def _read_day(value: Any) -> Any:
+def _read_day(value: object) -> object:
     if isinstance(value, date):
         return value
     if not (isinstance(value, str) and _DAY.fullmatch(value)):

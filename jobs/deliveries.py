@@ -11,14 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     Select,
-    Table,
     delete,
     func,
     literal,
@@ -27,23 +25,24 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from jobs.clock import now, seconds_since
 from jobs.database import Database
 from jobs.errors import NotFound
 from jobs.models import Delivery, DeliveryAttempt, Webhook
+from jobs.rows import DeliveryRow, TakenDeliveryRow, TryRow
+from jobs.sql import fetch_all, fetch_one, insert_or, newest_first
 from jobs.store.outbox import PATIENCE_SECONDS
 from jobs.webhooks import host_of, signing_secret
 
 #: How long the log is kept; and of it what was told of progress, which is most of it and soon of no use.
 KEEP_DAYS = 30.0
 KEEP_PROGRESS_DAYS = 1.0
-_DELIVERIES = cast(Table, Delivery.__table__)
-_ATTEMPTS = cast(Table, DeliveryAttempt.__table__)
+_DELIVERIES = Delivery.__table__
+_ATTEMPTS = DeliveryAttempt.__table__
 # A literal: a partial index serves only a query whose predicate is known when it is planned.
 _PENDING: ColumnElement[str] = literal_column("'pending'")
-_endpoint: Any = Webhook.__table__.alias("endpoint")
+_endpoint = Webhook.__table__.alias("endpoint")
 #: Its endpoint, if it was to one, was not deleted. No EXISTS, which PostgreSQL may turn into a join that
 #: reads the whole of a host's line; nor IS NULL, which it takes to be rare, and then sorts that line.
 _ENDPOINT_THERE: ColumnElement[bool] = func.coalesce(
@@ -151,7 +150,7 @@ class DeliveryStore:
         )
 
         def work(connection: Connection) -> list[Due]:
-            return [_due(connection, row) for row in connection.execute(taking).all()]
+            return [_due(connection, taken) for taken in fetch_all(connection, TakenDeliveryRow, taking)]
 
         # An answer that got lost leaves the messages to their lease.
         return self.database.write(work, repeatable=False, survives_power_cut=False)
@@ -184,7 +183,7 @@ class DeliveryStore:
             literal(value, _ATTEMPTS.c[name].type) for name, value in zip(columns[1:], values, strict=True)
         ]
         log = (
-            self._insert(DeliveryAttempt)
+            insert_or(self.database.engine, DeliveryAttempt)
             .from_select(columns, select(Delivery.id, *fields).where(Delivery.id == due.id))
             .on_conflict_do_nothing()
         )
@@ -194,9 +193,6 @@ class DeliveryStore:
             connection.execute(log)
 
         self.database.write(work)
-
-    def _insert(self, model: Any) -> Any:
-        return (sqlite if self.database.is_sqlite else postgresql).insert(model)
 
     # --- for owners
 
@@ -209,33 +205,31 @@ class DeliveryStore:
         state: DeliveryState | None = None,
         before: str | None = None,
         limit: int = 50,
-    ) -> list[Row[Any]]:
+    ) -> list[DeliveryRow]:
         """The owner's messages, newest first; `before` is the id of the last one of the page before."""
         query = select(_DELIVERIES).where(Delivery.owner_id == owner_id, _ENDPOINT_THERE)
-        query = query.order_by(Delivery.id.desc()).limit(limit)
+        query = newest_first(query, Delivery.id, before=before, limit=limit)
         if job_id is not None:
             query = query.where(Delivery.job_id == job_id)
         if webhook_id is not None:
             query = query.where(Delivery.webhook_id == webhook_id)
         if state is not None:
             query = query.where(Delivery.state == state.value)
-        if before is not None:
-            query = query.where(Delivery.id < before)
-        return self.database.read(lambda c: list(c.execute(query)))
+        return self.database.read(lambda c: fetch_all(c, DeliveryRow, query))
 
-    def get(self, owner_id: str, delivery_id: str) -> Row[Any]:
+    def get(self, owner_id: str, delivery_id: str) -> DeliveryRow:
         """One of the owner's messages. Raises NotFound."""
         this = (Delivery.id == delivery_id, Delivery.owner_id == owner_id, _ENDPOINT_THERE)
         query = select(_DELIVERIES).where(*this)
-        return _found(self.database.read(lambda c: c.execute(query).one_or_none()))
+        return _found(self.database.read(lambda c: fetch_one(c, DeliveryRow, query)))
 
-    def attempts(self, delivery_id: str) -> list[Row[Any]]:
+    def attempts(self, delivery_id: str) -> list[TryRow]:
         """The tries to send it that ended, first to last."""
         query = select(_ATTEMPTS).where(DeliveryAttempt.delivery_id == delivery_id)
         query = query.order_by(DeliveryAttempt.number)
-        return self.database.read(lambda c: list(c.execute(query)))
+        return self.database.read(lambda c: fetch_all(c, TryRow, query))
 
-    def redeliver(self, owner_id: str, delivery_id: str) -> Row[Any]:
+    def redeliver(self, owner_id: str, delivery_id: str) -> DeliveryRow:
         """Send it (again) now, and try for as long as a new one. Raises NotFound.
 
         To where its endpoint is by now: a wrong address is why many a message was given up.
@@ -245,10 +239,10 @@ class DeliveryStore:
         again = update(_DELIVERIES).where(*this).returning(_DELIVERIES)
         again = again.values(state=DeliveryState.PENDING.value, due_at=now(), until=now(PATIENCE_SECONDS))
 
-        def work(connection: Connection) -> Row[Any] | None:
+        def work(connection: Connection) -> DeliveryRow | None:
             url = connection.execute(asking).scalar_one_or_none()
             there = again if url is None else again.values(url=url, host=host_of(url))
-            return connection.execute(there).one_or_none()
+            return fetch_one(connection, DeliveryRow, there)
 
         return _found(self.database.write(work))
 
@@ -307,30 +301,30 @@ def _forget_endpoint(connection: Connection, limit: int) -> bool:
     return True
 
 
-def _due(connection: Connection, row: Row[Any]) -> Due:
-    if row.webhook_id is None:
-        secret = signing_secret(connection, row.owner_id)
+def _due(connection: Connection, taken: TakenDeliveryRow) -> Due:
+    if taken.webhook_id is None:
+        secret = signing_secret(connection, taken.owner_id)
     else:
-        secret = connection.execute(select(Webhook.secret).where(Webhook.id == row.webhook_id)).scalar_one()
+        secret = connection.execute(select(Webhook.secret).where(Webhook.id == taken.webhook_id)).scalar_one()
     # Redelivering starts the time anew.
-    began = max(row.created_at, row.until - timedelta(seconds=PATIENCE_SECONDS))
+    began = max(taken.created_at, taken.until - timedelta(seconds=PATIENCE_SECONDS))
     return Due(
-        id=row.id,
-        owner_id=row.owner_id,
-        job_id=row.job_id,
-        event=row.event,
-        url=row.url,
-        host=row.host,
-        body=row.body,
+        id=taken.id,
+        owner_id=taken.owner_id,
+        job_id=taken.job_id,
+        event=taken.event,
+        url=taken.url,
+        host=taken.host,
+        body=taken.body,
         secret=secret,
-        number=row.attempts,
-        claimed_at=row.claimed_at,
-        waited=(row.claimed_at - began).total_seconds(),
-        left=(row.until - row.claimed_at).total_seconds(),
+        number=taken.attempts,
+        claimed_at=taken.claimed_at,
+        waited=(taken.claimed_at - began).total_seconds(),
+        left=(taken.until - taken.claimed_at).total_seconds(),
     )
 
 
-def _found(row: Row[Any] | None) -> Row[Any]:
-    if row is None:
+def _found(delivery: DeliveryRow | None) -> DeliveryRow:
+    if delivery is None:
         raise NotFound("There is no such delivery.")
-    return row
+    return delivery

@@ -33,8 +33,8 @@ AtelierError                code, and the docstring as the default message
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 
 class AtelierError(Exception):
@@ -42,7 +42,7 @@ class AtelierError(Exception):
 
     code: ClassVar[str] = "error"
 
-    def __init__(self, detail: str | None = None, *, code: str | None = None, **extra: Any) -> None:
+    def __init__(self, detail: str | None = None, *, code: str | None = None, **extra: object) -> None:
         self.detail = detail or (self.__doc__ or "").strip().splitlines()[0]
         #: The stable machine code; a subclass's own unless a more precise one is given.
         self.problem_code = code or self.code
@@ -94,8 +94,8 @@ class Invalid(AtelierError):
         detail: str | None = None,
         *,
         code: str | None = None,
-        errors: Sequence[dict[str, Any]] | None = None,
-        **extra: Any,
+        errors: Sequence[Mapping[str, str]] | None = None,
+        **extra: object,
     ) -> None:
         if errors:
             extra["errors"] = list(errors)

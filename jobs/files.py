@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Float,
-    Row,
     and_,
     bindparam,
     delete,
@@ -21,13 +19,14 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from jobs.clock import now
 from jobs.database import Database
 from jobs.errors import IdempotencyConflict, InUse, NotFound
 from jobs.ids import new_id
 from jobs.models import Artifact, Cleanup, Job, JobInput, Network, NetworkFile, UploadKey
+from jobs.rows import ArtifactRow, FolderRow
+from jobs.sql import fetch_all, fetch_one, fetch_the_one, insert_or, newest_first
 from jobs.store import NewArtifact, in_use
 from jobs.store.retention import cutoff
 
@@ -71,11 +70,13 @@ class FileStore:
         )
         return file_id
 
-    def add(self, file_id: str, owner_id: str, artifact: NewArtifact) -> Row[Any]:
+    def add(self, file_id: str, owner_id: str, artifact: NewArtifact) -> ArtifactRow:
         """Record an upload whose bytes are stored; recording it twice is recording it once."""
         return self.database.write(lambda c: add_upload(c, file_id, owner_id, artifact))
 
-    def add_once(self, file_id: str, owner_id: str, artifact: NewArtifact, key: str) -> tuple[Row[Any], bool]:
+    def add_once(
+        self, file_id: str, owner_id: str, artifact: NewArtifact, key: str
+    ) -> tuple[ArtifactRow, bool]:
         """`add`, under an Idempotency-Key: `(the row, True)`, or `(the row the key made before, False)`.
 
         In the latter case nobody has use for the stored bytes. Raises IdempotencyConflict when the key came
@@ -83,7 +84,7 @@ class FileStore:
         """
         return self.database.write(lambda c: _add_once(c, file_id, owner_id, artifact, key))
 
-    def by_key(self, owner_id: str, key: str, sha256: str) -> Row[Any] | None:
+    def by_key(self, owner_id: str, key: str, sha256: str) -> ArtifactRow | None:
         """The upload this owner's key made, if any. Raises IdempotencyConflict when it was another one."""
         return self.database.read(lambda c: _by_key(c, owner_id, key, sha256))
 
@@ -92,20 +93,20 @@ class FileStore:
         hurrying = update(Cleanup).where(Cleanup.prefix == f"files/{file_id}").values(due_at=now())
         self.database.write(lambda c: c.execute(hurrying))
 
-    def get(self, file_id: str, owner_id: str | None = None) -> Row[Any]:
+    def get(self, file_id: str, owner_id: str | None = None) -> ArtifactRow:
         """One file; with `owner_id`, only if it is that owner's. Raises NotFound."""
         query = select(_ARTIFACTS).where(Artifact.id == file_id)
         if owner_id is not None:
             query = query.where(Artifact.owner_id == owner_id)
-        row = self.database.read(lambda c: c.execute(query).one_or_none())
-        if row is None:
+        found = self.database.read(lambda c: fetch_one(c, ArtifactRow, query))
+        if found is None:
             raise NotFound("There is no such file.")
-        return row
+        return found
 
-    def get_many(self, file_ids: Sequence[str], owner_id: str) -> dict[str, Row[Any]]:
+    def get_many(self, file_ids: Sequence[str], owner_id: str) -> dict[str, ArtifactRow]:
         """Those of these files that are this owner's, by id."""
         query = select(_ARTIFACTS).where(Artifact.id.in_(file_ids), Artifact.owner_id == owner_id)
-        return self.database.read(lambda c: {row.id: row for row in c.execute(query)})
+        return self.database.read(lambda c: {file.id: file for file in fetch_all(c, ArtifactRow, query)})
 
     def stored_bytes(self, owner_id: str) -> int:
         """The bytes of all that an owner has here: uploads, results and networks.
@@ -122,14 +123,11 @@ class FileStore:
             lambda c: sum(int(c.execute(query).scalar_one() or 0) for query in (files, networks))
         )
 
-    def page(self, owner_id: str, *, before: str | None = None, limit: int = 50) -> list[Row[Any]]:
+    def page(self, owner_id: str, *, before: str | None = None, limit: int = 50) -> list[ArtifactRow]:
         """Newest first; `before` is the id of the last file of the page before."""
-        query = (
-            select(_ARTIFACTS).where(Artifact.owner_id == owner_id).order_by(Artifact.id.desc()).limit(limit)
-        )
-        if before is not None:
-            query = query.where(Artifact.id < before)
-        return self.database.read(lambda c: list(c.execute(query)))
+        mine = select(_ARTIFACTS).where(Artifact.owner_id == owner_id)
+        query = newest_first(mine, Artifact.id, before=before, limit=limit)
+        return self.database.read(lambda c: fetch_all(c, ArtifactRow, query))
 
     def delete(self, file_id: str, owner_id: str | None) -> None:
         """Delete a file's row and (by the sweeper) its object.
@@ -143,13 +141,14 @@ class FileStore:
             query = select(Artifact.job_id, Artifact.key).where(Artifact.id == file_id).with_for_update()
             if owner_id is not None:
                 query = query.where(Artifact.owner_id == owner_id)
-            row = connection.execute(query).one_or_none()
-            if row is None:
+            found = connection.execute(query).one_or_none()
+            if found is None:
                 raise NotFound("There is no such file.")
+            _, key = found
             if in_use(connection, [file_id]):
                 raise InUse
             connection.execute(delete(Artifact).where(Artifact.id == file_id))
-            folder = row.key.rpartition("/")[0]
+            folder = key.rpartition("/")[0]
             connection.execute(insert(Cleanup).values(prefix=folder, due_at=now()))
 
         self.database.write(work, repeatable=False)
@@ -178,15 +177,15 @@ class FileStore:
 
     # --- the clean-up, for the sweeper -----------------------------------------------------------
 
-    def due_cleanups(self, limit: int = 100) -> list[Row[Any]]:
-        """(id, prefix) of the folders to look through now."""
+    def due_cleanups(self, limit: int = 100) -> list[FolderRow]:
+        """The folders to look through now."""
         query = (
             select(Cleanup.id, Cleanup.prefix)
             .where(Cleanup.due_at <= now())
             .order_by(Cleanup.due_at)
             .limit(limit)
         )
-        return self.database.read(lambda c: list(c.execute(query)))
+        return self.database.read(lambda c: fetch_all(c, FolderRow, query))
 
     def unreferenced(self, keys: Sequence[str]) -> list[str]:
         """Those of these keys that neither an artifact names nor a network."""
@@ -229,19 +228,18 @@ class FileStore:
         )
         return self.unreferenced([key for key in keys if folders.get(key) not in going_on])
 
-    def walk(self, *, after: str = "", limit: int = 500) -> list[Row[Any]]:
+    def walk(self, *, after: str = "", limit: int = 500) -> list[ArtifactRow]:
         """Everybody's files, oldest first; `after` is the id of the last file of the page before."""
         query = select(_ARTIFACTS).where(Artifact.id > after).order_by(Artifact.id).limit(limit)
-        return self.database.read(lambda c: list(c.execute(query)))
+        return self.database.read(lambda c: fetch_all(c, ArtifactRow, query))
 
 
-def add_upload(connection: Connection, file_id: str, owner_id: str, artifact: NewArtifact) -> Row[Any]:
+def add_upload(connection: Connection, file_id: str, owner_id: str, artifact: NewArtifact) -> ArtifactRow:
     """`FileStore.add` within a transaction."""
     if not artifact.key.startswith(f"files/{file_id}/"):
         raise ValueError(f"the bytes of {file_id} belong into its own folder, not to {artifact.key}")
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     connection.execute(
-        dialect.insert(Artifact)
+        insert_or(connection, Artifact)
         .values(
             id=file_id,
             owner_id=owner_id,
@@ -256,29 +254,29 @@ def add_upload(connection: Connection, file_id: str, owner_id: str, artifact: Ne
         )
         .on_conflict_do_nothing()
     )
-    return connection.execute(select(_ARTIFACTS).where(Artifact.id == file_id)).one()
+    return fetch_the_one(connection, ArtifactRow, select(_ARTIFACTS).where(Artifact.id == file_id))
 
 
 def _add_once(
     connection: Connection, file_id: str, owner_id: str, artifact: NewArtifact, key: str
-) -> tuple[Row[Any], bool]:
-    row = add_upload(connection, file_id, owner_id, artifact)
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+) -> tuple[ArtifactRow, bool]:
+    added = add_upload(connection, file_id, owner_id, artifact)
     values = {"owner_id": owner_id, "key": key, "file_id": file_id}
-    connection.execute(dialect.insert(UploadKey).values(**values).on_conflict_do_nothing())
+    connection.execute(insert_or(connection, UploadKey).values(**values).on_conflict_do_nothing())
     earlier = _by_key(connection, owner_id, key, artifact.sha256)
     if earlier is None or earlier.id == file_id:
-        return row, True
+        return added, True
     connection.execute(delete(Artifact).where(Artifact.id == file_id))
     return earlier, False
 
 
-def _by_key(connection: Connection, owner_id: str, key: str, sha256: str) -> Row[Any] | None:
+def _by_key(connection: Connection, owner_id: str, key: str, sha256: str) -> ArtifactRow | None:
     mine = select(_ARTIFACTS).join(UploadKey, UploadKey.file_id == Artifact.id)
-    row = connection.execute(mine.where(UploadKey.owner_id == owner_id, UploadKey.key == key)).one_or_none()
-    if row is not None and row.sha256 != sha256:
-        raise IdempotencyConflict(file_id=row.id)
-    return row
+    mine = mine.where(UploadKey.owner_id == owner_id, UploadKey.key == key)
+    file = fetch_one(connection, ArtifactRow, mine)
+    if file is not None and file.sha256 != sha256:
+        raise IdempotencyConflict(file_id=file.id)
+    return file
 
 
 def _folders(keys: Sequence[str]) -> dict[str, str]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
-from sqlalchemy import Connection, CursorResult, Row, Table, delete, func, or_, select, true, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, CursorResult, delete, func, or_, select, true, update
 
 from jobs.clock import now
 from jobs.database import Database
 from jobs.errors import NotFound
 from jobs.models import Lock, Worker
+from jobs.rows import OrdersRow, SeenWorkerRow, WorkerRow
+from jobs.sql import Values, fetch_all, fetch_one, fetch_the_one, insert_or
 
 #: A worker that has not reported for this long is not counted as alive.
 ALIVE_SECONDS = 15.0
@@ -20,7 +20,7 @@ ALIVE_SECONDS = 15.0
 #: one owner's jobs may all be wrong in the same way.
 QUARANTINE_OWNERS = 3
 
-_WORKERS = cast(Table, Worker.__table__)
+_WORKERS = Worker.__table__
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Orders:
         return self.draining or self.quarantined
 
 
-_ORDERS: tuple[Any, ...] = (
+_ORDERS = (
     _WORKERS.c.draining,
     _WORKERS.c.releasing,
     _WORKERS.c.suspected,
@@ -50,8 +50,8 @@ _ORDERS: tuple[Any, ...] = (
 )
 
 
-def _orders(row: Row[Any]) -> Orders:
-    return Orders(row.draining, row.releasing, tuple(row.suspected), row.quarantined_at is not None)
+def _orders(told: OrdersRow) -> Orders:
+    return Orders(told.draining, told.releasing, tuple(told.suspected), told.quarantined_at is not None)
 
 
 class FleetStore:
@@ -59,9 +59,6 @@ class FleetStore:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-
-    def _insert(self, model: Any) -> Any:
-        return (sqlite if self.database.is_sqlite else postgresql).insert(model)
 
     def report(
         self,
@@ -88,45 +85,47 @@ class FleetStore:
             "job_ids": list(job_ids),
             "heartbeat_at": now(),
         }
-        made = self._insert(Worker).values(id=worker_id, **values)
-        made = made.on_conflict_do_update(index_elements=[Worker.id], set_=values).returning(*_ORDERS)
-        return _orders(self.database.write(lambda c: c.execute(made).one(), survives_power_cut=False))
+        made = insert_or(self.database.engine, Worker).values(id=worker_id, **values)
+        said = made.on_conflict_do_update(index_elements=[Worker.id], set_=values).returning(*_ORDERS)
+        return _orders(
+            self.database.write(lambda c: fetch_the_one(c, OrdersRow, said), survives_power_cut=False)
+        )
 
     def orders(self, worker_id: str) -> Orders:
         """What a worker is to do that has not reported yet: its process may be the successor of another."""
         query = select(*_ORDERS).where(Worker.id == worker_id)
-        row = self.database.read(lambda c: c.execute(query).one_or_none())
-        return Orders() if row is None else _orders(row)
+        told = self.database.read(lambda c: fetch_one(c, OrdersRow, query))
+        return Orders() if told is None else _orders(told)
 
     def leave(self, worker_id: str) -> None:
         """A worker ends."""
         self.database.write(lambda c: c.execute(delete(Worker).where(Worker.id == worker_id)))
 
-    def alive(self) -> list[Row[Any]]:
+    def alive(self) -> list[WorkerRow]:
         """The workers that reported lately."""
         query = select(Worker.__table__).where(Worker.heartbeat_at > now(-ALIVE_SECONDS))
-        return self.database.read(lambda c: list(c.execute(query)))
+        return self.database.read(lambda c: fetch_all(c, WorkerRow, query))
 
     def count_alive(self) -> int:
         """How many workers reported lately."""
         query = select(func.count()).select_from(Worker).where(Worker.heartbeat_at > now(-ALIVE_SECONDS))
         return self.database.read(lambda c: int(c.execute(query).scalar_one()))
 
-    def workers(self) -> list[Row[Any]]:
+    def workers(self) -> list[SeenWorkerRow]:
         """All that reported within the last hour or so, each with `alive`; the longest there first."""
         return self._listed(true())
 
-    def worker(self, worker_id: str) -> Row[Any]:
+    def worker(self, worker_id: str) -> SeenWorkerRow:
         """One of them. Raises NotFound."""
         found = self._listed(Worker.id == worker_id)
         if not found:
             raise NotFound("There is no such worker, or it has been silent for long.")
         return found[0]
 
-    def _listed(self, which: Any) -> list[Row[Any]]:
+    def _listed(self, which: ColumnElement[bool]) -> list[SeenWorkerRow]:
         alive = (Worker.heartbeat_at > now(-ALIVE_SECONDS)).label("alive")
         query = select(_WORKERS, alive).where(which).order_by(Worker.id)
-        return self.database.read(lambda c: list(c.execute(query)))
+        return self.database.read(lambda c: fetch_all(c, SeenWorkerRow, query))
 
     def drain(self, worker_id: str, *, release: bool = False) -> None:
         """Let a worker take no more jobs; with `release`, give back now what it runs. Raises NotFound."""
@@ -138,7 +137,7 @@ class FleetStore:
             worker_id, {"draining": False, "releasing": False, "suspected": [], "quarantined_at": None}
         )
 
-    def _tell(self, worker_id: str, values: dict[str, Any]) -> None:
+    def _tell(self, worker_id: str, values: Values) -> None:
         telling = update(_WORKERS).where(_WORKERS.c.id == worker_id).values(**values).returning(_WORKERS.c.id)
         if self.database.write(lambda c: c.execute(telling).one_or_none()) is None:
             raise NotFound("There is no such worker, or it has been silent for long.")
@@ -150,11 +149,11 @@ class FleetStore:
         """
 
         def work(connection: Connection) -> Orders:
-            row = self._locked(connection, worker_id)
-            if row is None:
+            worker = self._locked(connection, worker_id)
+            if worker is None:
                 return Orders()
-            suspected = [*row.suspected, *([] if owner_id in row.suspected else [owner_id])]
-            return self._settle(connection, row, suspected)
+            suspected = [*worker.suspected, *([] if owner_id in worker.suspected else [owner_id])]
+            return self._settle(connection, worker, suspected)
 
         return self.database.write(work)
 
@@ -163,27 +162,28 @@ class FleetStore:
         trusting = update(_WORKERS).where(_WORKERS.c.id == worker_id, _WORKERS.c.quarantined_at.is_(None))
         self.database.write(lambda c: c.execute(trusting.values(suspected=[])))
 
-    def forgive(self, worker_ids: Iterable[str], owner_id: str) -> None:
-        """It was this owner's job, and not these workers."""
+    def forgive(self, worker_ids: Iterable[str | None], owner_id: str) -> None:
+        """It was this owner's job, and not these workers; None is nobody."""
 
         def work(connection: Connection) -> None:
-            for worker_id in sorted(set(worker_ids)):  # in one order everywhere: no deadlock
-                row = self._locked(connection, worker_id)
-                if row is not None and owner_id in row.suspected:
-                    self._settle(connection, row, [one for one in row.suspected if one != owner_id])
+            # In one order everywhere: no deadlock.
+            for worker_id in sorted({one for one in worker_ids if one is not None}):
+                worker = self._locked(connection, worker_id)
+                if worker is not None and owner_id in worker.suspected:
+                    self._settle(connection, worker, [one for one in worker.suspected if one != owner_id])
 
         self.database.write(work)
 
-    def _locked(self, connection: Connection, worker_id: str) -> Row[Any] | None:
+    def _locked(self, connection: Connection, worker_id: str) -> WorkerRow | None:
         query = select(_WORKERS).where(_WORKERS.c.id == worker_id).with_for_update()
-        return connection.execute(query).one_or_none()
+        return fetch_one(connection, WorkerRow, query)
 
-    def _settle(self, connection: Connection, row: Row[Any], suspected: list[str]) -> Orders:
+    def _settle(self, connection: Connection, worker: WorkerRow, suspected: list[str]) -> Orders:
         """Quarantine a worker with so many suspected owners, or lift that."""
-        since = None if len(suspected) < QUARANTINE_OWNERS else row.quarantined_at or now()
-        settling = update(_WORKERS).where(_WORKERS.c.id == row.id)
+        since = None if len(suspected) < QUARANTINE_OWNERS else worker.quarantined_at or now()
+        settling = update(_WORKERS).where(_WORKERS.c.id == worker.id)
         changed = settling.values(suspected=suspected, quarantined_at=since).returning(*_ORDERS)
-        return _orders(connection.execute(changed).one())
+        return _orders(fetch_the_one(connection, OrdersRow, changed))
 
     def forget_dead(self, after_seconds: float = 3600.0) -> None:
         """Drop the rows of workers that have been silent for long."""
@@ -196,7 +196,9 @@ class FleetStore:
 
         def work(connection: Connection) -> bool:
             connection.execute(
-                self._insert(Lock).values(name=name, holder=holder, until=now(-1)).on_conflict_do_nothing()
+                insert_or(connection, Lock)
+                .values(name=name, holder=holder, until=now(-1))
+                .on_conflict_do_nothing()
             )
             taken = connection.execute(
                 update(Lock)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
+
+from jobs.documents import JSONObject
 
 MAX_TAGS = 10
 MAX_TAG = 40
@@ -38,7 +40,7 @@ def _once(tags: list[str]) -> list[str]:
     return list(dict.fromkeys(tags))
 
 
-def _metadata(given: dict[str, Any]) -> dict[str, Any]:
+def _metadata(given: JSONObject) -> JSONObject:
     if len(given) > MAX_ENTRIES:
         raise PydanticCustomError("too_many_entries", f"There may be {MAX_ENTRIES} entries.")
     for name, value in given.items():
@@ -53,7 +55,7 @@ def _metadata(given: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain(value: object) -> bool:
     if isinstance(value, str):
         return "\0" not in value
     if isinstance(value, int):  # true and false as well
@@ -70,7 +72,7 @@ Tag = Annotated[
 ]
 Tags = Annotated[list[Tag], AfterValidator(_once), Field(max_length=MAX_TAGS)]
 Metadata = Annotated[
-    dict[str, Any],
+    JSONObject,
     AfterValidator(_metadata),
     Field(
         json_schema_extra={
@@ -91,7 +93,7 @@ def words_of(text: str) -> list[str]:
     return folded(text).split(None, MAX_WORDS - 1)
 
 
-def search_text(params: Mapping[str, Any], tags: Sequence[str], metadata: Mapping[str, Any]) -> str:
+def search_text(params: Mapping[str, object], tags: Sequence[str], metadata: Mapping[str, object]) -> str:
     """What a search looks through: tags, `name=value` of metadata, the words among the params; folded."""
     entries = (f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in metadata.items())
     return folded("\n".join([*tags, *entries, *_words(list(params.values()))]))[:MAX_SEARCH]
@@ -102,7 +104,7 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text[: 2 * MAX_SEARCH]).casefold()
 
 
-def _words(value: Any) -> Iterator[str]:
+def _words(value: object) -> Iterator[str]:
     """The texts in a value; neither references nor numbers."""
     if isinstance(value, str):
         if not value.startswith(_REFERENCES):

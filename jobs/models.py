@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import (
     JSON,
@@ -16,6 +16,7 @@ from sqlalchemy import (
     MetaData,
     SmallInteger,
     String,
+    Table,
     Text,
     text,
 )
@@ -23,6 +24,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from jobs.clock import UTCDateTime, now
+from jobs.documents import JSONObject
 
 Id = String(40)
 Document = JSON().with_variant(JSONB(), "postgresql")
@@ -45,9 +47,13 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
+    if TYPE_CHECKING:
+        #: No row here is of a join or a query, whose `__table__` could be less than a table.
+        __table__: ClassVar[Table]
+
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: UTCDateTime(),
-        dict[str, Any]: Document,
+        JSONObject: Document,
         list[str]: Document,
     }
 
@@ -144,7 +150,7 @@ class Job(Base):
     #: How much work it is, in about the seconds of one processor core: what run times are compared by.
     cost: Mapped[float] = mapped_column(Float, default=1.0)
     #: Validated; file fields hold artifact ids or https: URLs.
-    params: Mapped[dict[str, Any]]
+    params: Mapped[JSONObject]
     seed: Mapped[int] = mapped_column(BigInteger)
     #: Names of the weights files a worker must have, sorted, with commas between.
     needs: Mapped[str] = mapped_column(String(200), default="")
@@ -195,13 +201,11 @@ class Job(Base):
     #: The uploaded network whose conversion it is; no foreign key, since either may be deleted first.
     converts: Mapped[str | None] = mapped_column(Id)
     #: Its own webhook: {"url": ..., "events": [...]}.
-    webhook: Mapped[dict[str, Any] | None] = mapped_column(
-        JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
-    )
+    webhook: Mapped[JSONObject | None] = mapped_column(OptionalDocument)
 
     #: Its owner's labels (`jobs.labels`): a list of tags, and an object. `JobTag` has the tags once more.
     tags: Mapped[list[str] | None] = mapped_column(OptionalDocument)
-    meta: Mapped[dict[str, Any] | None] = mapped_column(OptionalDocument)
+    meta: Mapped[JSONObject | None] = mapped_column(OptionalDocument)
     #: What a search by text looks through; NULL in rows of before there were labels.
     search: Mapped[str | None] = mapped_column(Text)
 
@@ -283,7 +287,7 @@ class Artifact(Base):
     sha256: Mapped[str] = mapped_column(String(64))
     width: Mapped[int | None] = mapped_column(Integer)
     height: Mapped[int | None] = mapped_column(Integer)
-    meta: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    meta: Mapped[JSONObject] = mapped_column(default=dict)
     created_at: Mapped[datetime] = mapped_column(default=now())
 
     __table_args__ = (Index("ix_artifacts_owner", "owner_id", "id"),)
@@ -361,9 +365,7 @@ class Network(Base):
     #: What the conversion made; NULL before.
     sha256: Mapped[str | None] = mapped_column(String(64), ForeignKey("network_files.sha256"), index=True)
     #: What the engine says of it: resolution, channels, ...
-    config: Mapped[dict[str, Any] | None] = mapped_column(
-        JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
-    )
+    config: Mapped[JSONObject | None] = mapped_column(OptionalDocument)
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_detail: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=now())

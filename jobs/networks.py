@@ -5,15 +5,13 @@ The conversion itself is a job; what its end means to the network is in `jobs.st
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     and_,
     delete,
     exists,
@@ -24,16 +22,18 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from jobs.clock import now
 from jobs.database import Database
+from jobs.documents import JSONObject
 from jobs.errors import Conflict, Forbidden, NameTaken, NotFound
 from jobs.files import add_upload
 from jobs.ids import new_id
 from jobs.models import Cleanup, Job, JobNetwork, Network, NetworkFile
 from jobs.policy import max_networks
+from jobs.rows import NetworkFileRow, NetworkRow, SizedNetworkRow, StoredRow
+from jobs.sql import Values, fetch_all, fetch_one, insert_or, newest_first
 from jobs.states import NetworkState
 from jobs.store import NewArtifact, NewJob, accept, cancel
 
@@ -77,7 +77,7 @@ class NetworkStore:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def add(self, new: NewNetwork, job: NewJob) -> tuple[Row[Any], bool]:
+    def add(self, new: NewNetwork, job: NewJob) -> tuple[SizedNetworkRow, bool]:
         """Accept an upload with the job that converts it: `(row, True)`.
 
         `(the row there is, False)` when the owner has sent the same under this name before and it did not
@@ -96,7 +96,7 @@ class NetworkStore:
         if 0 < most <= len(names) and name not in names:
             raise TooManyNetworks
 
-    def get(self, network_id: str, viewer_id: str | None = None) -> Row[Any]:
+    def get(self, network_id: str, viewer_id: str | None = None) -> SizedNetworkRow:
         """One network; with `viewer_id`, only if they may see it. Raises NotFound."""
         return self.database.read(lambda c: _get(c, network_id, viewer_id))
 
@@ -108,16 +108,14 @@ class NetworkStore:
         state: NetworkState | None = None,
         before: str | None = None,
         limit: int = 50,
-    ) -> list[Row[Any]]:
+    ) -> list[SizedNetworkRow]:
         """An owner's networks and the shared ones, newest first; `before`: the last id of the page before."""
-        query = _ALL.where(_visible(viewer_id)).order_by(Network.id.desc()).limit(limit)
+        query = newest_first(_ALL.where(_visible(viewer_id)), Network.id, before=before, limit=limit)
         if kind is not None:
             query = query.where(Network.kind == kind)
         if state is not None:
             query = query.where(Network.state == state.value)
-        if before is not None:
-            query = query.where(Network.id < before)
-        return self.database.read(lambda c: list(c.execute(query)))
+        return self.database.read(lambda c: fetch_all(c, SizedNetworkRow, query))
 
     def delete(self, network_id: str, owner_id: str | None) -> bool:
         """Take a network away, and cancel its conversion; whether there was one.
@@ -140,7 +138,7 @@ class NetworkStore:
 
         return self.database.write(work, repeatable=False)
 
-    def resolve(self, viewer_id: str, kind: str, refs: Collection[str]) -> dict[str, Row[Any]]:
+    def resolve(self, viewer_id: str, kind: str, refs: Collection[str]) -> dict[str, SizedNetworkRow]:
         """The network that each of these names or ids means to somebody; what means none is left out.
 
         Of two with one name their own counts, and not the shared one.
@@ -149,29 +147,29 @@ class NetworkStore:
         # The owner's own last, so that they replace shared ones.
         query = _ALL.where(named, Network.kind == kind, _visible(viewer_id))
         query = query.order_by(Network.owner_id == viewer_id, Network.id)
-        found: dict[str, Row[Any]] = {}
-        for row in self.database.read(lambda c: list(c.execute(query))):
-            found |= {ref: row for ref in (row.id, row.name) if ref in refs}
+        found: dict[str, SizedNetworkRow] = {}
+        for network in self.database.read(lambda c: fetch_all(c, SizedNetworkRow, query)):
+            found |= {ref: network for ref in (network.id, network.name) if ref in refs}
         return found
 
-    def configs(self, hashes: Collection[str]) -> list[dict[str, Any]]:
+    def configs(self, hashes: Collection[str]) -> list[JSONObject]:
         """What was found of the networks with these contents."""
         query = (
             select(Network.config).where(Network.sha256.in_(hashes), Network.config.is_not(None)).distinct()
         )
-        return self.database.read(lambda c: [row[0] for row in c.execute(query)])
+        return self.database.read(lambda c: [config for (config,) in c.execute(query) if config is not None])
 
-    def file_of_job(self, job_id: str, sha256: str) -> Row[Any]:
+    def file_of_job(self, job_id: str, sha256: str) -> NetworkFileRow:
         """Where a network file lies that this job was accepted with. Raises NotFound."""
         query = (
             select(_FILES)
             .join(JobNetwork, JobNetwork.sha256 == NetworkFile.sha256)
             .where(JobNetwork.job_id == job_id, NetworkFile.sha256 == sha256)
         )
-        row = self.database.read(lambda c: c.execute(query).one_or_none())
-        if row is None:
+        file = self.database.read(lambda c: fetch_one(c, NetworkFileRow, query))
+        if file is None:
             raise NotFound("This network is no longer there.")
-        return row
+        return file
 
     # --- for the sweeper and the audit -------------------------------------------------------------
 
@@ -181,26 +179,27 @@ class NetworkStore:
         found = self.database.read(lambda c: list(c.execute(finding).scalars()))
         return self.database.write(lambda c: _free(c, found)) if found else []
 
-    def walk(self, *, after: str = "", limit: int = 500) -> list[Row[Any]]:
-        """All files (id, key), by their hashes; `after` is the last id of the page before."""
+    def walk(self, *, after: str = "", limit: int = 500) -> list[StoredRow]:
+        """All files, by their hashes; `after` is the last id of the page before."""
         query = select(NetworkFile.sha256.label("id"), NetworkFile.key).where(NetworkFile.sha256 > after)
         query = query.order_by(NetworkFile.sha256).limit(limit)
-        return self.database.read(lambda c: list(c.execute(query)))
+        return self.database.read(lambda c: fetch_all(c, StoredRow, query))
 
 
 def _visible(viewer_id: str | None) -> ColumnElement[bool]:
     return true() if viewer_id is None else or_(Network.owner_id == viewer_id, Network.shared)
 
 
-def _get(connection: Connection, network_id: str, viewer_id: str | None) -> Row[Any]:
-    row = connection.execute(_ALL.where(Network.id == network_id, _visible(viewer_id))).one_or_none()
-    if row is None:
+def _get(connection: Connection, network_id: str, viewer_id: str | None) -> SizedNetworkRow:
+    query = _ALL.where(Network.id == network_id, _visible(viewer_id))
+    network = fetch_one(connection, SizedNetworkRow, query)
+    if network is None:
         raise NotFound("There is no such network.")
-    return row
+    return network
 
 
-def _add(connection: Connection, new: NewNetwork, job: NewJob) -> tuple[Row[Any], bool]:
-    values: Mapping[str, Any] = {
+def _add(connection: Connection, new: NewNetwork, job: NewJob) -> tuple[SizedNetworkRow, bool]:
+    values: Values = {
         "kind": new.kind,
         "shared": new.shared,
         "state": NetworkState.CONVERTING.value,
@@ -208,8 +207,7 @@ def _add(connection: Connection, new: NewNetwork, job: NewJob) -> tuple[Row[Any]
         "upload_size": new.upload.size,
         "job_id": job.id,
     }
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    adding = dialect.insert(Network).values(id=new.id, owner_id=new.owner_id, name=new.name, **values)
+    adding = insert_or(connection, Network).values(id=new.id, owner_id=new.owner_id, name=new.name, **values)
     network_id = new.id
     theirs = select(func.count()).select_from(Network).where(Network.owner_id == new.owner_id)
     if connection.execute(adding.on_conflict_do_nothing().returning(Network.id)).first() is None:
@@ -234,10 +232,10 @@ def _shared(name: str) -> NameTaken:
     return NameTaken(f"Somebody shares a network named {name}; share yours under another name.")
 
 
-def _in_the_way(connection: Connection, new: NewNetwork) -> Row[Any]:
+def _in_the_way(connection: Connection, new: NewNetwork) -> NetworkRow:
     """The owner's network of this name, if it failed or is this very upload. Raises NameTaken."""
     own = select(_NETWORKS).where(Network.owner_id == new.owner_id, Network.name == new.name)
-    before = connection.execute(own.with_for_update()).one_or_none()
+    before = fetch_one(connection, NetworkRow, own.with_for_update())
     if before is None:
         raise _shared(new.name)
     same = (before.upload_sha256, before.kind, before.shared) == (new.upload.sha256, new.kind, new.shared)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from jobs.dates import When
+from jobs.documents import JSONObject
 from jobs.labels import Metadata, Tags
 from jobs.states import NetworkState, State
 from jobs.webhooks import DEFAULT_EVENTS, MAX_URL, Event
@@ -66,7 +67,7 @@ class JobRequest(JobOptions):
     """
 
     engine: str = Field(description="A name from GET /v1/engines.", max_length=64, examples=["neural_style"])
-    params: dict[str, Any] = Field(
+    params: JSONObject = Field(
         default_factory=dict, description="The engine's parameters, as its JSON Schema describes them."
     )
 
@@ -84,7 +85,7 @@ class AgainRequest(JobOptions):
     But for `start_by` and `hold`, which are not kept.
     """
 
-    params: dict[str, Any] = Field(
+    params: JSONObject = Field(
         default={},
         description="Parameters to change, as in a submission. null: the engine's default again.",
     )
@@ -107,7 +108,7 @@ class ArtifactView(Wire):
     width: int | None = Field(default=None, description="Pixels, upright.")
     height: int | None = Field(default=None, description="Pixels, upright.")
     job_id: str | None = Field(default=None, description="The job that made it; null for an upload.")
-    meta: dict[str, Any] = Field(default_factory=dict, description="What the engine says of it.")
+    meta: JSONObject = Field(default_factory=dict, description="What the engine says of it.")
     created_at: datetime
     url: str = Field(
         description="Reads the content for an hour without a key (signed), so that a page can show it."
@@ -185,10 +186,10 @@ class JobView(Wire):
     timeout: float | None = None
     webhook: WebhookRequest | None = None
     tags: list[str]
-    metadata: dict[str, Any]
+    metadata: JSONObject
     attempt: int = Field(description="0 before the first worker took it.")
     cancel_requested: bool
-    params: dict[str, Any]
+    params: JSONObject
     seed: int
     device: str | None = None
     created_at: datetime
@@ -217,7 +218,7 @@ class DryRun(Wire):
 
     engine: str
     queue: str
-    params: dict[str, Any] = Field(
+    params: JSONObject = Field(
         description="As the engine would get them; a file that came along is named by its SHA-256."
     )
     device_seconds: float | None = Field(
@@ -325,12 +326,12 @@ class EngineView(Wire):
     title: str
     description: str
     queue: str
-    params_schema: dict[str, Any] = Field(description="JSON Schema (2020-12) of `params`.")
-    files: dict[str, Any] = Field(
+    params_schema: JSONObject = Field(description="JSON Schema (2020-12) of `params`.")
+    files: JSONObject = Field(
         description="The params that are files: name -> {accept: [media types], multiple: bool}."
     )
     produces: list[str] = Field(description="Media types of the results.")
-    example: dict[str, Any]
+    example: JSONObject
     needs_weights: dict[str, bool] = Field(
         default_factory=dict, description="Optional weights files it knows -> whether one is installed."
     )

@@ -13,15 +13,16 @@ import re
 import secrets
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from jobs.clock import now
 from jobs.database import Database
 from jobs.errors import BadURL, Conflict, NotFound
 from jobs.ids import new_id
 from jobs.models import Delivery, Job, User, Webhook
+from jobs.rows import WebhookRow
+from jobs.sql import fetch_all, fetch_one
 from jobs.states import State
 from jobs.urls import DEFAULT_PORTS, UnfitURL, is_public, target
 
@@ -103,7 +104,7 @@ class WebhookStore:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def create(self, owner_id: str, url: str, events: Sequence[Event] = DEFAULT_EVENTS) -> Row[Any]:
+    def create(self, owner_id: str, url: str, events: Sequence[Event] = DEFAULT_EVENTS) -> WebhookRow:
         """A new endpoint, which hears of the owner's unfinished jobs too. Raises BadURL and Conflict."""
         check_url(url)
         webhook_id = new_id("whk")
@@ -111,7 +112,7 @@ class WebhookStore:
             id=webhook_id, owner_id=owner_id, url=url, secret=new_secret(), events=_names(events)
         )
 
-        def work(connection: Connection) -> Row[Any]:
+        def work(connection: Connection) -> WebhookRow:
             # Two requests at once keep to the limit together, and jobs being accepted are so before.
             connection.execute(select(User.id).where(User.id == owner_id).with_for_update())
             mine = select(func.count()).select_from(Webhook).where(Webhook.owner_id == owner_id, _THERE)
@@ -128,18 +129,18 @@ class WebhookStore:
         self.database.write(lambda c: c.execute(update(Job).where(Job.id.in_(unheard)).values(notify=True)))
         return made
 
-    def all(self, owner_id: str) -> list[Row[Any]]:
+    def all(self, owner_id: str) -> list[WebhookRow]:
         """The owner's endpoints, oldest first."""
         query = select(_WEBHOOKS).where(Webhook.owner_id == owner_id, _THERE).order_by(Webhook.id)
-        return self.database.read(lambda c: list(c.execute(query)))
+        return self.database.read(lambda c: fetch_all(c, WebhookRow, query))
 
-    def get(self, owner_id: str, webhook_id: str) -> Row[Any]:
+    def get(self, owner_id: str, webhook_id: str) -> WebhookRow:
         """One of the owner's endpoints. Raises NotFound."""
         return self.database.read(lambda c: _mine(c, owner_id, webhook_id))
 
     def change(
         self, owner_id: str, webhook_id: str, *, url: str | None = None, events: Sequence[Event] | None = None
-    ) -> Row[Any]:
+    ) -> WebhookRow:
         """Another address or another choice of events; what still waits goes to the new address.
 
         Raises BadURL and NotFound.
@@ -147,7 +148,7 @@ class WebhookStore:
         if url is not None:
             check_url(url)
 
-        def work(connection: Connection) -> Row[Any]:
+        def work(connection: Connection) -> WebhookRow:
             _mine(connection, owner_id, webhook_id)
             this = update(Webhook).where(Webhook.id == webhook_id)
             if events is not None:
@@ -185,12 +186,12 @@ class WebhookStore:
         return fresh
 
 
-def _mine(connection: Connection, owner_id: str, webhook_id: str) -> Row[Any]:
+def _mine(connection: Connection, owner_id: str, webhook_id: str) -> WebhookRow:
     query = select(_WEBHOOKS).where(Webhook.id == webhook_id, Webhook.owner_id == owner_id, _THERE)
-    row = connection.execute(query).one_or_none()
-    if row is None:
+    webhook = fetch_one(connection, WebhookRow, query)
+    if webhook is None:
         raise NotFound("There is no such webhook.")
-    return row
+    return webhook
 
 
 def _names(events: Sequence[Event]) -> list[str]:

@@ -80,15 +80,19 @@ class _Write(Generic[T]):
         return self._value
 
 
+#: Whatever comes of it: works of all kinds stand in one line.
+_AnyWrite = _Write[Any]
+
+
 class Writers:
     """The line of one file in this process."""
 
     def __init__(self, path: Path) -> None:
         self._file = path
         self._mutex = threading.Lock()
-        self._waiting: deque[_Write[Any]] = deque()
+        self._waiting: deque[_AnyWrite] = deque()
         #: Whose thread writes, or is called to.
-        self._called: _Write[Any] | None = None
+        self._called: _AnyWrite | None = None
         #: The thread that is within a transaction.
         self._writing: int | None = None
 
@@ -115,7 +119,7 @@ class Writers:
             self._leave(mine)
         return mine.result()
 
-    def _wait(self, mine: _Write[Any], until: float) -> None:
+    def _wait(self, mine: _AnyWrite, until: float) -> None:
         """Until the work is done, or it is this thread's turn to do it. Raises Unavailable."""
         with self._mutex:
             self._waiting.append(mine)
@@ -132,7 +136,7 @@ class Writers:
 
     def _lead(self, begin: Begin, until: float) -> None:
         """Write for the first in line, which is this thread's own, and for those behind it."""
-        group: list[_Write[Any]] = []
+        group: list[_AnyWrite] = []
         try:
             with self._mutex:
                 durable = any(one.durable for one in self._waiting)
@@ -155,16 +159,16 @@ class Writers:
             for one in group:
                 one.called.set()
 
-    def _take(self, durable: bool) -> list[_Write[Any]]:
+    def _take(self, durable: bool) -> list[_AnyWrite]:
         """The first in line, as many as one transaction may do."""
-        group: list[_Write[Any]] = []
+        group: list[_AnyWrite] = []
         with self._mutex:
             while self._waiting and len(group) < MOST and (durable or not self._waiting[0].durable):
                 group.append(self._waiting.popleft())
                 group[-1].taken = True
         return group
 
-    def _leave(self, mine: _Write[Any]) -> None:
+    def _leave(self, mine: _AnyWrite) -> None:
         """Whatever happened: the next one's turn comes."""
         with self._mutex:
             if mine in self._waiting:

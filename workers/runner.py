@@ -103,7 +103,7 @@ class Runner:
                 self._worker_id,
                 queue,
                 engines=self._catalogue.names(),
-                weights=installed(),
+                meets=self._meets(),
                 models=self.models,
                 lease_seconds=settings.LEASE_SECONDS,
             )
@@ -111,6 +111,14 @@ class Runner:
             _log.warning("claim_failed", error=error.detail)
             self.health.claim_unanswered()
             return []
+
+    def _meets(self) -> list[frozenset[str]]:
+        """What jobs of its engines can need, as far as this machine has it."""
+        has = frozenset(installed())
+        if not has:
+            return []  # and no spec need be read for that
+        specs = map(self._catalogue.spec, self._catalogue.names())
+        return [needs for spec in specs for needs in spec.needs if needs <= has]
 
     def release(self) -> None:
         """Give back what runs now; for another thread to call, again while it is needed."""

@@ -10,11 +10,9 @@ import threading
 import time
 from collections.abc import Sequence
 from types import FrameType
-from typing import Any
 
 import structlog
 from kombu.exceptions import OperationalError
-from sqlalchemy import Row
 from sqlalchemy.exc import SQLAlchemyError
 
 import engines
@@ -26,6 +24,7 @@ from jobs.fleet import FleetStore
 from jobs.ids import new_id
 from jobs.logs import configure_logging
 from jobs.networks import NetworkStore
+from jobs.rows import FolderRow
 from jobs.store import JobStore
 from queue_config import Doorbell
 from storage import open_storage
@@ -147,7 +146,7 @@ class Sweeper:
                 return
             done += len(due)
 
-    def _clean(self, due: Sequence[Row[Any]]) -> bool:
+    def _clean(self, due: Sequence[FolderRow]) -> bool:
         for row in due:
             try:
                 keys = [info.key for info in self._storage.list(row.prefix)]

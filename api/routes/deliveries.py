@@ -8,7 +8,6 @@ from typing import Any
 
 from flask import Blueprint, Response
 from pydantic import BaseModel, Field
-from sqlalchemy import Row
 
 from api.auth import caller
 from api.forms import query
@@ -16,6 +15,7 @@ from api.operations import operation
 from api.services import services
 from api.views import respond
 from jobs.deliveries import DeliveryState
+from jobs.rows import DeliveryRow
 from jobs.schemas import Wire
 from jobs.webhooks import Event
 
@@ -113,7 +113,7 @@ def redeliver(delivery_id: str) -> Response:
     return respond(DeliveryView(**_values(row)), 202)
 
 
-def _values(row: Row[Any]) -> dict[str, Any]:
+def _values(row: DeliveryRow) -> dict[str, Any]:
     pending = row.state == DeliveryState.PENDING
     return {
         "id": row.id,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
-from sqlalchemy import Row
 from werkzeug.exceptions import UnsupportedMediaType
 
 from api.admission import answer_for
@@ -18,6 +17,7 @@ from api.services import services
 from api.stored import size_of
 from api.uploads import bad_file, inspect, sha256_of, store_image, store_image_once
 from api.views import artifact_view, respond
+from jobs.rows import ArtifactRow
 from jobs.schemas import ArtifactView, Wire
 
 routes = Blueprint("files", __name__)
@@ -144,7 +144,7 @@ def delete_file(file_id: str) -> Response:
     return Response(status=204)
 
 
-def _kept(stream: BinaryIO, name: str, key: str | None) -> tuple[Row[Any], bool]:
+def _kept(stream: BinaryIO, name: str, key: str | None) -> tuple[ArtifactRow, bool]:
     """The upload's row, and whether it is new. Raises BadFile, TooMuchStored and IdempotencyConflict."""
     owner_id, sha256 = caller().user_id, sha256_of(stream)
     earlier = None if key is None else services().files.by_key(owner_id, key, sha256)

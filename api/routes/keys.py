@@ -7,7 +7,6 @@ from typing import Any
 
 from flask import Blueprint, Response
 from pydantic import Field
-from sqlalchemy import Row
 
 from api.auth import caller
 from api.forms import body
@@ -15,6 +14,7 @@ from api.operations import operation
 from api.services import services
 from api.views import respond
 from jobs.accounts import Limits
+from jobs.rows import KeyRow
 from jobs.schemas import Wire
 
 routes = Blueprint("keys", __name__)
@@ -200,7 +200,7 @@ def redeem_link_code() -> Response:
     return respond(NewKeyView(key=key, **_values(row, row.user_name)), 201)
 
 
-def _values(row: Row[Any], user: str) -> dict[str, Any]:
+def _values(row: KeyRow, user: str) -> dict[str, Any]:
     return {
         "id": row.id,
         "user": user,

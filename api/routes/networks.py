@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
-from sqlalchemy import Row
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from api.auth import caller, owner_scope
@@ -16,6 +15,7 @@ from api.operations import operation
 from api.services import services
 from api.uploads import bad_file
 from api.views import respond
+from jobs.rows import SizedNetworkRow
 from jobs.schemas import Failure, NetworkConfig, NetworkPage, NetworkView
 from jobs.states import NetworkState
 
@@ -150,7 +150,7 @@ def _said(fields: dict[str, list[str]]) -> dict[str, str]:
     return {name: values[0] for name, values in said.items()}
 
 
-def _view(row: Row[Any]) -> NetworkView:
+def _view(row: SizedNetworkRow) -> NetworkView:
     own = row.owner_id == caller().user_id
     return NetworkView(
         id=row.id,

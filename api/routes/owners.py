@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from flask import Blueprint, Response
 from pydantic import BaseModel, Field
-from sqlalchemy import Row
 
 from api.forms import body, query
 from api.operations import operation
@@ -16,6 +14,7 @@ from api.routes.keys import LimitsView
 from api.services import services
 from api.views import respond
 from jobs.accounts import limits_of
+from jobs.rows import UserRow
 from jobs.schemas import Wire
 
 routes = Blueprint("owners", __name__)
@@ -117,11 +116,11 @@ def patch_owner(owner_id: str) -> Response:
     return respond(_view(row))
 
 
-def _view(row: Row[Any]) -> OwnerView:
+def _view(row: UserRow) -> OwnerView:
     return _views([row])[0]
 
 
-def _views(rows: Sequence[Row[Any]]) -> list[OwnerView]:
+def _views(rows: Sequence[UserRow]) -> list[OwnerView]:
     counts = services().jobs.standing([row.id for row in rows])
     return [
         OwnerView(

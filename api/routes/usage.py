@@ -43,7 +43,7 @@ def get_usage() -> Response:
     if not timedelta(0) <= last - first < timedelta(days=_MOST_DAYS):
         raise InvalidRange(f"`first` is not after `last`, and they are less than {_MOST_DAYS} days apart.")
     rows = services().jobs.usage(None if wanted.all else caller().user_id, first, last)
-    lines = [UsageLine.model_validate(dict(row._mapping)) for row in rows]
+    lines = [UsageLine.model_validate(row, from_attributes=True) for row in rows]
     return respond(
         UsageReport(
             first=first,

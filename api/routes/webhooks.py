@@ -7,13 +7,13 @@ from typing import Any
 
 from flask import Blueprint, Response
 from pydantic import Field
-from sqlalchemy import Row
 
 from api.auth import caller
 from api.forms import body
 from api.operations import operation
 from api.services import services
 from api.views import respond
+from jobs.rows import WebhookRow
 from jobs.schemas import Wire
 from jobs.webhooks import DEFAULT_EVENTS, MAX_URL, Event
 
@@ -151,5 +151,5 @@ def rotate_secret() -> Response:
     return respond(SecretView(secret=services().webhooks.rotate_secret(caller().user_id)))
 
 
-def _values(row: Row[Any]) -> dict[str, Any]:
+def _values(row: WebhookRow) -> dict[str, Any]:
     return {"id": row.id, "url": row.url, "events": row.events, "created_at": row.created_at}

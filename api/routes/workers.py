@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from flask import Blueprint, Response
 from pydantic import Field
-from sqlalchemy import Row
 
 from api.forms import body, has_body
 from api.operations import operation
 from api.services import services
 from api.views import respond
+from jobs.rows import SeenWorkerRow
 from jobs.schemas import Wire
 
 routes = Blueprint("workers", __name__)
@@ -112,7 +111,7 @@ def resume_worker(worker_id: str) -> Response:
     return respond(_view(services().fleet.worker(worker_id)))
 
 
-def _state(row: Row[Any]) -> WorkerState:
+def _state(row: SeenWorkerRow) -> WorkerState:
     if not row.alive:
         return WorkerState.SILENT
     if row.quarantined_at is not None:
@@ -122,7 +121,7 @@ def _state(row: Row[Any]) -> WorkerState:
     return WorkerState.BUSY if row.job_ids else WorkerState.IDLE
 
 
-def _view(row: Row[Any]) -> WorkerView:
+def _view(row: SeenWorkerRow) -> WorkerView:
     return WorkerView(
         id=row.id,
         state=_state(row),

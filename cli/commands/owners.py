@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 from rich.markup import escape
-from sqlalchemy import Row
 
 from cli import context, show
 from cli.errors import CommandError
 from jobs.accounts import AccountStore, limits_of
 from jobs.database import Database
 from jobs.errors import NotFound
+from jobs.rows import UserRow
 from jobs.store import JobStore
 
 LIMITS = ("max_running", "max_queued", "keep_days", "max_stored_bytes")
@@ -96,9 +96,9 @@ def set_(ctx: click.Context, /, name: str, **given: Any) -> None:
     click.echo(f"{name}: {says}")
 
 
-def _all(database: Database) -> list[Row[Any]]:
+def _all(database: Database) -> list[UserRow]:
     accounts = AccountStore(database)
-    rows: list[Row[Any]] = []
+    rows: list[UserRow] = []
     page = accounts.owners(limit=_PAGE)
     while page:
         rows += page
@@ -106,7 +106,7 @@ def _all(database: Database) -> list[Row[Any]]:
     return rows
 
 
-def _limit(row: Row[Any], name: str) -> str:
+def _limit(row: UserRow, name: str) -> str:
     own = getattr(row, name)
     limit = getattr(limits_of(row), name)
     text = str(limit) if isinstance(limit, int) else f"{limit:.10g}"

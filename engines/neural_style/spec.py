@@ -147,5 +147,6 @@ SPEC = EngineSpec(
     queue="gpu",
     time_limit=7200.0,
     cost=_cost,
+    needs=(frozenset({"vgg19"}),),
     weights_for=weights_for,
 )

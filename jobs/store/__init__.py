@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import hashlib
 
+from jobs.rows import JobRow
 from jobs.store.accepting import accept
 from jobs.store.client import ClientSide, cancel
 from jobs.store.figures import Figures
@@ -33,7 +34,7 @@ from jobs.store.labels import Labels, Wanted
 from jobs.store.order import MAX_POSITION, OwnOrder
 from jobs.store.quota import Waiting
 from jobs.store.retention import Keeping, Retention, expires_at
-from jobs.store.rows import Beat, Claim, JobRow, NewArtifact, NewJob, Success
+from jobs.store.rows import Beat, Claim, NewArtifact, NewJob, Success
 from jobs.store.statements import MAX_FAILURES, in_use, needs
 from jobs.store.sweeper import SweeperSide
 from jobs.store.usage import Ran, Usage

@@ -13,12 +13,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from jobs.errors import IdempotencyConflict, NotFound
 from jobs.labels import search_text
 from jobs.models import Job, JobInput, JobNetwork
+from jobs.rows import JobRow
+from jobs.sql import fetch_one
 from jobs.states import State
 from jobs.store.events import note, noting
 from jobs.store.labels import tag
 from jobs.store.line import own_place, stand
 from jobs.store.outbox import announce
-from jobs.store.rows import JobRow, NewJob
+from jobs.store.rows import NewJob
 from jobs.store.statements import JOBS, needs
 from jobs.store.turns import GIVE
 
@@ -98,9 +100,9 @@ def _insert(
     if connection.dialect.name != "sqlite":
         new = {f"new_{name}": value for name, value in values.items()}
         inserting = _accepting(tuple(values), giving is not None)
-        return connection.execute(inserting, new | dict(giving or {})).one_or_none()
+        return fetch_one(connection, JobRow, inserting, new | dict(giving or {}))
     turn = None if giving is None else connection.execute(GIVE["sqlite"], giving).scalar_one()
-    row = connection.execute(_ACCEPT_SQLITE, {**values, "turn": turn}).one_or_none()
+    row = fetch_one(connection, JobRow, _ACCEPT_SQLITE, {**values, "turn": turn})
     if row is not None:
         note(connection, [row])
     return row

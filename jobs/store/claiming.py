@@ -10,13 +10,11 @@ All on the partial indexes of `jobs.models.Job`, which hold what is in line and 
 
 from __future__ import annotations
 
-from itertools import combinations
-from typing import Any
-
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Float,
+    FromClause,
     String,
     and_,
     bindparam,
@@ -33,11 +31,12 @@ from sqlalchemy import (
 
 from jobs.clock import now, seconds_since
 from jobs.models import Job
+from jobs.rows import ClaimedRow, JobRow
 from jobs.states import State
 from jobs.store.events import Noted
 from jobs.store.line import LINE_SHORT, admit
 from jobs.store.outbox import announce
-from jobs.store.rows import Claim, JobRow
+from jobs.store.rows import Claim
 from jobs.store.statements import needs
 from jobs.store.turns import CLOCK, advance_clock, clock_after
 
@@ -48,23 +47,23 @@ AFFINITY_SECONDS = 20.0
 #: When everything in the look-ahead is being taken by others, one more look as far as this.
 LOOK_FAR = 2000
 
-_JOBS: Any = Job.__table__
+_JOBS = Job.__table__
 
 
-def _can_be_taken(jobs: Any) -> ColumnElement[bool]:
+def _can_be_taken(jobs: FromClause) -> ColumnElement[bool]:
     return and_(
         jobs.c.state == literal_column("'queued'"),
         jobs.c.hold.is_(None),
         jobs.c.queue == bindparam("from_queue"),
         jobs.c.run_after <= now(),
         jobs.c.engine.in_(bindparam("known", expanding=True)),
-        jobs.c.needs.in_(bindparam("had", expanding=True)),
+        jobs.c.needs.in_(bindparam("met", expanding=True)),
         # An attempt that began in time keeps the promise; what ended it is no reason to fail the job.
         or_(jobs.c.start_by.is_(None), jobs.c.attempt > 0, jobs.c.start_by > now()),
     )
 
 
-def _statement(look: int) -> Noted:
+def _statement(look: int) -> Noted[ClaimedRow]:
     read = _JOBS.alias("read")
     front = (
         select(read.c.id, read.c.turn, read.c.model, read.c.passed_at)
@@ -129,7 +128,7 @@ def _statement(look: int) -> Noted:
             select(head.c.id).scalar_subquery().label("head_id"),
         )
     )
-    return Noted(taking, also=lambda taken: [clock_after(taken, bindparam("from_queue"))])
+    return Noted(ClaimedRow, taking, also=lambda taken: [clock_after(taken, bindparam("from_queue"))])
 
 
 CLAIM = _statement(LOOK_AHEAD)
@@ -157,11 +156,10 @@ _PASS_OVER = (
 
 def claim(connection: Connection, wanted: Claim) -> list[JobRow]:
     """Take the next job and those that run together with it; the first row is the one that was next."""
-    weights = wanted.weights
     values = {
         "from_queue": wanted.queue,
         "known": list(wanted.engines),
-        "had": [needs(some) for n in range(len(weights) + 1) for some in combinations(weights, n)],
+        "met": sorted({needs(()), *map(needs, wanted.meets)}),
         "loaded": list(wanted.models),
         "worker_id": wanted.worker_id,
         "lease": wanted.lease_seconds,
@@ -181,4 +179,4 @@ def claim(connection: Connection, wanted: Claim) -> list[JobRow]:
         advance_clock(connection, first)
         for owner_id in sorted({row.owner_id for row in rows if row.line_short}):
             admit(connection, owner_id, wanted.queue, only_line=True, only_if_free=True)
-    return rows
+    return [*rows]

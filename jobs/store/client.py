@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
 from jobs.errors import InUse, NotFound, WrongState
 from jobs.models import Artifact, Job, JobEvent
+from jobs.rows import ArtifactRow, EventRow, JobRow
 from jobs.states import State
 from jobs.store import ending
 from jobs.store.accepting import accept
@@ -18,7 +18,7 @@ from jobs.store.ending import ended
 from jobs.store.events import note
 from jobs.store.line import lock_owner
 from jobs.store.places import positions
-from jobs.store.rows import JobRow, NewJob
+from jobs.store.rows import NewJob
 from jobs.store.statements import (
     CANCEL,
     JOBS,
@@ -59,15 +59,15 @@ class ClientSide(StoreBase):
         """
         return self.database.read(lambda c: positions(c, rows))
 
-    def artifacts(self, job_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
+    def artifacts(self, job_ids: Sequence[str]) -> dict[str, list[ArtifactRow]]:
         """The results of each of these jobs."""
-        found: dict[str, list[Row[Any]]] = {job_id: [] for job_id in job_ids}
+        found: dict[str, list[ArtifactRow]] = {job_id: [] for job_id in job_ids}
         query = select(Artifact.__table__).where(Artifact.job_id.in_(job_ids)).order_by(Artifact.id)
         for row in self.database.read(lambda c: list(c.execute(query))):
             found[row.job_id].append(row)
         return found
 
-    def events(self, job_id: str, after: int = 0) -> list[Row[Any]]:
+    def events(self, job_id: str, after: int = 0) -> list[EventRow]:
         """The changes of state after version `after`, oldest first."""
         query = (
             select(JobEvent.__table__)

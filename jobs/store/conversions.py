@@ -6,15 +6,15 @@ Part of the transaction that ends the job, so that no network is left converting
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from jobs.clock import now
 from jobs.models import Artifact, Cleanup, JobInput, Network, NetworkFile
+from jobs.rows import JobRow
+from jobs.sql import insert_or
 from jobs.states import NetworkState, State
-from jobs.store.rows import JobRow, NewArtifact
+from jobs.store.rows import NewArtifact
 
 
 def converted(connection: Connection, job: JobRow, made: Sequence[NewArtifact]) -> None:
@@ -23,8 +23,7 @@ def converted(connection: Connection, job: JobRow, made: Sequence[NewArtifact]) 
         _failed(connection, job, "no_network", "The conversion did not make one network.")
         return
     (file,) = made
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    adding = dialect.insert(NetworkFile).values(sha256=file.sha256, key=file.key, size=file.size)
+    adding = insert_or(connection, NetworkFile).values(sha256=file.sha256, key=file.key, size=file.size)
     # Somebody's older one stays as it is; writing it locks it, so that it is not freed before we refer to it.
     kept = adding.on_conflict_do_update(index_elements=["sha256"], set_={"size": file.size})
     key = connection.execute(kept.returning(NetworkFile.key)).scalar_one()
@@ -43,13 +42,13 @@ def not_converted(connection: Connection, job: JobRow) -> None:
         _failed(connection, job, "canceled", "Its conversion was canceled.")
 
 
-def _failed(connection: Connection, job: JobRow, code: str, detail: str) -> None:
+def _failed(connection: Connection, job: JobRow, code: str | None, detail: str | None) -> None:
     failing = update(Network).where(*_its(job))
     connection.execute(failing.values(state=NetworkState.FAILED.value, error_code=code, error_detail=detail))
     _forget_upload(connection, job)
 
 
-def _its(job: JobRow) -> tuple[Any, ...]:
+def _its(job: JobRow) -> tuple[ColumnElement[bool], ...]:
     # Not if it was sent again meanwhile: then a later job converts it.
     return Network.id == job.converts, Network.job_id == job.id
 

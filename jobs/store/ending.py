@@ -12,7 +12,7 @@ who deletes one calls `delete`. What else may follow from an end goes here, once
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import cast
 
 from sqlalchemy import Connection, insert
 from sqlalchemy import delete as sql_delete
@@ -20,11 +20,12 @@ from sqlalchemy import delete as sql_delete
 from jobs.clock import now
 from jobs.ids import new_id
 from jobs.models import Artifact, Cleanup, Job
+from jobs.rows import EndedRow, JobRow
 from jobs.states import FINAL, State
 from jobs.store.conversions import converted, not_converted
 from jobs.store.line import left, move_up
 from jobs.store.outbox import announce
-from jobs.store.rows import JobRow, NewArtifact, Success
+from jobs.store.rows import NewArtifact, Success
 from jobs.store.usage import keep_account
 
 #: A lost attempt's worker stops itself well within this time; then its objects are nobody's.
@@ -54,7 +55,7 @@ def ended(
         if success is None or success.leftovers or success.attempt > 1:
             _tidy(connection, row)
     if turns is None:
-        move_up(connection, final)
+        move_up(connection, cast("list[EndedRow]", final))
     else:
         left(connection, final, turns)
 
@@ -73,7 +74,7 @@ def delete(connection: Connection, row: JobRow) -> None:
 
 
 def _keep_results(connection: Connection, rows: Sequence[JobRow], successes: Mapping[str, Success]) -> None:
-    artifacts: list[dict[str, Any]] = []
+    artifacts: list[dict[str, object]] = []
     for row in rows:
         if row.state == State.SUCCEEDED:
             made = successes[row.id].artifacts
@@ -92,7 +93,7 @@ def _tidy(connection: Connection, row: JobRow) -> None:
         connection.execute(insert(Cleanup).values(prefix=f"jobs/{row.id}", due_at=now(ORPHAN_GRACE_SECONDS)))
 
 
-def _values(artifact: NewArtifact, job: JobRow) -> dict[str, Any]:
+def _values(artifact: NewArtifact, job: JobRow) -> dict[str, object]:
     return {
         "id": new_id("art"),
         "owner_id": job.owner_id,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy import CTE, Connection, Table, bindparam, insert, select
+from sqlalchemy import CTE, Connection, bindparam, insert, select
 from sqlalchemy.sql.dml import ReturningUpdate, UpdateBase
 
 from jobs.models import JobEvent
-from jobs.store.rows import JobRow
+from jobs.rows import JobRow
+from jobs.sql import Values, fetch_all
 
-NOTE = insert(cast(Table, JobEvent.__table__))
+NOTE = insert(JobEvent.__table__)
+
+R = TypeVar("R", bound=JobRow)
 
 
 def noting(changed: CTE) -> UpdateBase:
@@ -37,7 +40,7 @@ def note(connection: Connection, rows: Iterable[JobRow], reason: str | None = No
         connection.execute(NOTE, events)
 
 
-class Noted:
+class Noted(Generic[R]):
     """An UPDATE of jobs that returns them, and an event for each: one round trip on PostgreSQL.
 
     `also`: what else PostgreSQL does in the same statement with what was changed. SQLite, which is in the
@@ -46,23 +49,23 @@ class Noted:
 
     def __init__(
         self,
+        kind: type[R],
         changing: ReturningUpdate[Any],
         *,
         also: Callable[[CTE], Sequence[UpdateBase]] | None = None,
     ) -> None:
         changed = changing.cte("changed")
+        self._kind = kind
         self._changing = changing
         self._at_once = select(changed).add_cte(
             noting(changed).cte("noted"),
             *(one.cte(f"also_{n}") for n, one in enumerate(also(changed) if also else ())),
         )
 
-    def run(
-        self, connection: Connection, values: Mapping[str, Any], *, reason: str | None = None
-    ) -> list[JobRow]:
+    def run(self, connection: Connection, values: Values, *, reason: str | None = None) -> list[R]:
         """Change them; the rows as they are now."""
         if connection.dialect.name == "postgresql":
-            return list(connection.execute(self._at_once, {**values, "event_reason": reason}))
-        rows = list(connection.execute(self._changing, dict(values)))
+            return fetch_all(connection, self._kind, self._at_once, {**values, "event_reason": reason})
+        rows = fetch_all(connection, self._kind, self._changing, values)
         note(connection, rows, reason)
         return rows

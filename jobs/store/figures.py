@@ -7,7 +7,7 @@ line is long. What is kept costs one pass over the table: nothing is steered by 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import case, func, select
 
@@ -106,9 +106,9 @@ class Figures(StoreBase):
 
     def under_way(self, queue: str, most: int) -> list[UnderWay]:
         """Jobs of a queue that run now."""
-        columns: list[Any] = [JOBS.c[name] for name in ("lease_owner", "engine", "cost", "progress")]
-        columns.append(seconds_since(JOBS.c.started_at))
-        query = select(*columns).where(RUNNING, JOBS.c.queue == queue).limit(most)
+        jobs, ran = JOBS.c, seconds_since(JOBS.c.started_at)
+        query = select(jobs.lease_owner, jobs.engine, jobs.cost, jobs.progress, ran)
+        query = query.where(RUNNING, jobs.queue == queue).limit(most)
         return self.database.read(lambda c: [UnderWay(*row) for row in c.execute(query)])
 
     def kept(self) -> list[Kept]:

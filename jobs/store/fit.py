@@ -6,9 +6,18 @@ at again, owner by owner, under their lock (`jobs.store.line.refit`).
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Connection, Row, and_, bindparam, func, literal_column, select
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Connection,
+    Executable,
+    RowMapping,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+)
 
 from jobs.models import User
 from jobs.states import Priority
@@ -19,11 +28,11 @@ from jobs.store.turns import IN_LINE, OWN, RUNNING, up_to, whose
 #: seem to be room where there is none: `refit` counts to the end.
 _COUNTED = 1000
 
-_ONE: Any = literal_column("1")
+_ONE: ColumnElement[int] = literal_column("1")
 _BEHIND = and_(OWN.c.state == literal_column("'queued'"), OWN.c.hold == literal_column("'behind'"))
 
 
-def _pairs() -> Any:
+def _pairs() -> CTE:
     """(owner, queue) of the next owners with jobs behind the line, by leaps through its index."""
     first = select(func.min(OWN.c.owner_id)).where(_BEHIND, OWN.c.owner_id > bindparam("after"))
     owners = select(first.scalar_subquery().label("id")).cte("owners", recursive=True)
@@ -42,11 +51,11 @@ def _pairs() -> Any:
     )
 
 
-def _statement() -> Any:
+def _statement() -> Executable:
     pairs = _pairs()
     # Literals: within a subquery that counts, SQLAlchemy would select from `pairs` once more.
-    owner_id: Any = literal_column("pairs.owner_id")
-    queue: Any = literal_column("pairs.queue")
+    owner_id: ColumnElement[str] = literal_column("pairs.owner_id")
+    queue: ColumnElement[str] = literal_column("pairs.queue")
     standing = [
         column
         for p in Priority
@@ -74,19 +83,18 @@ _STANDING = _statement()
 def who_does_not_fit(connection: Connection, after: str, limit: int) -> tuple[list[str], list[str]]:
     """The next `limit` owners `after` an owner id who have jobs behind the line, and those to refit."""
     values = {"after": after, "most": limit, "counted": _COUNTED}
-    rows = list(connection.execute(_STANDING, values))
-    seen = list(dict.fromkeys(row.owner_id for row in rows))
-    return seen, list(dict.fromkeys(row.owner_id for row in rows if not _fits(row)))
+    pairs = connection.execute(_STANDING, values).mappings().all()
+    seen = list(dict.fromkeys(pair["owner_id"] for pair in pairs))
+    return seen, list(dict.fromkeys(pair["owner_id"] for pair in pairs if not _fits(pair)))
 
 
-def _fits(row: Row[Any]) -> bool:
+def _fits(here: RowMapping) -> bool:
     """Whether an owner's jobs in a queue stand where they should."""
-    here = row._mapping
     in_line = sum(here[f"in_line_{p.name}"] for p in Priority)
     # Of the priorities that anybody waits at.
     shortest = min(here[f"in_line_{p.name}"] for p in Priority if here[f"behind_{p.name}"])
-    cap = line.cap_of(row.max_running)
+    cap = line.cap_of(here["max_running"])
     if not cap:
         return bool(shortest >= line.LINE // 2)  # a claim refills it when less than half is left
-    active = in_line + row.running
+    active = in_line + here["running"]
     return active == cap or (active > cap and not in_line) or (active < cap and shortest >= line.LINE)

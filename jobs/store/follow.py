@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Executable, bindparam, select
 
 from jobs.models import Job, JobEvent
+from jobs.rows import EventRow, FactsRow, VersionRow
+from jobs.sql import R, fetch_all
 from jobs.store.base import StoreBase
 
 #: Ids in one statement: SQLite and PostgreSQL bound the number of values, and text is built for each.
@@ -41,8 +42,8 @@ _EVENTS = (
 class Facts:
     """A job as its watchers see it, and the changes of state that led there, oldest first."""
 
-    row: Row[Any]
-    events: Sequence[Row[Any]]
+    row: FactsRow
+    events: Sequence[EventRow]
 
 
 class FollowerSide(StoreBase):
@@ -50,23 +51,21 @@ class FollowerSide(StoreBase):
 
     def versions(self, job_ids: Iterable[str]) -> dict[str, int]:
         """The version of each of these jobs that is still there."""
-        return {row.id: row.version for row in self._of_each(_VERSIONS, job_ids)}
+        return {row.id: row.version for row in self._of_each(VersionRow, _VERSIONS, job_ids)}
 
     def facts(self, job_ids: Iterable[str]) -> dict[str, Facts]:
         """Each of these jobs that is still there."""
-        rows = {row.id: row for row in self._of_each(_FACTS, job_ids)}
-        events: dict[str, list[Row[Any]]] = {job_id: [] for job_id in rows}
-        for event in self._of_each(_EVENTS, rows):
+        rows = {row.id: row for row in self._of_each(FactsRow, _FACTS, job_ids)}
+        events: dict[str, list[EventRow]] = {job_id: [] for job_id in rows}
+        for event in self._of_each(EventRow, _EVENTS, rows):
             # Read after its row, so none is missing; a later one is told with the row it belongs to.
             if event.version <= rows[event.job_id].version:
                 events[event.job_id].append(event)
         return {job_id: Facts(row, events[job_id]) for job_id, row in rows.items()}
 
-    def _of_each(self, query: Any, job_ids: Iterable[str]) -> Iterator[Row[Any]]:
+    def _of_each(self, kind: type[R], query: Executable, job_ids: Iterable[str]) -> Iterator[R]:
         ids = iter(job_ids)
         while chunk := list(islice(ids, CHUNK)):
-            yield from self.database.read(partial(_rows, query=query, ids=chunk))
-
-
-def _rows(connection: Connection, *, query: Any, ids: list[str]) -> Sequence[Row[Any]]:
-    return connection.execute(query, {"ids": ids}).all()
+            yield from self.database.read(
+                partial(fetch_all, _kind=kind, statement=query, values={"ids": chunk})
+            )

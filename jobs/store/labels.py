@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Connection, Select, Table, delete, insert, select, update
+from sqlalchemy import Connection, Select, delete, insert, select, update
 
 from jobs.labels import search_text, words_of
 from jobs.models import JobTag
+from jobs.rows import JobRow
+from jobs.sql import fetch_all, fetch_the_one, newest_first
 from jobs.states import State
 from jobs.store.base import StoreBase
-from jobs.store.rows import JobRow
 from jobs.store.statements import JOBS, get_job
 
-_TAGS = cast(Table, JobTag.__table__)
+_TAGS = JobTag.__table__
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Labels(StoreBase):
         self, owner_id: str | None, wanted: Wanted = EVERY, *, before: str | None = None, limit: int = 50
     ) -> list[JobRow]:
         """Newest first; `before` is the id of the last job of the page before."""
-        query = _of_tags(owner_id, wanted.tags, before) if wanted.tags else _of_all(owner_id, before)
+        query = listed(owner_id, wanted.tags, before=before, limit=limit)
         if wanted.ids:
             query = query.where(JOBS.c.id.in_(wanted.ids))
         if wanted.states:
@@ -58,7 +59,7 @@ class Labels(StoreBase):
             query = query.where(JOBS.c.created_at < wanted.until)
         for word in words_of(wanted.text):
             query = query.where(JOBS.c.search.contains(word, autoescape=True))
-        return self.database.read(lambda c: list(c.execute(query.limit(limit))))
+        return self.database.read(lambda c: fetch_all(c, JobRow, query))
 
     def label(
         self,
@@ -66,7 +67,7 @@ class Labels(StoreBase):
         owner_id: str | None,
         *,
         tags: Sequence[str] | None = None,
-        meta: Mapping[str, Any] | None = None,
+        meta: Mapping[str, object] | None = None,
     ) -> JobRow:
         """Replace a job's tags, its metadata, or both; None leaves them. Raises NotFound."""
 
@@ -80,7 +81,7 @@ class Labels(StoreBase):
             labels = {"tags": new_tags or None, "meta": new_meta or None}
             text = search_text(row.params, new_tags, new_meta)
             changing = update(JOBS).where(JOBS.c.id == job_id).values(**labels, search=text).returning(JOBS)
-            return connection.execute(changing).one()
+            return fetch_the_one(connection, JobRow, changing)
 
         return self.database.write(work)
 
@@ -92,22 +93,20 @@ def tag(connection: Connection, row: JobRow, tags: Sequence[str]) -> None:
         connection.execute(insert(JobTag), values)
 
 
-def _of_all(owner_id: str | None, before: str | None) -> Select[Any]:
-    query = select(JOBS).order_by(JOBS.c.id.desc())
-    if owner_id is not None:
-        query = query.where(JOBS.c.owner_id == owner_id)
-    return query if before is None else query.where(JOBS.c.id < before)
+def listed(owner_id: str | None, tags: Sequence[str], *, before: str | None, limit: int) -> Select[Any]:
+    """A page of the jobs of an owner, or of all, which have these tags."""
+    if tags:
+        # Led by the first tag's part of the index, which is in the order of the page.
+        return newest_first(_of_tags(owner_id, tags), _TAGS.c.job_id, before=before, limit=limit)
+    query = select(JOBS) if owner_id is None else select(JOBS).where(JOBS.c.owner_id == owner_id)
+    return newest_first(query, JOBS.c.id, before=before, limit=limit)
 
 
-def _of_tags(owner_id: str | None, tags: Sequence[str], before: str | None) -> Select[Any]:
-    """Led by the first tag's part of the index, which is in the order of the page."""
+def _of_tags(owner_id: str | None, tags: Sequence[str]) -> Select[Any]:
     first, *others = dict.fromkeys(tags)
     query = select(JOBS).join(_TAGS, _TAGS.c.job_id == JOBS.c.id).where(_TAGS.c.tag == first)
-    query = query.order_by(_TAGS.c.job_id.desc())
     if owner_id is not None:
         query = query.where(_TAGS.c.owner_id == owner_id)
-    if before is not None:
-        query = query.where(_TAGS.c.job_id < before)
     for other in others:
         also = _TAGS.alias()
         query = query.where(

@@ -16,16 +16,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, exists, func, select, update
+from sqlalchemy import Connection, and_, bindparam, case, exists, func, select, update
 from sqlalchemy import literal_column as literal
 
 from jobs import policy
 from jobs.clock import now, seconds_since
 from jobs.models import User, Webhook
+from jobs.rows import EndedRow, JobRow, MetRow
 from jobs.states import Hold, Priority
-from jobs.store.rows import JobRow
 from jobs.store.turns import (
     CLOCK_NOW,
     GIVEN,
@@ -34,6 +33,7 @@ from jobs.store.turns import (
     OWN,
     RUNNING,
     STEP,
+    FlowKey,
     close_gaps,
     give,
     giving,
@@ -146,7 +146,7 @@ class Standing:
 
     hold: Hold | None
     #: With what `turns.GIVE` gives it its turn; None when it gets none yet.
-    giving: Mapping[str, Any] | None
+    giving: Mapping[str, object] | None
     #: Whether its owner has webhooks.
     heard: bool
 
@@ -245,7 +245,7 @@ def left(connection: Connection, rows: Iterable[JobRow], turns: Mapping[str, int
         admit(connection, owner_id, queue)
 
 
-def move_up(connection: Connection, rows: Iterable[JobRow]) -> None:
+def move_up(connection: Connection, rows: Iterable[EndedRow]) -> None:
     """These jobs gave back their owners' places; each row's `capped` says whether that makes room."""
     # In one order everywhere, so that two transactions never wait for each other's owners.
     for owner_id, queue in sorted({(row.owner_id, row.queue) for row in rows if row.capped}):
@@ -254,7 +254,7 @@ def move_up(connection: Connection, rows: Iterable[JobRow]) -> None:
 
 def refit(connection: Connection, owner_id: str) -> None:
     """An owner's cap may have changed: what is over it goes back behind the line, or others move up."""
-    whole: dict[str, Any] = {"of_owner": owner_id}
+    whole: FlowKey = {"of_owner": owner_id}
     owner = connection.execute(_CAP_LOCKED, whole).one_or_none()
     cap = cap_of(owner.max_running) if owner is not None else 0
     if cap:
@@ -289,20 +289,20 @@ def _send_back(connection: Connection, owner_id: str, queue: str, cap: int) -> N
         close_gaps(connection, _flow(owner_id, queue, priority), gone[priority])
 
 
-def _flow(owner_id: str, queue: str, priority: int) -> dict[str, Any]:
+def _flow(owner_id: str, queue: str, priority: int) -> FlowKey:
     return {"of_owner": owner_id, "in_queue": queue, "of_priority": int(priority)}
 
 
-def _meets(connection: Connection, flow: dict[str, Any]) -> Row[Any]:
+def _meets(connection: Connection, flow: FlowKey) -> MetRow:
     return connection.execute(_STANDING, flow | {"line": LINE}).one()
 
 
-def _room(connection: Connection, flow: dict[str, Any], met: Row[Any]) -> int:
+def _room(connection: Connection, flow: FlowKey, met: MetRow) -> int:
     """How many more jobs of this flow may enter the line."""
     cap = cap_of(met.max_running)
     in_line = LINE - int(met.in_line)
     return min(in_line, cap - _active(connection, flow, cap)) if cap else in_line
 
 
-def _active(connection: Connection, values: dict[str, Any], most: int) -> int:
+def _active(connection: Connection, values: FlowKey, most: int) -> int:
     return int(connection.execute(_ACTIVE, values | {"most": most}).scalar_one())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
+    Executable,
     ScalarSelect,
     and_,
     bindparam,
@@ -20,12 +21,13 @@ from sqlalchemy import (
 
 from jobs.clock import now, seconds_since
 from jobs.errors import WrongState
-from jobs.models import User
+from jobs.models import Job, User
+from jobs.rows import JobRow
+from jobs.sql import Values, fetch_one, fetch_the_one
 from jobs.states import Hold, Priority, State
 from jobs.store.base import StoreBase
 from jobs.store.events import note
 from jobs.store.line import admit, foresee, left, lock_owner, own_place
-from jobs.store.rows import JobRow
 from jobs.store.statements import BEHIND, IN_LINE, JOBS, get_job
 
 #: How far `queue_position` counts; a job behind that many has no use for the exact number.
@@ -38,9 +40,9 @@ def _up_to_most(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
     return select(func.count()).select_from(ahead).scalar_subquery()
 
 
-_queue: Any = bindparam("in_queue")
-_turn: Any = bindparam("its_turn")
-_job: Any = bindparam("of_job")
+_queue: BindParameter[str] = bindparam("in_queue")
+_turn: BindParameter[int] = bindparam("its_turn")
+_job: BindParameter[str] = bindparam("of_job")
 # Counts that are a range of an index each; one count with OR would filter the whole backlog.
 _AHEAD_IN_LINE = select(
     _up_to_most(IN_LINE, JOBS.c.queue == _queue, JOBS.c.turn < _turn)
@@ -58,7 +60,7 @@ _AHEAD_BEHIND = select(
 )
 
 
-def _position(connection: Connection, hold: str | None, values: dict[str, Any]) -> int:
+def _position(connection: Connection, hold: str | None, values: Values) -> int:
     ahead = _AHEAD_IN_LINE if hold is None else _AHEAD_BEHIND
     return min(int(connection.execute(ahead, values).scalar_one()) + 1, MAX_POSITION)
 
@@ -129,11 +131,11 @@ class OwnOrder(StoreBase):
         return self.database.write(work)
 
     def _change(
-        self, connection: Connection, changing: Any, job_id: str, owner_id: str | None, reason: str
+        self, connection: Connection, changing: Executable, job_id: str, owner_id: str | None, reason: str
     ) -> JobRow:
         lock_owner(connection, get_job(connection, job_id, owner_id).owner_id)
         seen = get_job(connection, job_id, owner_id)
-        row = connection.execute(changing).one_or_none()
+        row = fetch_one(connection, JobRow, changing)
         if row is not None:
             note(connection, [row], reason)
             left(connection, [row], {row.id: seen.turn})
@@ -165,7 +167,7 @@ class OwnOrder(StoreBase):
                 raise WrongState("Only jobs of the same queue and priority can change places.")
             _Move(connection, job).put(target, to_end=to_end)
             moved = update(JOBS).where(JOBS.c.id == job_id).values(version=JOBS.c.version + 1).returning(JOBS)
-            row = connection.execute(moved).one()
+            row = fetch_the_one(connection, JobRow, moved)
             note(connection, [row], "moved")
             return row
 
@@ -205,11 +207,13 @@ class _Move:
         else:
             self._behind(self._just_before(target))
 
-    def _in_line(self) -> list[JobRow]:
-        query = select(JOBS.c.id, JOBS.c.turn).where(self._theirs, IN_LINE)
-        return list(self._connection.execute(query.order_by(JOBS.c.turn, JOBS.c.id).with_for_update()))
+    def _in_line(self) -> list[tuple[str, int]]:
+        """(id, turn) of those in line, in their order."""
+        query = select(Job.id, Job.turn).where(self._theirs, IN_LINE)
+        found = self._connection.execute(query.order_by(JOBS.c.turn, JOBS.c.id).with_for_update())
+        return [(job_id, turn) for job_id, turn in found if turn is not None]
 
-    def _place(self, what: Any, *more: ColumnElement[bool]) -> float | None:
+    def _place(self, what: ColumnElement[float], *more: ColumnElement[bool]) -> float | None:
         found: float | None = self._connection.execute(
             select(what).where(self._theirs, BEHIND, JOBS.c.id != self._job.id, *more)
         ).scalar_one()
@@ -218,8 +222,8 @@ class _Move:
     def _into_line(self, *, before: str | None = None, last: bool = False) -> None:
         """The line keeps its turns; who has which of them changes."""
         rows = self._in_line()
-        turns = [row.turn for row in rows]
-        order = [row.id for row in rows if row.id != self._job.id]
+        turns = [turn for _, turn in rows]
+        order = [job_id for job_id, _ in rows if job_id != self._job.id]
         if not turns:  # a cap that is used up: all of them wait behind
             self._behind(self._before_all())
             return
@@ -257,5 +261,5 @@ class _Move:
             update(JOBS).where(JOBS.c.id == numbered.c.id).values(place=first + _STEP * numbered.c.number)
         )
 
-    def _set(self, job_id: str, **values: Any) -> None:
+    def _set(self, job_id: str, **values: object) -> None:
         self._connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(**values))

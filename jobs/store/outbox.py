@@ -6,15 +6,15 @@ So a message exists exactly when its change does, whatever is killed. `workers.w
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, cast
 
-from sqlalchemy import Connection, Float, Row, Table, bindparam, case, insert, select, update
+from sqlalchemy import Connection, Float, bindparam, case, insert, select, update
 
 from jobs.clock import now
 from jobs.ids import new_id
 from jobs.models import Artifact, Delivery, Job, Webhook
+from jobs.rows import JobRow
+from jobs.sql import fetch_the_one
 from jobs.states import State
 from jobs.webhooks import DEFAULT_EVENTS, Event, host_of
 
@@ -40,13 +40,13 @@ _RESULTS = (
     .limit(MAX_ARTIFACTS)
 )
 _NOW = select(now())
-_ADD = insert(cast(Table, Delivery.__table__)).values(until=now(bindparam("patience", type_=Float)))
+_ADD = insert(Delivery.__table__).values(until=now(bindparam("patience", type_=Float)))
 
 #: (the endpoint's id, None for the job's own webhook; its URL)
 Address = tuple[str | None, str]
 
 
-def announce(connection: Connection, row: Row[Any]) -> None:
+def announce(connection: Connection, row: JobRow) -> None:
     """Tell everybody who wants to know of the state that `row` has just reached."""
     event = Event.STARTED if row.state == State.RUNNING else Event(row.state)
     addresses = _addresses(connection, row, event)
@@ -59,7 +59,7 @@ def announce(connection: Connection, row: Row[Any]) -> None:
 
 def announce_progress(connection: Connection, job_id: str) -> None:
     """Tell whoever follows every step. A message that nobody tried to send yet becomes the newer one."""
-    row = connection.execute(select(Job.__table__).where(Job.id == job_id)).one()
+    row = fetch_the_one(connection, JobRow, select(Job.__table__).where(Job.id == job_id))
     addresses = _addresses(connection, row, Event.PROGRESS)
     if not addresses:
         return
@@ -70,7 +70,7 @@ def announce_progress(connection: Connection, job_id: str) -> None:
             connection.execute(_ADD, message)
 
 
-def _replaced(connection: Connection, row: Row[Any], address: Address, body: str) -> bool:
+def _replaced(connection: Connection, row: JobRow, address: Address, body: str) -> bool:
     """Whether one waits already. One that was sent before keeps its body: its id may be known over there."""
     webhook_id, _ = address
     replacing = (
@@ -87,17 +87,17 @@ def _replaced(connection: Connection, row: Row[Any], address: Address, body: str
     return connection.execute(replacing).first() is not None
 
 
-def _addresses(connection: Connection, row: Row[Any], event: Event) -> list[Address]:
+def _addresses(connection: Connection, row: JobRow, event: Event) -> list[Address]:
     """Who wants to hear of this event of this job."""
     hearers = connection.execute(_HEARERS, {"of_owner": row.owner_id})
-    found: list[Address] = [(w.id, w.url) for w in hearers if event in w.events]
-    own: Mapping[str, Any] = row.webhook or {}
+    found: list[Address] = [(hearer, url) for hearer, url, events in hearers if event in events]
+    own = row.webhook or {}
     if own and event in (own.get("events") or DEFAULT_EVENTS):
         found.append((None, own["url"]))
     return found
 
 
-def _message(row: Row[Any], event: Event, address: Address, body: str, patience: float) -> dict[str, Any]:
+def _message(row: JobRow, event: Event, address: Address, body: str, patience: float) -> dict[str, object]:
     webhook_id, url = address
     return {
         "id": new_id("msg"),
@@ -112,8 +112,8 @@ def _message(row: Row[Any], event: Event, address: Address, body: str, patience:
     }
 
 
-def _body(connection: Connection, row: Row[Any], event: Event) -> str:
-    data: dict[str, Any] = {
+def _body(connection: Connection, row: JobRow, event: Event) -> str:
+    data: dict[str, object] = {
         "id": row.id,
         "engine": row.engine,
         "state": row.state,
@@ -133,7 +133,7 @@ def _body(connection: Connection, row: Row[Any], event: Event) -> str:
     return json.dumps(message, separators=(",", ":"))
 
 
-def _artifacts(connection: Connection, job_id: str) -> list[dict[str, Any]]:
+def _artifacts(connection: Connection, job_id: str) -> list[dict[str, object]]:
     return [dict(found._mapping) for found in connection.execute(_RESULTS, {"of_job": job_id})]
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, literal_column, select
 
+from jobs.rows import JobRow
 from jobs.states import Hold, State
 from jobs.store.order import MAX_POSITION
-from jobs.store.rows import JobRow
 from jobs.store.statements import IN_LINE, JOBS
 from jobs.store.turns import OWN, its, whose
 
@@ -63,8 +62,8 @@ def positions(connection: Connection, rows: Iterable[JobRow]) -> dict[str, int]:
 def _line(connection: Connection, queue: str, rows: list[JobRow]) -> list[_PLACE]:
     """The front of a queue's line: as far as any of these jobs needs it."""
     here = [row for row in rows if row.queue == queue]
-    last = max(_END if row.hold is not None else row.turn for row in here)
-    found: Any = connection.execute(_LINE, {"in_queue": queue, "last_turn": last})
+    last = max(_END if row.turn is None else row.turn for row in here)
+    found = connection.execute(_LINE, {"in_queue": queue, "last_turn": last})
     return sorted((turn, job_id) for turn, job_id in found)
 
 

@@ -14,13 +14,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Protocol
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Float,
-    Row,
     ScalarSelect,
     bindparam,
     delete,
@@ -44,12 +43,12 @@ DAY = 86400.0
 
 # As the partial index has them. A Boolean, of any kind, SQLAlchemy would compare with a number for SQLite.
 ENDED = JOBS.c.finished_at.is_not(None)
-KEPT: ColumnElement[Any] = literal_column("NOT jobs.data_removed")
-_READER: Any = Job.__table__.alias("reader")
-_RESULT: Any = Artifact.__table__.alias("result")
+KEPT: ColumnElement[bool] = literal_column("NOT jobs.data_removed")
+_READER = Job.__table__.alias("reader")
+_RESULT = Artifact.__table__.alias("result")
 
 
-def cutoff(keep_seconds: Any) -> ScalarSelect[datetime]:
+def cutoff(keep_seconds: ColumnElement[float] | float) -> ScalarSelect[datetime]:
     """What ended before this was kept for `keep_seconds`. A subquery, so that an index can be searched by it.
 
     (PostgreSQL's clock is volatile, and compared row by row where it stands bare.)
@@ -192,12 +191,16 @@ class Retention(StoreBase):
         self.database.write(lambda c: c.execute(asking))
 
 
-def expires_at(row: Row[Any], keep_days: float) -> datetime | None:
+class _Ended(Protocol):
+    finished_at: datetime | None
+    data_removed: bool
+
+
+def expires_at(row: _Ended, keep_days: float) -> datetime | None:
     """When a job's results are removed; None: they were, or are kept for ever, or it has not ended."""
     if not keep_days or row.finished_at is None or row.data_removed:
         return None
-    ended: datetime = row.finished_at
-    return ended + timedelta(days=keep_days)
+    return row.finished_at + timedelta(days=keep_days)
 
 
 def _unread(connection: Connection, job_ids: list[str]) -> list[str]:

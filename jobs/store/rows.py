@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
-
-from sqlalchemy import Row
 
 from jobs.ids import new_id
 from jobs.states import Priority
-
-#: One row of `jobs.models.Job`, as SQL returns it.
-JobRow = Row[Any]
 
 
 @dataclass(frozen=True)
@@ -23,7 +17,7 @@ class NewJob:
     owner_id: str
     engine: str
     queue: str
-    params: Mapping[str, Any]
+    params: Mapping[str, object]
     seed: int
     #: Ids of the files its params name.
     inputs: Sequence[str] = ()
@@ -46,10 +40,10 @@ class NewJob:
     start_by: datetime | None = None
     timeout_seconds: float | None = None
     #: Its own webhook: {"url": ..., "events": [...]}.
-    webhook: Mapping[str, Any] | None = None
+    webhook: Mapping[str, object] | None = None
     #: Its owner's labels (`jobs.labels`).
     tags: Sequence[str] = ()
-    meta: Mapping[str, Any] = field(default_factory=dict)
+    meta: Mapping[str, object] = field(default_factory=dict)
     request_id: str | None = None
     idempotency_key: str | None = None
     idempotency_hash: str | None = None
@@ -67,7 +61,7 @@ class NewArtifact:
     sha256: str
     width: int | None = None
     height: int | None = None
-    meta: Mapping[str, Any] = field(default_factory=dict)
+    meta: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -89,8 +83,9 @@ class Claim:
     queue: str
     engines: Sequence[str]
     lease_seconds: float
-    #: Names of the weights files it has, and what it has loaded.
-    weights: Sequence[str] = ()
+    #: The sets of needs of which it has all.
+    meets: Collection[Collection[str]] = ()
+    #: What it has loaded.
     models: Sequence[str] = ()
 
 

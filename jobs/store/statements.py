@@ -5,12 +5,12 @@ Building a statement costs as much as running it, and every submission, poll and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, cast
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
-    Table,
+    Select,
     and_,
     bindparam,
     case,
@@ -22,9 +22,9 @@ from sqlalchemy import (
 from jobs.clock import now, seconds_since
 from jobs.errors import NotFound
 from jobs.models import Job, JobInput
+from jobs.rows import JobRow
 from jobs.states import State
 from jobs.store.line import CAPPED
-from jobs.store.rows import JobRow
 
 #: Attempts that may end in a transient error or a lost worker before the job fails.
 MAX_FAILURES = 3
@@ -33,13 +33,13 @@ MAX_FAILURES = 3
 QUEUED = Job.state == literal_column("'queued'")
 RUNNING = Job.state == literal_column("'running'")
 SUCCEEDED = Job.state == literal_column("'succeeded'")
-JOBS = cast(Table, Job.__table__)
+JOBS = Job.__table__
 #: Queued, and taken when its turn has come; or waiting behind others of its owner (`jobs.store.line`).
 IN_LINE = and_(QUEUED, JOBS.c.hold.is_(None))
 BEHIND = and_(QUEUED, JOBS.c.hold == literal_column("'behind'"))
 
 
-def spent() -> dict[str, Any]:
+def spent() -> dict[str, ColumnElement[float]]:
     """What an attempt that ends now adds to its job's account."""
     took = seconds_since(JOBS.c.started_at)
     return {
@@ -92,7 +92,7 @@ SUCCEED = FINISH.values(
 )
 
 
-def in_use(connection: Connection, artifact_ids: Any) -> bool:
+def in_use(connection: Connection, artifact_ids: Sequence[str] | Select[str]) -> bool:
     """Whether a waiting or running job reads one of these artifacts (ids, or a query for them)."""
     reading = (
         select(Job.id)
@@ -120,6 +120,6 @@ def plain(words: str) -> str:
     return words.replace("\0", "")
 
 
-def needs(weights: Iterable[str]) -> str:
-    """How a set of weights files is written in the column `needs`."""
-    return ",".join(sorted(weights))
+def needs(names: Iterable[str]) -> str:
+    """How a set of needs is written in the column `needs`."""
+    return ",".join(sorted(names))

@@ -10,13 +10,13 @@ from sqlalchemy import Connection, Select, and_, bindparam, case, false, func, o
 from jobs import policy
 from jobs.clock import now
 from jobs.models import Job, Worker
+from jobs.rows import EndedRow, JobRow
 from jobs.states import State
 from jobs.store.base import StoreBase
 from jobs.store.ending import ended
 from jobs.store.events import note
 from jobs.store.fit import who_does_not_fit
 from jobs.store.line import CAPPED, lock_owner, refit
-from jobs.store.rows import JobRow
 from jobs.store.statements import (
     IN_LINE,
     JOBS,
@@ -127,11 +127,11 @@ class SweeperSide(StoreBase):
         )
 
         def work(connection: Connection) -> list[JobRow]:
-            rows = list(connection.execute(taking, {"default_cap": policy.max_running()}))
+            rows: list[EndedRow] = list(connection.execute(taking, {"default_cap": policy.max_running()}))
             for row in rows:
                 note(connection, [row], row.error_code or "lease_lost")
             ended(connection, rows)
-            return rows
+            return [*rows]
 
         return self.database.write(work)
 
@@ -173,7 +173,7 @@ class SweeperSide(StoreBase):
                 lock_owner(connection, owner_id)  # before the jobs, as everybody does who takes one out
             locked = connection.execute(locking, {"found": [row.id for row in found]})
             turns = {row.id: row.turn for row in locked}
-            rows = list(connection.execute(failing, {"found": list(turns)})) if turns else []
+            rows: list[JobRow] = list(connection.execute(failing, {"found": list(turns)})) if turns else []
             note(connection, rows, code)
             ended(connection, rows, turns=turns)
             return rows

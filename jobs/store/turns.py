@@ -14,9 +14,9 @@ from typing import Any
 
 from sqlalchemy import (
     CTE,
+    BindParameter,
     ColumnElement,
     Connection,
-    Row,
     ScalarSelect,
     Update,
     and_,
@@ -31,34 +31,37 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from jobs.models import Clock, Flow, Job
+from jobs.rows import ClaimedRow, MetRow
 from jobs.states import Priority
 
 #: How many turns a priority is worth.
 BOOST = 10
 
-JOBS: Any = Job.__table__
+JOBS = Job.__table__
 #: An owner's jobs, beside the one a statement is about.
-OWN: Any = Job.__table__.alias("own")
-_FLOWS: Any = Flow.__table__
+OWN = Job.__table__.alias("own")
+_FLOWS = Flow.__table__
 
 # Literals, not bound values: a partial index serves only a query whose predicate is known when it is planned.
 IN_LINE = and_(OWN.c.state == literal_column("'queued'"), OWN.c.turn.is_not(None))
 RUNNING = and_(OWN.c.state == literal_column("'running'"), OWN.c.turn.is_not(None))
 
-of_owner: Any = bindparam("of_owner")
-in_queue: Any = bindparam("in_queue")
-of_priority: Any = bindparam("of_priority")
+of_owner: BindParameter[str] = bindparam("of_owner")
+in_queue: BindParameter[str] = bindparam("in_queue")
+of_priority: BindParameter[int] = bindparam("of_priority")
 #: Names a flow, for the parameters of the statements here.
 FlowKey = dict[str, Any]
 
 
-def whose(owner: Any, queue: Any, priority: Any = None) -> ColumnElement[bool]:
+def whose(
+    owner: ColumnElement[str], queue: ColumnElement[str], priority: ColumnElement[int] | int | None = None
+) -> ColumnElement[bool]:
     """The jobs of an owner in a queue, at all priorities or one."""
     found = and_(OWN.c.owner_id == owner, OWN.c.queue == queue)
     return found if priority is None else and_(found, OWN.c.priority == priority)
 
 
-def up_to(limit: Any, *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+def up_to(limit: ColumnElement[int] | int, *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
     """How many there are, counted no further than that."""
     found = select(OWN.c.id).where(*conditions).limit(limit).subquery()
     return select(func.count()).select_from(found).scalar_subquery()
@@ -95,20 +98,20 @@ def start(clock: int | None, priority: int) -> int:
     return max(clock or 0, 0) - BOOST * priority
 
 
-def next_turn(met: Row[Any], priority: int) -> int:
+def next_turn(met: MetRow, priority: int) -> int:
     """The turn that a flow would be given next; `met` has the columns above."""
     first = start(met.clock, priority)
     return first if met.given is None else max(first, met.given + met.step)
 
 
-def giving(flow: FlowKey, met: Row[Any], count: int = 1) -> dict[str, Any]:
+def giving(flow: FlowKey, met: MetRow, count: int = 1) -> dict[str, object]:
     """What GIVE needs to know in order to return the last of so many turns of a flow."""
     before_last = (count - 1) * met.step
     first = start(met.clock, flow["of_priority"])
     return flow | {"at_least": first + before_last, "further": count * met.step}
 
 
-def give(connection: Connection, flow: FlowKey, met: Row[Any], count: int = 1) -> list[int]:
+def give(connection: Connection, flow: FlowKey, met: MetRow, count: int = 1) -> list[int]:
     """The next turns of a flow."""
     last = int(connection.execute(GIVE[connection.dialect.name], giving(flow, met, count)).scalar_one())
     return list(range(last - (count - 1) * met.step, last + 1, met.step))
@@ -190,7 +193,7 @@ def clock_after(taken: CTE, queue: Any) -> Update:
     return _setting(queue, select(func.min(taken.c.turn)).scalar_subquery())
 
 
-def advance_clock(connection: Connection, row: Row[Any]) -> None:
+def advance_clock(connection: Connection, row: ClaimedRow) -> None:
     """A job was taken: the queue's clock shows its turn, if that is the largest so far."""
     if row.turn is None or (row.clock is not None and row.turn <= row.clock):
         return

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Any, NamedTuple
+from datetime import date, datetime
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, case, func, literal, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, case, func, literal, or_, select
 
 from jobs.models import PastUsage
+from jobs.rows import JobRow, UsageRow
+from jobs.sql import fetch_all, insert_or
 from jobs.store.base import StoreBase
-from jobs.store.rows import JobRow
 from jobs.store.statements import JOBS, SUCCEEDED
 
 #: How fast an engine is, is told from this many of its last jobs.
@@ -29,7 +29,7 @@ class Ran(NamedTuple):
     device_seconds: float
 
 
-def _day(at: Any, *, is_sqlite: bool) -> ColumnElement[str]:
+def _day(at: ColumnElement[datetime], *, is_sqlite: bool) -> ColumnElement[str]:
     """`2026-11-21`, in UTC."""
     if is_sqlite:
         return func.strftime("%Y-%m-%d", at)
@@ -43,7 +43,7 @@ _KIND = case((or_(JOBS.c.device.is_(None), JOBS.c.device.like("cpu%")), "cpu"), 
 class Usage(StoreBase):
     """What jobs used."""
 
-    def usage(self, owner_id: str | None, first: date, last: date) -> list[Row[Any]]:
+    def usage(self, owner_id: str | None, first: date, last: date) -> list[UsageRow]:
         """Sums per owner, day (UTC, of the job's end), engine, device kind and state; oldest day first.
 
         Jobs whose rows were deleted are still in the sums. A job that never ran has no seconds.
@@ -83,7 +83,7 @@ class Usage(StoreBase):
             .group_by(*(both.c[name] for name in names))
             .order_by(both.c.day, both.c.owner_id, both.c.engine, both.c.device, both.c.state)
         )
-        return self.database.read(lambda c: list(c.execute(query)))
+        return self.database.read(lambda c: fetch_all(c, UsageRow, query))
 
     def ran(self, engine: str) -> list[Ran]:
         """What the last LATELY jobs of this engine took that succeeded."""
@@ -100,7 +100,6 @@ def keep_account(connection: Connection, row: JobRow) -> None:
     """Before a finished job's row is deleted: what it used stays in its owner's sums."""
     if row.finished_at is None:
         return
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     used = {
         "jobs": 1,
         "queue_seconds": row.queue_seconds,
@@ -108,7 +107,7 @@ def keep_account(connection: Connection, row: JobRow) -> None:
         "device_seconds": row.device_seconds,
     }
     kind = "cpu" if row.device is None or row.device.startswith("cpu") else "gpu"
-    adding = dialect.insert(PastUsage).values(
+    adding = insert_or(connection, PastUsage).values(
         owner_id=row.owner_id,
         day=row.finished_at.date().isoformat(),
         engine=row.engine,
@@ -116,7 +115,7 @@ def keep_account(connection: Connection, row: JobRow) -> None:
         state=row.state,
         **used,
     )
-    table: Any = PastUsage.__table__
+    table = PastUsage.__table__
     connection.execute(
         adding.on_conflict_do_update(
             index_elements=list(table.primary_key),

@@ -12,13 +12,14 @@ from jobs import policy
 from jobs.clock import now
 from jobs.errors import LeaseLost
 from jobs.models import Job
+from jobs.rows import EndedRow, JobRow
 from jobs.states import State
 from jobs.store import claiming
 from jobs.store.base import StoreBase
 from jobs.store.ending import ended
 from jobs.store.events import Noted
 from jobs.store.outbox import announce_progress
-from jobs.store.rows import Beat, Claim, JobRow, NewArtifact, Success
+from jobs.store.rows import Beat, Claim, NewArtifact, Success
 from jobs.store.statements import (
     ASKED_TO_STOP,
     BY_ID,
@@ -32,7 +33,7 @@ from jobs.store.statements import (
     plain,
 )
 
-_SUCCEEDING = Noted(SUCCEED)
+_SUCCEEDING = Noted(EndedRow, SUCCEED)
 
 
 class WorkerSide(StoreBase):
@@ -44,16 +45,16 @@ class WorkerSide(StoreBase):
         queue: str,
         *,
         engines: Sequence[str],
-        weights: Sequence[str] = (),
+        meets: Collection[Collection[str]] = (),
         models: Sequence[str] = (),
         lease_seconds: float,
     ) -> list[JobRow]:
         """Take the job that is next in line, and those that can run together with it. Starts attempt + 1.
 
-        Only jobs of these engines, and only those that need no other weights files than these. A job whose
-        model is one of `models` goes before earlier ones within bounds (`jobs.store.claiming`).
+        Only jobs of these engines, and only those that need nothing or exactly one of the sets in `meets`. A
+        job whose model is one of `models` goes before earlier ones within bounds (`jobs.store.claiming`).
         """
-        wanted = Claim(worker_id, queue, engines, lease_seconds, weights, models)
+        wanted = Claim(worker_id, queue, engines, lease_seconds, meets, models)
         # Repeated after a lost answer it would take a second job and leave the first to its lease.
         return self.database.write(
             lambda c: claiming.claim(c, wanted), repeatable=False, survives_power_cut=False
@@ -239,7 +240,7 @@ class WorkerSide(StoreBase):
     ) -> JobRow:
         """Leave `running` for one of the states `becomes`, as the owner of this attempt."""
         values = {"of_job": job_id, "of_attempt": attempt, "default_cap": policy.max_running()}
-        changing = Noted(ending)
+        changing = Noted(EndedRow, ending)
 
         def work(connection: Connection) -> JobRow:
             rows = changing.run(connection, values, reason=reason)
@@ -254,7 +255,7 @@ class WorkerSide(StoreBase):
         return self.database.write(work)
 
 
-def _ran(device: str | None, peak_memory: int | None) -> dict[str, Any]:
+def _ran(device: str | None, peak_memory: int | None) -> dict[str, object]:
     """What is known of where the attempt ran. One that ended before its engine was loaded knows nothing."""
     return {} if device is None else {"device": device, "peak_memory": peak_memory}
 
@@ -275,7 +276,7 @@ def _succeed(
     ran = {"ran_on": device, "peak": peak_memory, "default_cap": policy.max_running()}
     made = {one.job_id: one for one in successes}
     found: dict[str, JobRow | None] = {}
-    now_ended: list[JobRow] = []
+    now_ended: list[EndedRow] = []
     # In one order everywhere, so that two transactions never wait for each other's rows.
     for job_id in sorted(made):
         mine = {"of_job": job_id, "of_attempt": made[job_id].attempt}

@@ -288,12 +288,12 @@ def test_a_job_goes_only_to_a_worker_with_the_weights_it_needs(api, store, monke
     api.post(f"/v1/jobs/{job['id']}/cancel")
     again = api.post(f"/v1/jobs/{job['id']}/retry").json
 
-    def claimed(*weights):
-        rows = store.claim("wrk_1", "gpu", engines=["neural_style"], weights=weights, lease_seconds=60)
+    def claimed(*meets):
+        rows = store.claim("wrk_1", "gpu", engines=["neural_style"], meets=meets, lease_seconds=60)
         return [row.id for row in rows]
 
     assert claimed() == []
-    assert claimed("vgg19") == [again["id"]]
+    assert claimed({"vgg19"}) == [again["id"]]
 
 
 def _peak(send) -> tuple[TestResponse, int]:

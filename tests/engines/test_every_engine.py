@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
 import engines
 from engines.base import FileParam, Params
+from engines.weights import WEIGHTS
 from tests.engines.recording import RecordingContext
 
 NAMES = engines.names()
@@ -54,6 +58,28 @@ def tiny(name: str) -> dict[str, Any]:
         if "draft" in schema.get("enum", ()):
             params[field] = "draft"
     return {**params, **TINY.get(name, {}), "seed": 7}
+
+
+def choices(name: str) -> dict[str, list[Any]]:
+    """The values of each field that has but a few: of an enumeration, yes or no, none at all."""
+    found: dict[str, list[Any]] = {}
+    for field, schema in fields(name).items():
+        of_field: list[Any] = []
+        for branch in branches(schema):
+            of_field += branch.get("enum", [branch["const"]] if "const" in branch else [])
+            of_field += {"boolean": [True, False], "null": [None]}.get(branch.get("type", ""), [])
+        found[field] = of_field
+    return found
+
+
+def chosen(name: str) -> Iterator[Params]:
+    """The example, and what it becomes with one or two of its fields chosen otherwise."""
+    spec = engines.spec(name)
+    single = [{field: value} for field, values in choices(name).items() for value in values]
+    for changes in [{}, *single, *(one | other for one, other in combinations(single, 2))]:
+        # what contradicts the rest is no choice
+        with suppress(ValidationError):
+            yield spec.params.model_validate({**spec.example, **changes})
 
 
 def test_names_are_the_folders() -> None:
@@ -112,7 +138,15 @@ def test_the_example_is_valid_and_survives_json(name: str) -> None:
     spec = engines.spec(name)
     params = spec.params.model_validate(dict(spec.example))
     assert spec.params.model_validate_json(params.model_dump_json()) == params
-    assert isinstance(spec.weights_for(params), tuple)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_its_jobs_need_is_declared(name: str) -> None:
+    spec = engines.spec(name)
+    assert all(needs and needs <= set(WEIGHTS) for needs in spec.needs)
+    # whatever is chosen, alone and two at a time, needs what is declared; and no more is declared than that
+    asked = {frozenset(spec.weights_for(params)) for params in chosen(name)}
+    assert asked - {frozenset()} == set(spec.needs)
 
 
 @pytest.mark.parametrize("name", NAMES)

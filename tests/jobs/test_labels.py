@@ -12,7 +12,7 @@ from jobs.labels import MAX_SEARCH, search_text
 from jobs.models import Job, JobTag
 from jobs.states import State
 from jobs.store import Wanted
-from jobs.store.labels import _of_tags
+from jobs.store.labels import listed
 from tests.jobs.conftest import owner
 
 
@@ -138,7 +138,7 @@ class TestLabel:
 def test_a_tag_is_found_by_its_index(store, submit):
     """Not by going through an owner's jobs, of which there may be very many."""
     job = submit(tags=["t"])
-    query = _of_tags(job.owner_id, ["t"], job.id).limit(50)
+    query = listed(job.owner_id, ["t"], before=job.id, limit=50)
     plain = str(query.compile(store.database.engine, compile_kwargs={"literal_binds": True}))
     explain = "EXPLAIN QUERY PLAN " if store.database.is_sqlite else "EXPLAIN "
 

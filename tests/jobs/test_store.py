@@ -20,11 +20,11 @@ LEASE = 30.0
 RESULT = NewArtifact("a.png", "jobs/x/1/a.png", "image/png", 3, "0" * 64)
 
 
-def claim(store, worker="wrk_1", *, lease=LEASE, limit=1, queue="cpu", weights=()):
+def claim(store, worker="wrk_1", *, lease=LEASE, limit=1, queue="cpu", meets=()):
     return [
         row
         for _ in range(limit)
-        for row in store.claim(worker, queue, engines=["echo"], weights=weights, lease_seconds=lease)
+        for row in store.claim(worker, queue, engines=["echo"], meets=meets, lease_seconds=lease)
     ]
 
 
@@ -115,8 +115,8 @@ class TestClaim:
     def test_a_job_goes_only_to_a_worker_that_has_its_weights(self, store, submit):
         job = submit(weights=["vgg19"])
         assert claim(store) == []
-        assert claim(store, weights=["other"]) == []
-        assert [row.id for row in claim(store, weights=["other", "vgg19"])] == [job.id]
+        assert claim(store, meets=[["other"], ["other", "vgg19"]]) == []
+        assert [row.id for row in claim(store, meets=[["other"], ["vgg19"]])] == [job.id]
 
 
 class TestFence:

@@ -59,6 +59,31 @@ def test_a_model_is_loaded_once_for_many_jobs(bench):
     assert made.engine.setups == 1
 
 
+@pytest.mark.parametrize(
+    ("here", "runs"),
+    [
+        ((), {"nothing"}),
+        (("a",), {"nothing", "a"}),
+        (("a", "b"), {"nothing", "a", "a and b"}),
+        (("b", "c"), {"nothing"}),
+    ],
+    ids=["none", "some", "all", "others"],
+)
+def test_a_worker_takes_the_jobs_whose_needs_it_has(bench, monkeypatch, here, runs):
+    # given: an engine that for some params needs one thing, and for others two
+    monkeypatch.setattr("workers.runner.installed", lambda: here)
+    made = bench(one, needs=(frozenset("a"), frozenset("ab")))
+    jobs = {
+        "nothing": made.submit(),
+        "a": made.submit(new={"weights": ["a"]}),
+        "a and b": made.submit(new={"weights": ["b", "a"]}),
+    }
+    # when
+    made.runner.work()
+    # then
+    assert {name for name, job_id in jobs.items() if made.store.get(job_id).state == "succeeded"} == runs
+
+
 def test_an_output_may_be_a_file_in_scratch_and_scratch_is_gone_after(bench):
     folders = []
 

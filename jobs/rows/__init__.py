@@ -1,0 +1,39 @@
+"""Rows as SQL returns them, typed: what may be asked of one, and which columns may be NULL.
+
+A row is no instance of these. It has these attributes, and every other one is a mistake that the type checker
+sees. What a column means is said in `jobs.models`; a column that is added there is added here.
+"""
+
+from jobs.rows.account import KeyRow, NamedKeyRow, UserRow
+from jobs.rows.file import ArtifactRow, FolderRow, StoredRow
+from jobs.rows.fleet import OrdersRow, SeenWorkerRow, WorkerRow
+from jobs.rows.job import ClaimedRow, EndedRow, EventRow, FactsRow, JobRow, MetRow, UsageRow, VersionRow
+from jobs.rows.network import NetworkFileRow, NetworkRow, SizedNetworkRow
+from jobs.rows.webhook import DeliveryRow, TakenDeliveryRow, TryRow, WebhookRow
+
+__all__ = [
+    "ArtifactRow",
+    "ClaimedRow",
+    "DeliveryRow",
+    "EndedRow",
+    "EventRow",
+    "FactsRow",
+    "FolderRow",
+    "JobRow",
+    "KeyRow",
+    "MetRow",
+    "NamedKeyRow",
+    "NetworkFileRow",
+    "NetworkRow",
+    "OrdersRow",
+    "SeenWorkerRow",
+    "SizedNetworkRow",
+    "StoredRow",
+    "TakenDeliveryRow",
+    "TryRow",
+    "UsageRow",
+    "UserRow",
+    "VersionRow",
+    "WebhookRow",
+    "WorkerRow",
+]
