@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import argparse
 import signal
-from typing import Any
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Recipe = TypeVar("Recipe", bound="DataclassInstance")
 
 
 class Stop:
@@ -42,6 +50,33 @@ def progress_bar(console: Console) -> Progress:
         TimeRemainingColumn(),
         console=console,
     )
+
+
+def command_line(description: str | None) -> argparse.ArgumentParser:
+    """What every trainer of planets asks for: the pictures and the folder of the run."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path, metavar="DATA", help="the folder prepare.py wrote")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="RUN", help="where the run lives; made when absent"
+    )
+    return parser
+
+
+def recipe_from(recipe: type[Recipe], options: argparse.Namespace) -> Recipe:
+    """Each of its fields is an option of the same name."""
+    return recipe(**{field.name: getattr(options, field.name) for field in fields(recipe)})
+
+
+def resumed(restore: Callable[[Path], dict[str, Any]], checkpoint: Path) -> dict[str, Any] | None:
+    """What the checkpoint says of the run so far; None: it begins. Raises ValueError, with advice."""
+    if not checkpoint.is_file():
+        return None
+    try:
+        return restore(checkpoint)
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(f"{error} (choose another --out, or the same settings)") from error
 
 
 def add_machine_options(parser: argparse.ArgumentParser, ships: str) -> None:

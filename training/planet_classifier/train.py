@@ -19,7 +19,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,15 @@ from training.planet_classifier import figures, negatives
 from training.planet_classifier.batches import NO_WORLD, Batch, Batches
 from training.planet_classifier.training import Held, Logits, Recipe, Training, calibrate, look, validation
 from training.planets import data
-from training.running import Stop, add_machine_options, halved, progress_bar
+from training.running import (
+    Stop,
+    add_machine_options,
+    command_line,
+    halved,
+    progress_bar,
+    recipe_from,
+    resumed,
+)
 from training.writers import Writers
 
 #: Pixels of the prepared pictures that are read.
@@ -53,24 +61,19 @@ def main() -> int:
     torch.set_num_threads(options.threads)
     device = choose_device(options.device)
     half = halved(options.precision, device)
-    recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
+    recipe = recipe_from(Recipe, options)
+    checkpoint = options.out / "checkpoint.pt"
     try:
         training_set, validation_set, counts = _pictures(options, recipe)
-    except (FileNotFoundError, ValueError) as error:
+        training = Training(recipe, training_set, device, half)
+        if options.begin is not None:
+            training.begin_with(shipped.read(options.begin, NAME)[0])
+        options.out.mkdir(parents=True, exist_ok=True)
+        before = resumed(training.restore, checkpoint)
+    except (OSError, ValueError) as error:
         console.print(f"[red]{error}")
         return 1
-    training = Training(recipe, training_set, device, half)
-    if options.begin is not None:
-        training.begin_with(shipped.read(options.begin, NAME)[0])
-    options.out.mkdir(parents=True, exist_ok=True)
-    checkpoint = options.out / "checkpoint.pt"
-    seconds = 0.0
-    if checkpoint.is_file():
-        try:
-            seconds = training.restore(checkpoint)["seconds"]
-        except (ValueError, RuntimeError) as error:
-            console.print(f"[red]{error}[/] (choose another --out, or the same settings)")
-            return 1
+    seconds = before["seconds"] if before is not None else 0.0
     _views_sheet(training_set.training(0), options.out / "views.png")
     console.print(
         f"{counts}; {parameters_of(training.model):,} parameters; {device_label(device)}, "
@@ -199,13 +202,9 @@ def _views_sheet(batch: Batch, file: Path) -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line(__doc__)
     defaults = Recipe()
     add = parser.add_argument
-    add("data", type=Path, metavar="DATA", help="the folder prepare.py wrote")
-    add("--out", type=Path, required=True, metavar="RUN", help="where the run lives; made when absent")
     add("--photographs", type=Path, nargs="+", default=[], metavar="DIR", help="folders of other pictures")
     add(
         "--most-photographs",

@@ -17,6 +17,7 @@ from engines.planet_classifier.model import PlanetClassifier
 from engines.planet_classifier.network import NAME, Calibration
 from engines.seeds import generator
 from engines.torch_device import channels_last
+from training import checkpoints
 from training.planet_classifier.batches import NO_WORLD, Batches
 from training.planet_classifier.figures import platt, temperature
 from training.planet_classifier.views import TRAINING
@@ -114,23 +115,19 @@ class Training:
 
     def save(self, file: Path, **progress: float) -> None:
         """Everything, so that a run that goes on from it is the one that was not interrupted."""
-        state = {
-            "recipe": asdict(self.recipe),
-            "steps": self.steps,
-            "model": self.model.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "optimiser": self._optimiser.state_dict(),
-            "progress": progress,
-        }
-        half_written = file.with_suffix(".part")
-        torch.save(state, half_written)
-        half_written.replace(file)
+        checkpoints.write(
+            file,
+            asdict(self.recipe),
+            steps=self.steps,
+            model=self.model.state_dict(),
+            averaged=self.averaged.state_dict(),
+            optimiser=self._optimiser.state_dict(),
+            progress=progress,
+        )
 
     def restore(self, file: Path) -> dict[str, Any]:
         """Go on from a checkpoint; its progress. Raises ValueError when it is of another recipe."""
-        state = torch.load(file, map_location=self.device, weights_only=True)
-        if state["recipe"] != asdict(self.recipe):
-            raise ValueError(f"{file} is of another run: {state['recipe']}")
+        state = checkpoints.read(file, asdict(self.recipe), self.device)
         self.model.load_state_dict(state["model"])
         self.averaged.load_state_dict(state["averaged"])
         self._optimiser.load_state_dict(state["optimiser"])

@@ -17,7 +17,7 @@ import argparse
 import os
 import sys
 import time
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,15 @@ from training.planets import data
 from training.planets.judge import Judge
 from training.planets.samples import sheet
 from training.planets.training import Recipe, Training
-from training.running import Stop, add_machine_options, halved, progress_bar
+from training.running import (
+    Stop,
+    add_machine_options,
+    command_line,
+    halved,
+    progress_bar,
+    recipe_from,
+    resumed,
+)
 from training.writers import Writers
 
 #: Evaluations in a row without a better FID after which a run ends.
@@ -52,28 +60,18 @@ def main() -> int:
     torch.set_num_threads(options.threads)
     device = choose_device(options.device)
     half = halved(options.precision, device)
+    checkpoint = options.out / "checkpoint.pt"
+    progress = {"seconds": 0.0, "best": float("inf"), "since_best": 0.0}
     try:
         pictures = data.load(options.data, options.size, WORLDS)
-    except (FileNotFoundError, ValueError) as error:
+        training = Training(recipe_from(Recipe, options), pictures, device, half)
+        options.out.mkdir(parents=True, exist_ok=True)
+        if options.grow_from is not None and not checkpoint.is_file():
+            training.grow_from(options.grow_from / checkpoint.name)
+        progress = resumed(training.restore, checkpoint) or progress
+    except (OSError, ValueError) as error:
         console.print(f"[red]{error}")
         return 1
-    recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
-    training = Training(recipe, pictures, device, half)
-    options.out.mkdir(parents=True, exist_ok=True)
-    checkpoint = options.out / "checkpoint.pt"
-    if options.grow_from is not None and not checkpoint.is_file():
-        try:
-            training.grow_from(options.grow_from / checkpoint.name)
-        except (OSError, ValueError) as error:
-            console.print(f"[red]{error}")
-            return 1
-    progress = {"seconds": 0.0, "best": float("inf"), "since_best": 0.0}
-    if checkpoint.is_file():
-        try:
-            progress = training.restore(checkpoint)
-        except (ValueError, RuntimeError) as error:
-            console.print(f"[red]{error}[/] (choose another --out, or the same settings)")
-            return 1
     console.print(
         f"{len(pictures.labels)} pictures of {options.size} px; "
         f"generator {parameters_of(training.generator):,} parameters, "
@@ -177,13 +175,9 @@ def _ship(training: Training, options: argparse.Namespace, progress: dict[str, f
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line(__doc__)
     defaults = Recipe()
     add = parser.add_argument
-    add("data", type=Path, metavar="DATA", help="the folder prepare.py wrote")
-    add("--out", type=Path, required=True, metavar="RUN", help="where the run lives; made when absent")
     add("--size", type=int, choices=SIZES, default=defaults.size, help="pixels (default: %(default)s)")
     add("--variant", choices=VARIANTS, default=defaults.variant, help="v1 small, v2 wide")
     add("--seed", type=int, default=defaults.seed, help="default: %(default)s")

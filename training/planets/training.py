@@ -10,7 +10,6 @@ needs no random generator's state and a resumed run goes on exactly as it would 
 from __future__ import annotations
 
 import copy
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from engines.planets.model import Discriminator, Generator
 from engines.seeds import generator as draws
 from engines.torch_device import channels_last
 from engines.worlds import WORLDS
+from training import checkpoints
 from training.planets.augment import Augment
 from training.planets.codes import drawn
 from training.planets.data import Pictures
@@ -185,36 +185,31 @@ class Training:
             )
         levels = (self.recipe.size // small.size).bit_length() - 1
         for name in ("generator", "average"):
-            _adopt(getattr(self, name), state[name])
+            checkpoints.adopt(getattr(self, name), state[name])
         critic = {}
         for key, tensor in state["discriminator"].items():
             part, _, rest = key.partition(".")
             number, _, rest = rest.partition(".") if part == "down" else ("", "", rest)
             critic[f"down.{int(number) + levels}.{rest}" if number else key] = tensor
-        _adopt(self.discriminator, critic)
+        checkpoints.adopt(self.discriminator, critic)
 
     def save(self, path: Path, **more: Any) -> None:
         """Write everything to `path`, in one move. `more` must be plain numbers, strings and lists."""
-        state = {
-            "recipe": asdict(self.recipe),
-            "steps": self.steps,
-            "augment": self.augment.state(),
-            "more": more,
+        checkpoints.write(
+            path,
+            asdict(self.recipe),
+            steps=self.steps,
+            augment=self.augment.state(),
+            more=more,
             **{name: getattr(self, name).state_dict() for name in _PARTS},
-        }
-        incoming = path.with_suffix(".incoming")
-        torch.save(state, incoming)
-        os.replace(incoming, path)
+        )
 
     def restore(self, path: Path) -> dict[str, Any]:
         """Continue from a checkpoint; returns what `save` was given as `more`.
 
         Raises ValueError when it belongs to another recipe.
         """
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        if state["recipe"] != asdict(self.recipe):
-            different = {k for k, v in asdict(self.recipe).items() if state["recipe"].get(k) != v}
-            raise ValueError(f"{path} was made with other settings: {', '.join(sorted(different))}")
+        state = checkpoints.read(path, asdict(self.recipe), self.device)
         for name in _PARTS:
             getattr(self, name).load_state_dict(state[name])
         self.steps = int(state["steps"])
@@ -224,10 +219,3 @@ class Training:
 
 
 _PARTS = ("generator", "discriminator", "average", "generator_adam", "discriminator_adam")
-
-
-def _adopt(module: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Take over every tensor that has the same name and shape here."""
-    own = module.state_dict()
-    fitting = {key: value for key, value in tensors.items() if key in own and own[key].shape == value.shape}
-    module.load_state_dict(own | fitting)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -37,8 +35,5 @@ def ship(made: Path, name: str, folder: Path = WEIGHTS, **entry: Any) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.safetensors"
     path.write_bytes(data)
-    path.chmod(0o644)
-    entries = shipped.registered(folder) if (folder / shipped.REGISTER).is_file() else {}
-    entries[path.name] = {"sha256": hashlib.sha256(data).hexdigest(), **entry}
-    (folder / shipped.REGISTER).write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n")
+    shipped.register(path, **entry)
     return path

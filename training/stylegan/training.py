@@ -11,7 +11,6 @@ as the share of each is even and made of whole groups of the minibatch's deviati
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 from engines.seeds import generator as draws
 from engines.stylegan.model import Discriminator, Generator, Noise
 from engines.torch_device import channels_last
+from training import checkpoints
 from training.stylegan import processes
 from training.stylegan.ada import Controller
 from training.stylegan.augment import augment
@@ -280,32 +280,27 @@ class Training:
             given = networks.get(name)
             if given is None and name != "discriminator":
                 given = networks.get("average" if name == "generator" else "generator")
-            missing += [f"{name}.{key}" for key in _adopt(getattr(self, name), given or {})]
+            missing += [f"{name}.{key}" for key in checkpoints.adopt(getattr(self, name), given or {})]
         return missing
 
     def save(self, path: Path, **more: Any) -> None:
         """Write everything to `path`, in one move. `more` must be plain numbers, strings and lists."""
-        state = {
-            "recipe": self.recipe.model_dump(mode="json"),
-            "steps": self.steps,
-            "control": self.control.state(),
-            "path_mean": self.path_mean,
-            "more": more,
+        checkpoints.write(
+            path,
+            self.recipe.model_dump(mode="json"),
+            steps=self.steps,
+            control=self.control.state(),
+            path_mean=self.path_mean,
+            more=more,
             **{name: getattr(self, name).state_dict() for name in _PARTS},
-        }
-        incoming = path.with_suffix(".incoming")
-        torch.save(state, incoming)
-        os.replace(incoming, path)
+        )
 
     def restore(self, path: Path) -> dict[str, Any]:
         """Continue from a checkpoint; returns what `save` was given as `more`.
 
         The number of processes may be another. Raises ValueError when it belongs to another recipe.
         """
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        before, now = state["recipe"], self.recipe.model_dump(mode="json")
-        if different := [name for name in _different(before, now) if name not in _FREE]:
-            raise ValueError(f"{path} was made with other settings: {', '.join(sorted(different))}")
+        state = checkpoints.read(path, self.recipe.model_dump(mode="json"), self.device, _FREE)
         for name in _PARTS:
             getattr(self, name).load_state_dict(state[name])
         self.steps = int(state["steps"])
@@ -313,18 +308,6 @@ class Training:
         self.path_mean.copy_(state["path_mean"])
         more: dict[str, Any] = state["more"]
         return more
-
-
-def _different(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """The names of what is not the same; of the networks' settings as "generator.z_dim"."""
-    found = []
-    for name, value in now.items():
-        other = before.get(name)
-        if isinstance(value, dict) and isinstance(other, dict):
-            found += [f"{name}.{inner}" for inner in _different(other, value)]
-        elif other != value:
-            found.append(name)
-    return found
 
 
 def _check_batch(recipe: Recipe, count: int) -> None:
@@ -344,16 +327,3 @@ def _adam(network: nn.Module, rate: float, interval: int | None) -> torch.optim.
     return torch.optim.Adam(
         network.parameters(), rate * share, betas=(0.0, 0.99**share), eps=1e-8, fused=True
     )
-
-
-@torch.no_grad()
-def _adopt(network: nn.Module, given: Mapping[str, Tensor]) -> list[str]:
-    """Copy what fits; returns the names of what does not, or is not there."""
-    missing = []
-    for name, tensor in network.state_dict().items():
-        found = given.get(name)
-        if found is None or found.shape != tensor.shape:
-            missing.append(name)
-        else:
-            tensor.copy_(found)
-    return missing
