@@ -34,7 +34,8 @@ def ended(children: Sequence[psutil.Process]) -> None:
     """Tell them all to end, wait for them, and kill those that do not, with all below them."""
     below = {child.pid: child.children(recursive=True) for child in children if child.is_running()}
     for child in children:
-        child.terminate()
+        with contextlib.suppress(psutil.NoSuchProcess):  # a benchmark may have ended it
+            child.terminate()
     _, late = psutil.wait_procs(children, timeout=60)
     for child in late:
         for one in (child, *below.get(child.pid, [])):

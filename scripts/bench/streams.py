@@ -36,6 +36,7 @@ import psutil
 
 from jobs.accounts import AccountStore
 from jobs.database import Database
+from jobs.migrate import migrate
 from jobs.store import JobRow, JobStore, NewJob
 from scripts.bench.rates import api
 from scripts.bench.servers import percentile, row
@@ -97,6 +98,7 @@ def drive(url: str, jobs: list[tuple[str, int, int]], stop: EventType, report: C
 def running_jobs(url: str, count: int) -> tuple[list[JobRow], dict[str, str]]:
     """That many claimed jobs of several owners, and the key of each job's owner."""
     database = Database(url)
+    migrate(database)
     store, accounts = JobStore(database), AccountStore(database)
     keys = {}
     for n in range(-(-count // EACH)):
@@ -230,10 +232,10 @@ def measure(arguments: argparse.Namespace, stack: ExitStack) -> Run:
     os.environ["REDIS_URL"] = stack.enter_context(redis_server()).url
     url = stack.enter_context(postgres_server(durable=True)).create("streams")
     folder = stack.enter_context(tempfile.TemporaryDirectory())
+    rows, keys = running_jobs(url, arguments.streams)  # before an API has any of its own
     first = stack.enter_context(api(arguments.api_python, url, folder))
     second = stack.enter_context(api(arguments.api_python, url, folder))
     client = stack.enter_context(second.client())
-    rows, keys = running_jobs(url, arguments.streams)
     stop_driver, stop_clients = _CONTEXT.Event(), _CONTEXT.Event()
     print(f"<!-- worker: {psutil.Process(first.pid).children()[0].pid} -->", file=sys.stderr, flush=True)
 
