@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 
-import psutil  # type: ignore[import-untyped]  # it ships no types
+import psutil
 
 #: Workers give their job back and gunicorn finishes its requests in less.
 GRACE_SECONDS = 18.0

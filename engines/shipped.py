@@ -100,11 +100,16 @@ def write(
         for key, tensor in tensors.items()
     }
     safetensors.torch.save_file(half, path, metadata=dict(metadata))
-    path.chmod(0o644)  # the library writes it for its owner alone
-    entries = registered(folder) if (folder / REGISTER).is_file() else {}
-    entries[name] = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), **origin}
-    (folder / REGISTER).write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n")
+    register(path, **origin)
     return path
+
+
+def register(path: Path, **origin: Any) -> None:
+    """Enter a file that lies in its folder by now, for everybody to read."""
+    path.chmod(0o644)  # safetensors writes it for its owner alone
+    entries = registered(path.parent) if (path.parent / REGISTER).is_file() else {}
+    entries[path.name] = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), **origin}
+    (path.parent / REGISTER).write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n")
 
 
 _REMEDY = "take it anew from the release or the repository"

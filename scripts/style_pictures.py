@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-Array = npt.NDArray[np.float32]
+Array = npt.NDArray[np.floating]
 
 FOLDER = Path(__file__).resolve().parent.parent / "assets" / "styles"
 QUALITY = 85
@@ -405,19 +405,19 @@ def autumn(rng: np.random.Generator) -> Image.Image:
     detail = np.where(path > 0.5, 0.6, detail)
 
     accents: list[tuple[float, float, float, float, float, Array]] = []
-    for lx, ly, size in ((300, 372, 1.0), (742, 366, 1.05), (408, 400, 0.55), (632, 398, 0.55)):
+    for gx, gy, size in ((300, 372, 1.0), (742, 366, 1.05), (408, 400, 0.55), (632, 398, 0.55)):
         for _ in range(26):
             turn, far = rng.uniform(0, 2 * np.pi), rng.uniform(5, 34) * size
             tone = ramp(rgb("#fff6c9", "#ffd75e", "#f09a2a"), np.array([far / (34 * size)], np.float32))[0]
             accents.append(
-                (lx + far * np.cos(turn), ly + far * np.sin(turn), turn + 1.57, 14 * size, 6 * size, tone)
+                (gx + far * np.cos(turn), gy + far * np.sin(turn), turn + 1.57, 14 * size, 6 * size, tone)
             )
         for k in range(12):
-            at = (lx + rng.normal(0, 1.3 * size), ly + (32 + 10 * k) * size)
+            at = (gx + rng.normal(0, 1.3 * size), gy + (32 + 10 * k) * size)
             accents.append(
                 (*at, np.pi / 2 + rng.normal(0, 0.12), 19 * size, 5 * size, rgb("#14122c", "#3a2a4a")[k % 2])
             )
-        accents += [(lx, ly, 0.6 * k, 15 * size, 7 * size, rgb("#fffdf0")[0]) for k in range(4)]
+        accents += [(gx, gy, 0.6 * k, 15 * size, 7 * size, rgb("#fffdf0")[0]) for k in range(4)]
     tones = rgb("#ffe14d", "#ff9a1a", "#e0301c", "#f7c94a", "#b81a30")
     for _ in range(240):  # falling leaves
         lx, ly = rng.uniform(0, width), rng.uniform(60, height)

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from engines.base import EngineError
 from engines.stylegan.bad_network import BadNetwork, clean
 from engines.stylegan.config import GeneratorConfig
-from engines.stylegan.official import check_finite, check_names
+from engines.stylegan.reading.official import check_finite, check_names
 
 FORMAT = "atelier.stylegan2"
 VERSION = "1"

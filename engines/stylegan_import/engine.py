@@ -8,7 +8,7 @@ from engines.base import Context, Output
 from engines.stylegan.bad_network import BadNetwork
 from engines.stylegan.config import PICTURE_MODES
 from engines.stylegan.fitting import Facts
-from engines.stylegan.sandbox import convert
+from engines.stylegan.reading.sandbox import convert
 from engines.stylegan_import.spec import StyleganImportParams
 
 

@@ -17,25 +17,20 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import psutil
 import redis
 from sqlalchemy import func, select
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
-
-from servers import cpu_seconds, process, row  # noqa: E402
-
-from engines import spec  # noqa: E402
-from jobs.accounts import AccountStore  # noqa: E402
-from jobs.database import Database  # noqa: E402
-from jobs.migrate import migrate  # noqa: E402
-from jobs.models import Job  # noqa: E402
-from jobs.store import JobStore, NewJob  # noqa: E402
-from queue_config import Doorbell, publisher_app  # noqa: E402
-from tests.services import postgres_server, redis_server  # noqa: E402
+from engines import spec
+from jobs.accounts import AccountStore
+from jobs.database import Database
+from jobs.migrate import migrate
+from jobs.models import Job
+from jobs.store import JobStore, NewJob
+from queue_config import Doorbell, publisher_app
+from scripts.bench.servers import cpu_seconds, process, row
+from tests.services import postgres_server, redis_server
 
 OWNERS = 10
 _ECHO = spec("echo")
@@ -43,7 +38,7 @@ _ECHO = spec("echo")
 
 def new_job(owner: str, *, together: bool) -> NewJob:
     params = {"text": "", "together": together}
-    batch = f"echo:{_ECHO.batch_key(_ECHO.params(**params))}" if together else None
+    batch = f"echo:{_ECHO.batch_key(_ECHO.params.model_validate(params))}" if together else None
     return NewJob(
         owner_id=owner,
         engine="echo",
@@ -70,7 +65,7 @@ def service(url: str, folder: str) -> Iterator[tuple[JobStore, psutil.Process]]:
     store = JobStore(database)
     first, _ = store.submit(new_job(AccountStore(database).create_key("first")[1].user_id, together=False))
     environment = {"DATABASE_URL": url, "STORAGE_URL": f"file://{folder}/objects"}
-    with process(sys.executable, "-m", "workers", "--queues", "cpu", **environment) as worker:
+    with process(sys.executable, "-m", "workers", "--queues", "cpu", environment=environment) as worker:
         Doorbell(publisher_app()).ring("cpu")
         while store.get(first.id).state != "succeeded":
             time.sleep(0.05)
@@ -93,7 +88,9 @@ def run(store: JobStore, worker: psutil.Process, jobs: int, *, together: bool) -
     ).where(Job.id >= min(ids), Job.state == "succeeded")
     began, ended, done, batches = store.database.read(lambda c: c.execute(sums).one())
     assert done == jobs
-    return jobs / (ended - began).total_seconds(), used / jobs, jobs / batches
+    assert began is not None
+    assert ended is not None
+    return jobs / (ended - began).total_seconds(), used / jobs, jobs / float(batches)
 
 
 def main() -> None:

@@ -23,19 +23,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import httpx
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
-
-from servers import percentile, process, row  # noqa: E402
-from service import api  # noqa: E402
-
-from jobs.accounts import AccountStore  # noqa: E402
-from jobs.database import Database  # noqa: E402
-from tests.services import postgres_server, redis_server  # noqa: E402
+from jobs.accounts import AccountStore
+from jobs.database import Database
+from scripts.bench.rates import api
+from scripts.bench.servers import percentile, process, row
+from tests.services import postgres_server, redis_server
 
 #: Seconds a job would take.
 JOB_SECONDS = 60
@@ -77,10 +72,12 @@ def measure(arguments: argparse.Namespace, stack: ExitStack) -> list[Cancel]:
     os.environ["ATELIER_STREAMS"] = str(4 * arguments.workers)
     url = stack.enter_context(postgres_server(durable=True)).create("cancel")
     folder = stack.enter_context(tempfile.TemporaryDirectory())
-    _, base, _, _ = stack.enter_context(api(arguments, url, folder))
+    served = stack.enter_context(api(arguments.api_python, url, folder))
     environment = {"DATABASE_URL": url, "STORAGE_URL": f"file://{folder}/objects"}
     for _ in range(arguments.workers):
-        stack.enter_context(process(sys.executable, "-m", "workers", "--queues", "cpu", **environment))
+        stack.enter_context(
+            process(sys.executable, "-m", "workers", "--queues", "cpu", environment=environment)
+        )
     database = Database(url)
     keys = [
         AccountStore(database).create_key(f"owner{n}", rate_per_minute=10_000_000)[0]
@@ -90,7 +87,10 @@ def measure(arguments: argparse.Namespace, stack: ExitStack) -> list[Cancel]:
 
     def cancels(key: str) -> list[Cancel]:
         with httpx.Client(headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
-            return [cancel_once(client, f"{base}/v1/jobs") for _ in range(-(-arguments.cancels // len(keys)))]
+            return [
+                cancel_once(client, f"{served.base}/v1/jobs")
+                for _ in range(-(-arguments.cancels // len(keys)))
+            ]
 
     with ThreadPoolExecutor(len(keys)) as pool:
         return [one for some in pool.map(cancels, keys) for one in some]

@@ -21,20 +21,15 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import psutil
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
-
-from backlog import fill, job_id, new_job, settle  # noqa: E402
-from servers import cpu_seconds, percentile, process, row  # noqa: E402
-
-from jobs.database import Database  # noqa: E402
-from jobs.migrate import migrate  # noqa: E402
-from jobs.store import JobStore  # noqa: E402
-from tests.services import PostgresServer, postgres_server, redis_server  # noqa: E402
+from jobs.database import Database
+from jobs.migrate import migrate
+from jobs.store import JobStore
+from scripts.bench.backlog import fill, job_id, new_job, settle
+from scripts.bench.servers import cpu_seconds, percentile, process, row
+from tests.services import PostgresServer, postgres_server, redis_server
 
 #: The small backlog of the ratio: owners, and jobs of each.
 SMALL = (100, 10)
@@ -93,7 +88,7 @@ def rate(arguments: argparse.Namespace, large: Database, server: PostgresServer)
             "REDIS_URL": broker.url,
             "STORAGE_URL": f"file://{folder}/objects",
         }
-        stack.enter_context(process(sys.executable, "-m", "workers.sweep", **environment))
+        stack.enter_context(process(sys.executable, "-m", "workers.sweep", environment=environment))
         for _ in range(arguments.processes):
             ours, theirs = _CONTEXT.Pipe()
             pipes.append(ours)

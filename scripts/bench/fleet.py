@@ -25,17 +25,14 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import astuple, replace
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+import httpx
+import psutil
 
-import fleet_model as model  # noqa: E402
-import httpx  # noqa: E402
-import psutil  # noqa: E402
-from fleet_runs import Fleet, Run, Used  # noqa: E402
-from servers import cpu_seconds  # noqa: E402
-from service import api  # noqa: E402
+from scripts.bench import fleet_model as model
+from scripts.bench.fleet_runs import Fleet, Run, Used
+from scripts.bench.rates import api
+from scripts.bench.servers import cpu_seconds
 
 TARGETS = {16: 0.95, 64: 0.85}
 #: The second of a job that takes a while, and how many each worker gets of them.
@@ -130,11 +127,11 @@ def tell_costs(
 
 def requests(fleet: Fleet, arguments: argparse.Namespace) -> tuple[Used, float]:
     """What was used while no-ops were sent through the API and each asked for once; and what by the API."""
-    with api(arguments, fleet.url, fleet.folder) as (pid, base, _, client):
-        server = psutil.Process(pid)
-        fleet.wait(send(client, base, arguments.requests // 10), 60)
+    with api(arguments.api_python, fleet.url, fleet.folder) as served, served.client() as client:
+        server = psutil.Process(served.pid)
+        fleet.wait(send(client, served.base, arguments.requests // 10), 60)
         before, serving = fleet.used(), cpu_seconds(server)
-        first = send(client, base, arguments.requests)
+        first = send(client, served.base, arguments.requests)
         fleet.wait(first, 60)
         return fleet.used() - before, cpu_seconds(server) - serving
 

@@ -17,17 +17,17 @@ from datetime import datetime
 
 import psutil
 import redis
-from backlog import settle
-from servers import cpu_seconds, ended, process, started
-from sqlalchemy import func, select, text
+from sqlalchemy import Row, func, select, text
 
 from jobs.accounts import AccountStore
 from jobs.database import Database
 from jobs.fleet import FleetStore
 from jobs.migrate import migrate
 from jobs.models import Job
-from jobs.store import JobRow, JobStore, NewJob
+from jobs.store import JobStore, NewJob
 from queue_config import Doorbell, publisher_app
+from scripts.bench.backlog import settle
+from scripts.bench.servers import cpu_seconds, ended, process, started
 from tests.services import PostgresServer, postgres_server, redis_server
 
 OWNERS = 10
@@ -36,6 +36,8 @@ AT_ONCE = 4
 START_SECONDS = 120.0
 #: What a benchmark's run may take beyond its jobs' seconds before it is given up.
 PATIENCE_SECONDS = 180.0
+
+_Times = Row[str, str, datetime | None, datetime | None]
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,9 @@ class Fleet:
         self._redis = redis.Redis(port=broker.port)
         self._doorbell = Doorbell(publisher_app())
         self._environment = {"DATABASE_URL": self.url, "STORAGE_URL": f"file://{self.folder}/objects"}
-        sweeper = stack.enter_context(process(sys.executable, "-m", "workers.sweep", **self._environment))
+        sweeper = stack.enter_context(
+            process(sys.executable, "-m", "workers.sweep", environment=self._environment)
+        )
         self._sweeper = psutil.Process(sweeper.pid)
         stack.callback(self._sweeper.resume)  # a stopped process does not end
         self._workers: list[psutil.Process] = []
@@ -112,7 +116,7 @@ class Fleet:
         while len(self._workers) < size:
             for _ in range(min(AT_ONCE, size - len(self._workers))):
                 command = (sys.executable, "-m", "workers", "--queues", "cpu")
-                self._workers.append(started(*command, **self._environment))
+                self._workers.append(started(*command, environment=self._environment))
             give_up = time.monotonic() + START_SECONDS
             while len(FleetStore(self.database).alive()) < len(self._workers):
                 if time.monotonic() > give_up:
@@ -132,7 +136,7 @@ class Fleet:
             cpu_seconds(*self._workers),
             cpu_seconds(self._sweeper),
             float(self.database.read(lambda c: c.execute(count).scalar_one())),
-            float(self._redis.info("stats")["total_commands_processed"]),  # type: ignore[index]
+            float(self._redis.info("stats")["total_commands_processed"]),
         )
 
     def shrink(self, size: int) -> None:
@@ -197,7 +201,7 @@ class Fleet:
         new = NewJob(owner_id=owner, engine="echo", queue="cpu", params=params, seed=1, cost=seconds)
         return str(self.store.submit(new)[0].id)
 
-    def _rows(self, ids: Sequence[str]) -> list[JobRow]:
+    def _rows(self, ids: Sequence[str]) -> list[_Times]:
         query = select(Job.id, Job.state, Job.started_at, Job.finished_at).where(Job.id >= min(ids))
         rows = self.database.read(lambda c: list(c.execute(query)))
         wrong = [r for r in rows if r.state != "succeeded"]

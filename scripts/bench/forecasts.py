@@ -27,15 +27,11 @@ from typing import Any
 import httpx
 import psutil
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
-
-from servers import cpu_seconds, percentile, row  # noqa: E402
-
-import engines  # noqa: E402
-from api.forecast import FRESH  # noqa: E402
-from api.speed import fitted  # noqa: E402
-from tests.cli.conftest import end_system, start_system  # noqa: E402
+import engines
+from api.forecast import FRESH
+from api.speed import fitted
+from scripts.bench.servers import ROOT, cpu_seconds, percentile, row
+from tests.cli.conftest import end_system, start_system
 
 #: What is to be reached: this share of the forecasts within this factor.
 SHARE, FACTOR = 0.9, 2.0

@@ -21,7 +21,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 # Threads that wait must not spin: on a machine that others use too, spinning is most of the time measured.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -29,8 +28,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from engines.neural_style import gatys, patches
 from engines.neural_style.model import VGG19
@@ -108,8 +105,9 @@ class PlainVGG(nn.Module):
     def __init__(self, source: VGG19, whole: bool, gradients: bool) -> None:
         super().__init__()
         self.names = list(source.names)
-        self.layers = nn.ModuleList(copy.deepcopy(layer) for layer in source.layers)
-        self.layers[0].padding = (1, 1)
+        first, *others = (copy.deepcopy(layer) for layer in source.layers)
+        first.padding = (1, 1)
+        self.layers = nn.ModuleList([first, *others])
         if whole:  # the tutorial runs what the published model has: conv5_2 to conv5_4 too
             for number in (2, 3, 4):
                 self.names.append(f"conv5_{number}")
@@ -254,6 +252,7 @@ def step_table(side: int, repeats: int) -> None:
     source = VGG19()
     for layer in source.layers:
         nn.init.kaiming_normal_(layer.weight)
+        assert layer.bias is not None
         nn.init.zeros_(layer.bias)
     source.to(device)
     content, style = (picture(side, side, seed)[None].to(device) for seed in (1, 2))

@@ -19,7 +19,6 @@ import argparse
 import json
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -30,27 +29,24 @@ from typing import Any, get_args
 # Threads that wait must not spin: on a machine that others use too, spinning is most of the time measured.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+import torch
 
-import planets_service  # noqa: E402
-import planets_step  # noqa: E402
-import torch  # noqa: E402
-from servers import row  # noqa: E402
-
-from engines import shipped  # noqa: E402
-from engines.planets.engine import Engine  # noqa: E402
-from engines.planets.model import Generator, noise_of  # noqa: E402
-from engines.planets.network import WEIGHTS, Precision  # noqa: E402
-from engines.planets.spec import (  # noqa: E402
+from engines import shipped
+from engines.planets.engine import Engine
+from engines.planets.model import Generator, noise_of
+from engines.planets.network import WEIGHTS, Precision
+from engines.planets.spec import (
     CHUNK,
     LATENT,
     SPEC,
     PlanetsParams,
 )
-from engines.worlds import WORLDS  # noqa: E402
-from scripts.planets.training import Recipe  # noqa: E402
-from tests.engines.recording import RecordingContext  # noqa: E402
+from engines.torch_device import channels_last
+from engines.worlds import WORLDS
+from scripts.bench import planets_service, planets_step
+from scripts.bench.servers import row
+from tests.engines.recording import RecordingContext
+from training.planets.training import Recipe
 
 SIDE = 64
 #: What is to be reached.
@@ -79,7 +75,7 @@ def bare(folder: Path, planets: int, batch: int) -> Callable[[], None]:
     net = Generator(SIDE)
     name = f"planets-{SIDE}-v1.safetensors"
     shipped.fill(net, shipped.read(folder, name)[0], name)
-    net = net.to(memory_format=torch.channels_last).eval()
+    net = channels_last(net).eval()
     worlds = torch.eye(len(WORLDS))[torch.arange(batch) % len(WORLDS)]
 
     @torch.inference_mode()

@@ -21,7 +21,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import httpx
-from servers import process
 from sqlalchemy import func, select
 
 from engines import spec
@@ -29,6 +28,7 @@ from jobs.accounts import AccountStore
 from jobs.database import Database
 from jobs.migrate import migrate
 from jobs.models import Job
+from scripts.bench.servers import process
 from tests.services import free_port, postgres_server, redis_server
 
 OWNERS = 8
@@ -70,17 +70,19 @@ class House:
         self._apis = {
             most: stack.enter_context(self._api(most, environment)) for most in (spec("planets").max_batch, 1)
         }
-        stack.enter_context(process(sys.executable, "-m", "workers.sweep", **environment))
+        stack.enter_context(process(sys.executable, "-m", "workers.sweep", environment=environment))
         stack.enter_context(
-            process(sys.executable, "-m", "workers", "--queues", spec("planets").queue, **environment)
+            process(
+                sys.executable, "-m", "workers", "--queues", spec("planets").queue, environment=environment
+            )
         )
 
     @contextmanager
     def _api(self, most: int, environment: dict[str, str]) -> Iterator[int]:
         """The port of an API that lets so many jobs run together."""
         port = free_port()
-        command = (sys.executable, "-m", "planets_api", str(most))
-        with process(*command, ATELIER_BIND=f"127.0.0.1:{port}", **environment):
+        command = (sys.executable, "-m", "scripts.bench.planets_api", str(most))
+        with process(*command, environment={"ATELIER_BIND": f"127.0.0.1:{port}", **environment}):
             give_up = time.monotonic() + PATIENCE
             while True:
                 try:

@@ -25,15 +25,15 @@ from engines.planets.model import Discriminator, Generator, noise_of
 from engines.planets.spec import LATENT
 from engines.torch_device import has_native_bfloat16
 from engines.worlds import WORLDS
-from scripts.planets.data import Pictures
-from scripts.planets.training import Recipe, Training
+from training.planets.data import Pictures
+from training.planets.training import Recipe, Training
 
 #: Pictures in the benchmark's data set; their content costs nothing.
 _PICTURES = 240
 #: Ours augments so many pictures as in the midst of a run.
 _AUGMENT = 0.3
 
-Step = Callable[[], None]
+Step = Callable[[], object]
 
 
 class Contiguous(TorchFunctionMode):
@@ -56,7 +56,7 @@ def some_pictures(size: int) -> Pictures:
 def our_step(recipe: Recipe, pictures: Pictures, half: bool) -> Step:
     """What train.py does in every step."""
     training = Training(recipe, pictures, torch.device("cpu"), half)
-    return lambda: training.step() and None
+    return training.step
 
 
 def plain_step(recipe: Recipe, pictures: Pictures) -> Step:

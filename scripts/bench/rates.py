@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from servers import ROOT, process, tree_environment
 
+from scripts.bench.servers import NOTHING, ROOT, TREE, Environment, process, tree_environment
 from tests.services import free_port
 
 #: Of every API and of the baseline.
 PROCESSES, THREADS = 2, 32
+SETTINGS = {"ATELIER_API_WORKERS": str(PROCESSES), "ATELIER_API_THREADS": str(THREADS)}
 BODY = '{"engine": "echo", "params": {"text": "x"}}'
+#: Makes the tables of the baseline.
+_TABLES = "from scripts.bench.bare_flask import engine, things; things.metadata.create_all(engine)"
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 
 
@@ -33,6 +36,10 @@ class Server:
     key: str
     collection: str
     item: str
+
+    def client(self) -> httpx.Client:
+        """Whoever asks it has its key."""
+        return httpx.Client(headers={"Authorization": f"Bearer {self.key}"}, timeout=30)
 
     def rate(self, method: str, connections: int, seconds: int) -> Rate:
         """Ask it so for so long."""
@@ -85,18 +92,19 @@ def _percentile(which: str, out: str) -> float:
 
 
 @contextmanager
-def api(python: str, url: str, folder: str, root: Path = ROOT) -> Iterator[Server]:
-    """Atelier's API of this checkout, with one job in its database."""
+def api(
+    python: str, url: str, folder: str, root: Path = ROOT, settings: Environment = NOTHING
+) -> Iterator[Server]:
+    """Atelier's API of this checkout with these settings, and with one job in its database."""
     key = subprocess.run(
-        [sys.executable, str(Path(__file__).parent / "tree.py"), "key", url],
+        [sys.executable, str(TREE), "key", url],
         check=True, capture_output=True, text=True, env=tree_environment(root), cwd=root,
     ).stdout.strip()  # fmt: skip
     base = f"127.0.0.1:{free_port()}"
-    with process(
-        python, "-m", "gunicorn", "-c", "python:api.gunicorn", root=root,
-        DATABASE_URL=url, STORAGE_URL=f"file://{folder}/objects", ATELIER_BIND=base,
-        ATELIER_LOG_LEVEL="warning", ATELIER_API_WORKERS=str(PROCESSES), ATELIER_API_THREADS=str(THREADS),
-    ) as served:  # fmt: skip
+    environment = {"DATABASE_URL": url, "STORAGE_URL": f"file://{folder}/objects", "ATELIER_BIND": base}
+    environment |= {"ATELIER_LOG_LEVEL": "warning", **settings}
+    command = (python, "-m", "gunicorn", "-c", "python:api.gunicorn")
+    with process(*command, root=root, environment=environment) as served:
         _answers(f"http://{base}/readyz")
         yield _with_item(served.pid, f"http://{base}", key, "/v1/jobs")
 
@@ -105,15 +113,16 @@ def api(python: str, url: str, folder: str, root: Path = ROOT) -> Iterator[Serve
 def bare_flask(url: str) -> Iterator[Server]:
     """The baseline, on the same server with the same settings."""
     subprocess.run(
-        [sys.executable, "-c", "import bare_flask; bare_flask.things.metadata.create_all(bare_flask.engine)"],
-        check=True, env=tree_environment(ROOT, DATABASE_URL=url), cwd=ROOT,
+        [sys.executable, "-c", _TABLES],
+        check=True, env=tree_environment(ROOT, {"DATABASE_URL": url}), cwd=ROOT,
     )  # fmt: skip
     base = f"127.0.0.1:{free_port()}"
     with process(
-        sys.executable, "-m", "gunicorn", "bare_flask:app", "--bind", base, "--worker-class", "gthread",
-        "--workers", str(PROCESSES), "--threads", str(THREADS), "--worker-connections", "532",
-        "--keep-alive", "75", "--log-level", "warning", "--worker-tmp-dir", "/dev/shm",
-        DATABASE_URL=url,
+        sys.executable, "-m", "gunicorn", "scripts.bench.bare_flask:app", "--bind", base,
+        "--worker-class", "gthread", "--workers", str(PROCESSES), "--threads", str(THREADS),
+        "--worker-connections", "532", "--keep-alive", "75",
+        "--log-level", "warning", "--worker-tmp-dir", "/dev/shm",
+        environment={"DATABASE_URL": url},
     ) as served:  # fmt: skip
         _answers(f"http://{base}/")
         yield _with_item(served.pid, f"http://{base}", "none", "/things")

@@ -5,31 +5,37 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 
 ROOT = Path(__file__).parents[2]
+#: Runs with the code of any checkout: started by its path, for its name would be found in that one.
+TREE = Path(__file__).parent / "tree.py"
+
+Environment = Mapping[str, str]
+NOTHING: Environment = MappingProxyType({})
 
 
-def tree_environment(root: Path, **environment: str) -> dict[str, str]:
-    """What a process needs to run the code of this checkout, and the programs beside this file."""
-    path = os.pathsep.join([str(root), str(Path(__file__).parent)])
-    return os.environ | {"PYTHONPATH": path} | environment
+def tree_environment(root: Path, environment: Environment = NOTHING) -> dict[str, str]:
+    """What a process needs to run the code of this checkout."""
+    return {**os.environ, "PYTHONPATH": str(root), **environment}
 
 
-def started(*command: str, root: Path = ROOT, **environment: str) -> psutil.Popen:
+def started(*command: str, root: Path = ROOT, environment: Environment = NOTHING) -> psutil.Popen:
     """A child process that must be ended; it runs the code of the checkout at `root`."""
     log = tempfile.TemporaryFile()  # noqa: SIM115  # the child's for as long as it lives
-    return psutil.Popen(command, env=tree_environment(root, **environment), stdout=log, stderr=log, cwd=root)
+    return psutil.Popen(command, env=tree_environment(root, environment), stdout=log, stderr=log, cwd=root)
 
 
 def ended(children: Sequence[psutil.Process]) -> None:
     """Tell them all to end, wait for them, and kill those that do not, with all below them."""
     below = {child.pid: child.children(recursive=True) for child in children if child.is_running()}
     for child in children:
-        child.terminate()
+        with contextlib.suppress(psutil.NoSuchProcess):  # a benchmark may have ended it
+            child.terminate()
     _, late = psutil.wait_procs(children, timeout=60)
     for child in late:
         for one in (child, *below.get(child.pid, [])):
@@ -39,9 +45,9 @@ def ended(children: Sequence[psutil.Process]) -> None:
 
 
 @contextlib.contextmanager
-def process(*command: str, root: Path = ROOT, **environment: str) -> Iterator[psutil.Popen]:
+def process(*command: str, root: Path = ROOT, environment: Environment = NOTHING) -> Iterator[psutil.Popen]:
     """A child process, ended by its id."""
-    child = started(*command, root=root, **environment)
+    child = started(*command, root=root, environment=environment)
     try:
         yield child
     finally:

@@ -19,28 +19,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import httpx
 import psutil
 import redis
 
-BENCH = Path(__file__).parent
-ROOT = BENCH.parents[1]
-sys.path[:0] = [str(ROOT), str(BENCH)]
-
-from backlog import fill  # noqa: E402
-from rates import BODY, Server, api, bare_flask  # noqa: E402
-from servers import process, row, tree_environment  # noqa: E402
-from tree import SENT, WARMING  # noqa: E402
-
-from jobs.accounts import AccountStore  # noqa: E402
-from jobs.database import Database  # noqa: E402
-from jobs.migrate import migrate  # noqa: E402
-from jobs.store import JobStore, NewJob  # noqa: E402
-from queue_config import publisher_app  # noqa: E402
-from tests.services import PostgresServer, postgres_server, redis_server  # noqa: E402
+from jobs.accounts import AccountStore
+from jobs.database import Database
+from jobs.migrate import migrate
+from jobs.store import JobStore, NewJob
+from queue_config import publisher_app
+from scripts.bench.backlog import fill
+from scripts.bench.rates import BODY, SETTINGS, Server, api, bare_flask
+from scripts.bench.servers import ROOT, TREE, process, row, tree_environment
+from scripts.bench.tree import SENT, WARMING
+from tests.services import PostgresServer, postgres_server, redis_server
 
 #: Requests after which an API process is weighed.
 MANY = 30_000
@@ -49,14 +43,17 @@ CONNECTIONS = (1, 2, 8, 32)
 
 
 @contextmanager
-def parts(*, postgresql: bool = True) -> Iterator[tuple[PostgresServer, str]]:
-    """Redis, which REDIS_URL names meanwhile, PostgreSQL if it is wanted, and a folder."""
-    with (
-        redis_server() as server,
-        postgres_server(durable=True) if postgresql else nullcontext() as postgres,
-        tempfile.TemporaryDirectory() as folder,
-    ):
+def broker() -> Iterator[str]:
+    """Redis, which REDIS_URL names meanwhile, and a folder."""
+    with redis_server() as server, tempfile.TemporaryDirectory() as folder:
         os.environ["REDIS_URL"] = server.url
+        yield folder
+
+
+@contextmanager
+def parts() -> Iterator[tuple[PostgresServer, str]]:
+    """The same, and PostgreSQL."""
+    with postgres_server(durable=True) as postgres, broker() as folder:
         yield postgres, folder
 
 
@@ -72,8 +69,9 @@ def bare_celery(client: redis.Redis, tasks: int) -> tuple[float, float]:
         app.send_task("bench.empty", queue="cpu")
     app.send_task("bench.mark", ["last"], queue="cpu")
     with process(
-        sys.executable, "-m", "celery", "-A", "bare_celery", "worker", "-Q", "cpu", "--loglevel", "ERROR",
-        "--concurrency", "1", "--without-gossip", "--without-mingle", "--without-heartbeat",
+        sys.executable, "-m", "celery", "-A", "scripts.bench.bare_celery", "worker", "-Q", "cpu",
+        "--loglevel", "ERROR", "--concurrency", "1",
+        "--without-gossip", "--without-mingle", "--without-heartbeat",
     ):  # fmt: skip
         while client.get("last") is None:
             time.sleep(0.1)
@@ -94,7 +92,7 @@ def noop(url: str, folder: str, jobs: int, text: str, root: Path = ROOT) -> tupl
     """(jobs a second with a prefilled queue, median seconds from accepted to started) of this checkout."""
     redis.Redis.from_url(os.environ["REDIS_URL"]).flushall()
     out = subprocess.run(
-        [sys.executable, str(BENCH / "tree.py"), "noop", url, folder, str(jobs), text, str(root)],
+        [sys.executable, str(TREE), "noop", url, folder, str(jobs), text, str(root)],
         check=True, stdout=subprocess.PIPE, text=True, env=tree_environment(root), cwd=root,
     ).stdout.split()  # fmt: skip
     return float(out[-2]), float(out[-1])
@@ -171,7 +169,9 @@ def claim(arguments: argparse.Namespace) -> None:
 def http(arguments: argparse.Namespace) -> None:
     with parts() as (postgres, folder), ExitStack() as stack:
         bare = stack.enter_context(bare_flask(postgres.create("bare")))
-        ours = stack.enter_context(api(arguments.api_python, postgres.create("http"), folder))
+        ours = stack.enter_context(
+            api(arguments.api_python, postgres.create("http"), folder, settings=SETTINGS)
+        )
         sent = 0.0
         for method, target in (("GET", 0.5), ("POST", 0.4)):
             rounds = [
@@ -195,9 +195,9 @@ def http(arguments: argparse.Namespace) -> None:
 
 def writers(arguments: argparse.Namespace) -> None:
     """Submissions on the embedded default: nobody is overtaken by so many that it would show."""
-    with parts(postgresql=False) as (_, folder):
+    with broker() as folder:
         url = f"sqlite:///{folder}/writers.db"
-        with api(arguments.api_python, url, folder) as ours:
+        with api(arguments.api_python, url, folder, settings=SETTINGS) as ours:
             rounds = [
                 {n: ours.rate("POST", n, arguments.seconds) for n in CONNECTIONS}
                 for _ in range(arguments.rounds)
@@ -233,8 +233,8 @@ def memory(arguments: argparse.Namespace) -> None:
     with parts() as (postgres, folder):
         for name, url in (("SQLite", f"sqlite:///{folder}/a.db"), ("PostgreSQL", postgres.create("memory"))):
             with (
-                api(arguments.api_python, url, folder) as ours,
-                httpx.Client(headers={"Authorization": f"Bearer {ours.key}"}, timeout=30) as client,
+                api(arguments.api_python, url, folder, settings=SETTINGS) as ours,
+                ours.client() as client,
             ):
                 headers = {"Content-Type": "application/json"}
                 jobs = ours.base + ours.collection
@@ -254,7 +254,7 @@ def before(arguments: argparse.Namespace) -> None:
     with parts() as (postgres, folder), ExitStack() as stack:
         served = {
             name: stack.enter_context(
-                api(arguments.api_python, postgres.create(name), f"{folder}/{name}", tree)
+                api(arguments.api_python, postgres.create(name), f"{folder}/{name}", tree, settings=SETTINGS)
             )
             for name, tree in trees.items()
         }

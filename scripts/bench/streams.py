@@ -30,22 +30,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event as EventType
-from pathlib import Path
 
 import httpx
 import psutil
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
-
-from servers import percentile, row  # noqa: E402
-from service import api  # noqa: E402
-from stream_clients import Held, hold  # noqa: E402
-
-from jobs.accounts import AccountStore  # noqa: E402
-from jobs.database import Database  # noqa: E402
-from jobs.store import JobRow, JobStore, NewJob  # noqa: E402
-from tests.services import postgres_server, redis_server  # noqa: E402
+from jobs.accounts import AccountStore
+from jobs.database import Database
+from jobs.migrate import migrate
+from jobs.store import JobRow, JobStore, NewJob
+from scripts.bench.rates import api
+from scripts.bench.servers import percentile, row
+from scripts.bench.stream_clients import Held, hold
+from tests.services import postgres_server, redis_server
 
 #: Jobs of one owner.
 EACH = 10
@@ -102,6 +98,7 @@ def drive(url: str, jobs: list[tuple[str, int, int]], stop: EventType, report: C
 def running_jobs(url: str, count: int) -> tuple[list[JobRow], dict[str, str]]:
     """That many claimed jobs of several owners, and the key of each job's owner."""
     database = Database(url)
+    migrate(database)
     store, accounts = JobStore(database), AccountStore(database)
     keys = {}
     for n in range(-(-count // EACH)):
@@ -235,27 +232,28 @@ def measure(arguments: argparse.Namespace, stack: ExitStack) -> Run:
     os.environ["REDIS_URL"] = stack.enter_context(redis_server()).url
     url = stack.enter_context(postgres_server(durable=True)).create("streams")
     folder = stack.enter_context(tempfile.TemporaryDirectory())
-    first_pid, first, _, client = stack.enter_context(api(arguments, url, folder))
-    second_pid, second, _, client = stack.enter_context(api(arguments, url, folder))
-    rows, keys = running_jobs(url, arguments.streams)
+    rows, keys = running_jobs(url, arguments.streams)  # before an API has any of its own
+    first = stack.enter_context(api(arguments.api_python, url, folder))
+    second = stack.enter_context(api(arguments.api_python, url, folder))
+    client = stack.enter_context(second.client())
     stop_driver, stop_clients = _CONTEXT.Event(), _CONTEXT.Event()
-    print(f"<!-- worker: {psutil.Process(first_pid).children()[0].pid} -->", file=sys.stderr, flush=True)
+    print(f"<!-- worker: {psutil.Process(first.pid).children()[0].pid} -->", file=sys.stderr, flush=True)
 
-    with ordinary(client, first) as alone, usage(first_pid) as usage_alone:
+    with ordinary(client, first.base) as alone, usage(first.pid) as usage_alone:
         time.sleep(arguments.idle)
     opening = time.monotonic()
-    clients = started(hold, [(r.id, keys[r.id]) for r in rows], [first, second], stop_clients)
+    clients = started(hold, [(r.id, keys[r.id]) for r in rows], [first.base, second.base], stop_clients)
     time.sleep(arguments.settle)
     driver = started(drive, url, [(r.id, r.attempt, r.version) for r in rows], stop_driver)
     time.sleep(3)
     since = time.monotonic()
-    with ordinary(client, first) as beside, usage(first_pid) as usage_beside:
+    with ordinary(client, first.base) as beside, usage(first.pid) as usage_beside:
         time.sleep(arguments.seconds)
     until = time.monotonic()
 
-    server = psutil.Process(first_pid)
+    server = psutil.Process(first.pid)
     server.terminate()
-    with ordinary(client, second) as after, usage(second_pid) as usage_after:
+    with ordinary(client, second.base) as after, usage(second.pid) as usage_after:
         psutil.wait_procs([server], timeout=60)
         ended = time.monotonic()
         time.sleep(max(0.0, until + 15 - ended))

@@ -17,7 +17,6 @@ import argparse
 import json
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,18 +26,15 @@ from typing import Any
 # Threads that wait must not spin: on a machine that others use too, spinning is most of the time measured.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+import torch
+from torch import Tensor
 
-import stylegan_plain  # noqa: E402
-import torch  # noqa: E402
-from servers import row  # noqa: E402
-from torch import Tensor  # noqa: E402
-
-from engines.stylegan.config import GeneratorConfig  # noqa: E402
-from engines.stylegan.fast import FastSynthesis  # noqa: E402
-from engines.stylegan.model import Generator  # noqa: E402
-from engines.torch_device import device_label  # noqa: E402
+from engines.stylegan.config import GeneratorConfig
+from engines.stylegan.fast import FastSynthesis
+from engines.stylegan.model import Generator
+from engines.torch_device import device_label
+from scripts.bench import stylegan_plain
+from scripts.bench.servers import row
 
 #: Times the baseline's rate that are to be reached, by side and batch.
 CPU_EXACT = {(256, 1): 1.9, (256, 4): 2.5, (512, 1): 2.2, (512, 4): 2.7}

@@ -24,14 +24,10 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
-
-from servers import row  # noqa: E402
-
-from engines.stylegan import sandbox  # noqa: E402
-from engines.stylegan.config import DiscriminatorConfig, GeneratorConfig  # noqa: E402
-from tests.engines.stylegan_pickles import Assembler, network, random_tensors  # noqa: E402
+from engines.stylegan.config import DiscriminatorConfig, GeneratorConfig
+from engines.stylegan.reading import sandbox
+from scripts.bench.servers import ROOT, row
+from tests.engines.stylegan_pickles import Assembler, network, random_tensors
 
 #: What is to be reached.
 SECONDS, TIMES_ITS_SIZE = 0.2, 1.3
@@ -41,7 +37,7 @@ SECONDS, TIMES_ITS_SIZE = 0.2, 1.3
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from engines.stylegan import official
+from engines.stylegan.reading import official
 def peak():
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
@@ -116,7 +112,7 @@ def main() -> None:
     add("--json", type=Path, metavar="FILE", help="write the figures there as well")
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
-    figures = {}
+    figures: dict[str, float] = {}
     print("| what | measured | target | |\n|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "network.pkl"

@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,19 +22,16 @@ from typing import get_args
 # Threads that wait must not spin: on a machine that others use too, spinning is most of the time measured.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+import torch
 
-import torch  # noqa: E402
-from servers import row  # noqa: E402
-from stylegan import generator_of  # noqa: E402
-
-from engines.stylegan import network_file  # noqa: E402
-from engines.stylegan.engine import Engine  # noqa: E402
-from engines.stylegan.fast import Precision  # noqa: E402
-from engines.stylegan.network import Drawing, Network  # noqa: E402
-from engines.stylegan.spec import SPEC  # noqa: E402
-from tests.engines.recording import RecordingContext  # noqa: E402
+from engines.stylegan import network_file
+from engines.stylegan.engine import Engine
+from engines.stylegan.fast import Precision
+from engines.stylegan.network import Drawing, Network
+from engines.stylegan.spec import StyleganParams
+from scripts.bench.servers import row
+from scripts.bench.stylegan import generator_of
+from tests.engines.recording import RecordingContext
 
 #: Of the bare rate, to be reached.
 SHARE = 0.95
@@ -71,7 +67,8 @@ def main() -> None:
         network_file.write(path, generator.config, arrays)
         network, engine = Network(path, device), Engine(device)
         wanted = {"walk": "mp4", "seeds": [1, 2], "loop": True, "frames": -(-arguments.frames // 2)}
-        params = SPEC.params(network="random", seed=1, precision=arguments.precision, **wanted)
+        wanted |= {"network": "random", "seed": 1, "precision": arguments.precision}
+        params = StyleganParams.model_validate(wanted)
         ws = network.ws(network.generator.mapping.w_avg.cpu().numpy(), 0.7, None)
 
         def job() -> None:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -25,14 +24,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
-
-from servers import percentile, row  # noqa: E402
-
-from tests.bot.house import House, house  # noqa: E402
-from tests.telegram.asking import Press  # noqa: E402
-from tests.telegram.people import User  # noqa: E402
+from scripts.bench.servers import percentile, row
+from tests.bot.house import House, house
+from tests.telegram.asking import Press
+from tests.telegram.people import User
 
 #: What is to be reached: seconds, seconds and bytes.
 TAP, PICTURE, MEMORY = 0.3, 2.0, 120_000_000

@@ -1,5 +1,7 @@
 """What the benchmark does with the code of one checkout, this one or an earlier one: PYTHONPATH says which.
 
+So it imports nothing of scripts/, which would come from that checkout too.
+
 python tree.py key URL                      makes the tables and prints a key without a rate limit
 python tree.py noop URL FOLDER JOBS TEXT    no-op jobs through the whole path; prints
                                             jobs a second with a prefilled queue, and the median of the
@@ -8,12 +10,15 @@ python tree.py noop URL FOLDER JOBS TEXT    no-op jobs through the whole path; p
 
 from __future__ import annotations
 
+import os
 import statistics
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from servers import process
 from sqlalchemy import func, select
 
 from jobs.accounts import AccountStore
@@ -54,7 +59,7 @@ def noop(url: str, folder: str, jobs: int, text: str, tree: Path) -> tuple[float
 
     doorbell = Doorbell(publisher_app())
     environment = {"DATABASE_URL": url, "STORAGE_URL": f"file://{folder}/objects"}
-    with process(sys.executable, "-m", "workers", "--queues", "cpu", root=tree, **environment):
+    with worker(tree, environment):
         warm = submit()
         doorbell.ring("cpu")
         while store.get(warm).state != "succeeded":
@@ -68,6 +73,8 @@ def noop(url: str, folder: str, jobs: int, text: str, tree: Path) -> tuple[float
         )
         first, last, done = database.read(lambda c: c.execute(ran).one())
         assert done == jobs
+        assert first is not None
+        assert last is not None
         sent = []
         for _ in range(SENT):
             sent.append(submit())
@@ -76,8 +83,26 @@ def noop(url: str, folder: str, jobs: int, text: str, tree: Path) -> tuple[float
         drained()
         rows = [store.get(job_id) for job_id in sent[WARMING:]]
     database.close()
-    waits = [(row.started_at - row.created_at).total_seconds() for row in rows]
+    waits = [(row.started_at - row.created_at).total_seconds() for row in rows if row.started_at]
     return jobs / (last - first).total_seconds(), statistics.median(waits)
+
+
+@contextmanager
+def worker(tree: Path, environment: dict[str, str]) -> Iterator[None]:
+    """A worker with the code of that checkout, ended by its id."""
+    command = [sys.executable, "-m", "workers", "--queues", "cpu"]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(
+        command, env=os.environ | environment, stdout=quiet, stderr=quiet, cwd=tree
+    ) as child:
+        try:
+            yield
+        finally:
+            child.terminate()
+            try:
+                child.wait(60)
+            except subprocess.TimeoutExpired:
+                child.kill()
 
 
 if __name__ == "__main__":

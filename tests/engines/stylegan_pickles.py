@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from engines.stylegan.config import DiscriminatorConfig, GeneratorConfig
-from engines.stylegan.shapes import expected_shapes
+from engines.stylegan.reading.shapes import expected_shapes
 
 Config = GeneratorConfig | DiscriminatorConfig
 Tensors = Mapping[str, np.ndarray]

@@ -15,7 +15,7 @@ from engines.base import Interrupted
 from engines.stylegan import network_file
 from engines.stylegan.bad_network import BadNetwork
 from engines.stylegan.config import GeneratorConfig
-from engines.stylegan.shapes import expected_shapes
+from engines.stylegan.reading.shapes import expected_shapes
 from tests.engines.recording import RecordingContext
 
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden" / "stylegan2"

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+from scripts.bench import fleet_model as model
+
 BENCH = Path(__file__).parents[2] / "scripts" / "bench"
-
-
-@pytest.fixture
-def model() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fleet_model", BENCH / "fleet_model.py")
-    found = importlib.util.module_from_spec(spec)
-    sys.modules["fleet_model"] = found
-    spec.loader.exec_module(found)
-    return found
 
 
 def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -74,7 +65,7 @@ def test_claims_are_counted_at_a_tiny_size():
     } <= set(told)
 
 
-def costs(model: ModuleType, **changes: object) -> object:
+def costs(**changes: model.Cost) -> model.Costs:
     """A database of 4 ms a job on one core, and everything else almost free."""
     free = model.Cost(1e-6)
     parts = {"database": model.Cost(0.004), "redis": free, "sweeper": free, "api": free}
@@ -84,35 +75,35 @@ def costs(model: ModuleType, **changes: object) -> object:
 ONE_EACH = {"database": 1, "redis": 1, "sweeper": 1, "api": 1}
 
 
-def test_a_small_fleet_is_as_fast_as_its_workers(model):
-    found = model.Simulation(costs(model), ONE_EACH, 10, 1.0).run()
+def test_a_small_fleet_is_as_fast_as_its_workers():
+    found = model.Simulation(costs(), ONE_EACH, 10, 1.0).run()
 
     assert found.rate == pytest.approx(10, rel=0.03)
     assert found.efficiency > 0.95
     assert found.load["database"] == pytest.approx(0.04, rel=0.1)
 
 
-def test_a_large_fleet_is_as_fast_as_the_part_that_is_full(model):
-    found = model.Simulation(costs(model), ONE_EACH, 1000, 1.0).run()
+def test_a_large_fleet_is_as_fast_as_the_part_that_is_full():
+    found = model.Simulation(costs(), ONE_EACH, 1000, 1.0).run()
 
     assert found.rate == pytest.approx(250, rel=0.03)
     assert found.load["database"] == pytest.approx(1, rel=0.03)
     assert found.answer > 0.5
 
 
-def test_workers_starve_behind_an_api_that_is_full(model):
-    slow = costs(model, api=model.Cost(0.02))
+def test_workers_starve_behind_an_api_that_is_full():
+    slow = costs(api=model.Cost(0.02))
 
     found = model.Simulation(slow, ONE_EACH, 1000, 1.0).run()
 
     assert found.load["api"] == pytest.approx(1, rel=0.05)
 
 
-def test_what_workers_report_takes_its_share(model):
+def test_what_workers_report_takes_its_share():
     reporting = model.Cost(0.004, worker_second=0.0005)
 
     alone = reporting.most(1, 10.0)
-    found = model.Simulation(costs(model, database=reporting), ONE_EACH, 1000, 10.0).run()
+    found = model.Simulation(costs(database=reporting), ONE_EACH, 1000, 10.0).run()
 
     assert alone == pytest.approx(1 / 0.009)
     assert found.load["database"] == pytest.approx(100 * 0.004 + 1000 * 0.0005, rel=0.1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
@@ -19,6 +18,7 @@ import psutil
 import pytest
 from PIL import Image
 
+from scripts import style_pictures as painter
 from tests.conftest import missing
 
 ROOT = Path(__file__).parents[2]
@@ -138,6 +138,18 @@ def zombie(pid):
         return True
 
 
+@pytest.mark.parametrize("script", ["planets/prepare.py", "planets/train.py", "stylegan/train.py"])
+def test_training_can_be_started_by_a_file_from_anywhere(script, tmp_path):
+    path = ROOT / "scripts" / script
+
+    helped = subprocess.run(
+        [sys.executable, str(path), "--help"], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+
+    assert helped.returncode == 0, helped.stderr
+    assert f"python -m training.{script.removesuffix('.py').replace('/', '.')}" in helped.stdout
+
+
 def test_the_demos_pictures_are_pictures():
     styles = sorted((ROOT / "assets" / "styles").glob("*.jpg"))
     assert {path.stem for path in styles} == {"night", "autumn", "mosaic", "woodblock"}
@@ -150,11 +162,6 @@ def test_the_demos_pictures_are_pictures():
 
 
 def test_one_seed_paints_one_picture():
-    spec = importlib.util.spec_from_file_location("style_pictures", ROOT / "scripts" / "style_pictures.py")
-    painter = importlib.util.module_from_spec(spec)
-    sys.modules["style_pictures"] = painter
-    spec.loader.exec_module(painter)
-
     def small() -> Image.Image:
         rng = np.random.default_rng(3)
         colour = np.full((40, 60, 3), 0.5, np.float32)

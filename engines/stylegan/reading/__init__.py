@@ -1,0 +1,1 @@
+"""Networks in foreign files: official pickles, read without running anything they hold."""

@@ -1,0 +1,1 @@
+"""Tools that are started by hand from a checkout: the demo, the chaos run, the benchmarks."""

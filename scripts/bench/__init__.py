@@ -1,0 +1,1 @@
+"""Benchmarks: each a command, with what they share beside them."""

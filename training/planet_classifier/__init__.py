@@ -1,0 +1,1 @@
+"""Training the classifier of planets, and measuring what came of it."""
