@@ -125,7 +125,8 @@ def choices_of(field: Json, root: Json) -> list[str]:
         found += choices_of(root["$defs"][ref.rpartition("/")[2]], root)
     listed = [field["const"]] if "const" in field else field.get("enum", ())
     found += [str(value) for value in listed if value is not None]
-    for inner in (*field.get("anyOf", ()), *field.get("oneOf", ()), field.get("propertyNames", {})):
+    keys = [field["propertyNames"]] if "propertyNames" in field else []
+    for inner in (*field.get("anyOf", ()), *field.get("oneOf", ()), *keys):
         found += choices_of(inner, root)
     return list(dict.fromkeys(found))
 
