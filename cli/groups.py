@@ -16,8 +16,9 @@ def sections(schema: Schema) -> Mapping[str, list[click.Option]]:
     """Title -> options, in the order in which help shows them; no section is empty."""
     groups: dict[str, str] = schema.get("x-ui", {}).get("groups", {})
     found: dict[str, list[click.Option]] = {title: [] for title in (UNGROUPED, *groups.values(), ADVANCED)}
-    for option in options(schema):
-        hints = schema["properties"][option.name].get("x-ui", {})
+    said = {name: field.get("x-ui", {}) for name, field in schema.get("properties", {}).items()}
+    for option in sorted(options(schema), key=lambda option: said[str(option.name)].get("order", 0)):
+        hints = said[str(option.name)]
         title = groups.get(hints.get("group", ""), UNGROUPED)
         found[ADVANCED if hints.get("advanced") else title].append(option)
     return {title: some for title, some in found.items() if some}

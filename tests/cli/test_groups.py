@@ -16,7 +16,8 @@ def names(schema: dict) -> dict[str, list[str]]:
 def test_parameters_are_in_their_groups_and_the_advanced_ones_last():
     schema = {
         "properties": {
-            "seed": {"type": "integer", "x-ui": {"group": "result", "advanced": True}},
+            "seed": {"type": "integer", "x-ui": {"group": "result", "order": 9, "advanced": True}},
+            "format": {"type": "string", "x-ui": {"group": "result", "advanced": True}},
             "size": {"type": "integer", "x-ui": {"group": "result"}},
             "photo": {"type": "string", "x-ui": {"group": "subject"}},
             "lost": {"type": "string", "x-ui": {"group": "unheard of"}},
@@ -29,7 +30,7 @@ def test_parameters_are_in_their_groups_and_the_advanced_ones_last():
         UNGROUPED: ["lost", "plain"],
         "Subject": ["photo"],
         "Result": ["size"],
-        ADVANCED: ["seed"],
+        ADVANCED: ["format", "seed"],
     }
     assert list(found) == [UNGROUPED, "Subject", "Result", ADVANCED]
 
