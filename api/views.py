@@ -10,7 +10,7 @@ from flask import Response
 from pydantic import BaseModel
 
 from api.services import Services, services
-from engines import weights
+from engines import weights, words
 from engines.base import EngineSpec
 from jobs.accounts import Limits
 from jobs.rows import ArtifactRow, FactsRow
@@ -170,18 +170,20 @@ def _timings(row: JobRow) -> Timings:
     return Timings(queued=max(0.0, (began - row.created_at).total_seconds()), run=run)
 
 
-def engine_view(spec: EngineSpec) -> EngineView:
-    """One engine, with what it needs that may not be installed."""
+def engine_view(spec: EngineSpec, language: str) -> EngineView:
+    """One engine in this language, with what it needs that may not be installed."""
+    shown = words.shown(spec, language)
     names = list(dict.fromkeys(name for needs in spec.needs for name in sorted(needs)))
     reported = {name for worker in services().fleet.alive() for name in worker.weights} if names else set()
     return EngineView(
         name=spec.name,
-        title=spec.title,
-        description=spec.description,
+        title=shown.title,
+        description=shown.description,
         queue=spec.queue,
-        params_schema=spec.params.model_json_schema(),
+        params_schema=shown.params_schema,
         files={f.name: {"accept": list(f.accept), "multiple": f.multiple} for f in spec.file_params.values()},
         produces=list(spec.produces),
         example=dict(spec.example),
+        labels=shown.labels,
         needs_weights={name: name in reported or weights.present(name) for name in names},
     )

@@ -80,8 +80,8 @@ class Api:
             # A laptop's proxy cannot reach the laptop.
             trust_env=urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"),
         )
-        self._engines: list[Json] = []
-        self._engines_until = 0.0
+        #: By language: until when the list is good, and the list.
+        self._engines: dict[str, tuple[float, list[Json]]] = {}
         self._engines_lock = asyncio.Lock()
 
     async def close(self) -> None:
@@ -90,24 +90,25 @@ class Api:
 
     # What is the bot's own: with the admin key.
 
-    async def engines(self) -> list[Json]:
-        """All engines it offers; an older list for as long as nobody answers."""
+    async def engines(self, language: str) -> list[Json]:
+        """All engines it offers, in a language; an older list for as long as nobody answers."""
         async with self._engines_lock:
-            if time.monotonic() >= self._engines_until:
+            until, found = self._engines.get(language, (0.0, []))
+            if time.monotonic() >= until:
                 try:
-                    self._engines = (await self._get("/v1/engines"))["engines"]
+                    found = (await self._get("/v1/engines", params={"lang": language}))["engines"]
                 except NoServer:
-                    if not self._engines:
+                    if not found:
                         raise
-                self._engines_until = time.monotonic() + ENGINES_SECONDS
-            return self._engines
+                self._engines[language] = (time.monotonic() + ENGINES_SECONDS, found)
+            return found
 
-    async def engine(self, name: str) -> Json:
-        """One engine, hidden ones too."""
-        for known in await self.engines():
+    async def engine(self, name: str, language: str) -> Json:
+        """One engine in a language, hidden ones too."""
+        for known in await self.engines(language):
             if known["name"] == name:
                 return known
-        return await self._get(f"/v1/engines/{name}")
+        return await self._get(f"/v1/engines/{name}", params={"lang": language})
 
     async def jobs(self, ids: Sequence[str]) -> dict[str, Json]:
         """These jobs, whoever's they are; those that are gone are left out."""

@@ -61,7 +61,7 @@ class _End:
 
     @property
     def _title(self) -> str:
-        return self.words.engine_title(self.engine["name"], self.engine["title"])
+        return str(self.engine["title"])
 
     def beside(self) -> View:
         """What stands beside a picture or a file."""
@@ -126,20 +126,20 @@ class Courier:
         if job is None or job["data_removed"]:
             await self._show(note, progress.gone(job, words))
             return
-        engine = await self._engine(note.engine)
+        engine = await self._engine(note.engine, note.language)
         if job["state"] != "succeeded":
             await self._show(note, progress.ended(job, engine, words))
             return
         done = await self._notes.delivered(note.job_id)
         end = _End(job, engine, words)
-        for part in results.parts(job, words, self._limit, self._api.link):
+        for part in results.parts(job, engine, words, self._limit, self._api.link):
             if part.name not in done:
                 await self._deliver(note, part, end)
                 await self._noted(note.job_id, part.name)
 
-    async def _engine(self, name: str) -> Json:
+    async def _engine(self, name: str, language: str) -> Json:
         try:
-            return await self._api.engine(name)
+            return await self._api.engine(name, language)
         except Refused as error:
             if error.status != 404:
                 raise

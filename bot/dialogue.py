@@ -101,14 +101,15 @@ def source(file: str) -> Source:
 def start(form: Form, settings: Mapping[str, Any] | None = None, **known: Any) -> Draft:
     """A new draft: what the user set for all forms where this one takes it, and the `known` values.
 
-    A required field with one choice alone has it already. `known` may be the params of a job: its files are
-    artifacts then. Raises BadValue for a value that does not fit and KeyError for a field there is not.
+    `settings` are by the roles of fields. A required field with one choice alone has it already. `known` may
+    be the params of a job: its files are artifacts then. Raises BadValue for a value that does not fit and
+    KeyError for a field there is not.
     """
     values: Json = {}
     files: dict[str, list[str]] = {}
     for field in form.fields:
-        if field.name in (settings or {}) and field.kind is not Kind.FILE:
-            values |= _fitting(field, (settings or {})[field.name])
+        if field.role is not None and field.role in (settings or {}) and field.kind is not Kind.FILE:
+            values |= _fitting(field, (settings or {})[field.role])
         if field.required and field.kind is not Kind.FILE and len(field.choices) == 1:
             values[field.name] = field.choices[0].value
     for name, value in known.items():

@@ -112,7 +112,7 @@ class Follower:
         return 0.0 if len(taken) == BATCH else _TICK_SECONDS
 
     async def _look(self, taken: list[Taken], jobs: dict[str, Json]) -> None:
-        titles = await self._titles()
+        titles = {language: await self._titles(language) for language in {one.note.language for one in taken}}
         unchanged = []
         for one in sorted(taken, key=lambda one: one.note.shown_at):
             job = jobs.get(one.note.job_id)
@@ -120,7 +120,7 @@ class Follower:
                 self._start(one, self._courier.finish(one, job))
                 continue
             words = Words(one.note.language)
-            title = words.engine_title(one.note.engine, titles.get(one.note.engine, one.note.engine))
+            title = titles[one.note.language].get(one.note.engine, one.note.engine)
             view = progress.under_way(job, title, words)
             if not _changed(one.note, job, view) or not await self._turn(one.note.chat_id):
                 unchanged.append(one)
@@ -129,9 +129,9 @@ class Follower:
         if unchanged:
             await self._notes.put_all_back(unchanged, _REST_SECONDS, LOOK_SECONDS)
 
-    async def _titles(self) -> dict[str, str]:
+    async def _titles(self, language: str) -> dict[str, str]:
         try:
-            return {engine["name"]: engine["title"] for engine in await self._api.engines()}
+            return {engine["name"]: engine["title"] for engine in await self._api.engines(language)}
         except ApiError:
             return {}  # names are no worse than silence
 

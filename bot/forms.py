@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Self
 
-from bot import values
+from bot import hints, values
+from bot.hints import Hints
 from bot.presets import presets
-from bot.texts import clean
+from bot.texts import clean, clip
 from bot.values import BadValue, Json
 
 __all__ = ["BadValue", "Choice", "Field", "Form", "Kind", "NotAForm"]
 
 #: What a list of files takes where its schema does not say.
 _MANY_FILES = 10
-#: Fields of these names are for those who look for them, whatever the engine.
-_ADVANCED = frozenset({"seed", "first", "latent", "precision", "format"})
-#: Our engines' way to say that a field means something only where another one is set.
-_NEEDS = re.compile(r"With `(\w+)`")
+#: UTF-16 code units of a title or description that the API sent; screens cut them further.
+_LONGEST = 1000
 
 
 class NotAForm(ValueError):
@@ -52,8 +50,10 @@ class Choice:
     title: str
 
     @classmethod
-    def of(cls, value: Any) -> Self:
-        """With the value itself as its title, made presentable."""
+    def of(cls, value: Any, titles: Mapping[str, str] | None = None) -> Self:
+        """With its title among these, or else with the value itself, made presentable."""
+        if title := (titles or {}).get(str(value)):
+            return cls(value, _said(title))
         text = value.replace("_", " ") if isinstance(value, str) else json.dumps(value)
         return cls(value, text[:1].upper() + text[1:])
 
@@ -79,10 +79,14 @@ class Field:
     #: Fewest and most files; (1, 1) where there is no list.
     multiple: tuple[int, int]
     description: str
+    #: What it is to its engine (`bot.hints`).
+    role: str | None
     #: Left out of the short form.
     advanced: bool
     #: The field without which this one means nothing.
     needs: str | None
+    #: What the least and the most of a number do.
+    ends: tuple[str, str] | None
     #: The plain schemas any one of which a value fits.
     forms: tuple[Json, ...] = field(repr=False)
 
@@ -114,7 +118,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Form:
-    """An engine's fields in the order in which it declares them."""
+    """An engine's fields in the order of its form, in the language in which the API was asked for it."""
 
     engine: str
     title: str
@@ -128,11 +132,11 @@ class Form:
             schema = engine["params_schema"]
             required = frozenset(schema.get("required", ()))
             fields = tuple(
-                _field(name, one, name in required, schema, schema["properties"].keys())
-                for name, one in schema.get("properties", {}).items()
+                _field(name, schema["properties"][name], name in required, schema)
+                for name in hints.ordered(schema)
             )
-            return cls(engine["name"], engine["title"], engine["description"], fields)
-        except (KeyError, TypeError, AttributeError) as error:
+            return cls(engine["name"], _said(engine["title"]), _said(engine["description"]), fields)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise NotAForm(f"not an engine's description: {error!r}") from error
 
     def __getitem__(self, name: str) -> Field:
@@ -141,6 +145,17 @@ class Form:
             if one.name == name:
                 return one
         raise KeyError(name)
+
+    def role(self, role: str) -> Field | None:
+        """The field that has this role."""
+        return next((one for one in self.fields if one.role == role), None)
+
+    @property
+    def asks_nothing_more(self) -> bool:
+        """Whether all is said when what is required is there."""
+        return any(one.required for one in self.fields) and all(
+            one.required or one.advanced for one in self.fields
+        )
 
     def offering(self, choices: Mapping[str, Iterable[Choice]]) -> Self:
         """The same form, its files and networks with something to choose from (field -> choices)."""
@@ -164,7 +179,11 @@ class Form:
         return hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()[:4]
 
 
-def _field(name: str, schema: Json, required: bool, root: Json, names: Iterable[str]) -> Field:
+def _said(text: Any) -> str:
+    return clip(clean(str(text)), _LONGEST)
+
+
+def _field(name: str, schema: Json, required: bool, root: Json) -> Field:
     found = list(values.variants(schema, root))
     nullable = any(values.is_null(one) for one in found)
     forms = tuple(one for one in found if not values.is_null(one))
@@ -172,23 +191,24 @@ def _field(name: str, schema: Json, required: bool, root: Json, names: Iterable[
     kind = Kind.FILE if files else _kind(forms)
     default = schema.get("default")
     minimum, maximum = _bounds(forms)
-    description = str(schema.get("description", ""))
-    needs = _NEEDS.match(description)
+    said = Hints.of(schema)
     return Field(
         name=name,
-        title=str(schema.get("title", name)),
+        title=_said(schema.get("title", name)),
         kind=kind,
         required=required,
         default=default,
-        choices=_choices(kind, forms, nullable and not required),
+        choices=_choices(kind, forms, said, nullable and not required),
         presets=_numbers(kind, forms, default),
         minimum=minimum,
         maximum=maximum,
         accept=tuple(_file(files[0]) or ()) if files else (),
         multiple=_multiple(files),
-        description=description,
-        advanced=not required and _is_advanced(name, kind, default, nullable),
-        needs=needs[1] if needs and needs[1] in names and needs[1] != name else None,
+        description=_said(schema.get("description", "")),
+        role=said.role,
+        advanced=said.advanced and not required,
+        needs=said.only_with if said.only_with in root["properties"] and said.only_with != name else None,
+        ends=said.ends,
         forms=forms,
     )
 
@@ -224,20 +244,14 @@ def _kind(forms: Sequence[Json]) -> Kind:
     return Kind.JSON
 
 
-def _is_advanced(name: str, kind: Kind, default: Any, nullable: bool) -> bool:
-    """Whether few want to touch it: named so, or something to type that may be left out."""
-    typed = kind in (Kind.TEXT, Kind.JSON, Kind.NUMBER, Kind.WHOLE)
-    return name in _ADVANCED or kind is Kind.JSON or (typed and nullable and default is None)
-
-
-def _choices(kind: Kind, forms: Sequence[Json], may_be_none: bool) -> tuple[Choice, ...]:
+def _choices(kind: Kind, forms: Sequence[Json], said: Hints, may_be_none: bool) -> tuple[Choice, ...]:
     if kind is Kind.NETWORK:
         return tuple(
             Choice(name, name) for one in forms for name in one.get("x-network", {}).get("shipped", ())
         )
     if kind is not Kind.CHOICE:
         return ()
-    listed = [Choice.of(value) for one in forms for value in values.options(one) or ()]
+    listed = [Choice.of(value, said.choices) for one in forms for value in values.options(one) or ()]
     return (Choice(None, ""), *listed) if may_be_none else tuple(listed)
 
 

@@ -9,12 +9,11 @@ from telegram import Message
 
 from bot.dialogue import from_gallery
 from bot.forms import Choice, Field, Kind
+from bot.words import Words
 
 _FOLDER = Path(__file__).parent / "pictures"
 _SHEET = _FOLDER / "sheet.jpg"
 _SUFFIX = ".jpg"
-#: Fields of these names take a style, whatever the engine.
-_STYLES = frozenset({"style", "styles"})
 
 
 class Gallery:
@@ -31,12 +30,12 @@ class Gallery:
     @staticmethod
     def suits(field: Field) -> bool:
         """Whether a field's question offers the pictures."""
-        return field.kind is Kind.FILE and field.name in _STYLES and "image/jpeg" in field.accept
+        return field.kind is Kind.FILE and field.role == "style" and "image/jpeg" in field.accept
 
-    def choices(self) -> tuple[Choice, ...]:
+    def choices(self, words: Words) -> tuple[Choice, ...]:
         """The pictures as a field's choices, numbered as on the sheet."""
         return tuple(
-            Choice(from_gallery(name), f"{number} {name.capitalize()}")
+            Choice(from_gallery(name), f"{number} {words.plain(f'gallery.{name}')}")
             for number, name in enumerate(self.names, 1)
         )
 

@@ -45,7 +45,7 @@ def under_way(job: Json, title: str, words: Words) -> View:
 
 def ended(job: Json, engine: Json, words: Words) -> View:
     """Of a job that failed or was canceled."""
-    title, rows = words.engine_title(engine["name"], engine["title"]), buttons(job, engine, words)
+    title, rows = engine["title"], buttons(job, engine, words)
     if job["state"] == "canceled":
         return View(words("job.canceled", engine=title), rows)
     error = job["error"] or {"code": "other", "detail": ""}

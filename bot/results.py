@@ -9,12 +9,12 @@ leaves as they are, then everything else. What is too large for Telegram is name
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from bot import callbacks
+from bot import callbacks, hints
 from bot.screens import Button
 from bot.sending import ALBUM, PHOTO_BYTES, PHOTO_RATIO, PHOTO_SIDES, Kind
 from bot.texts import bar, clean, clip
@@ -49,14 +49,17 @@ class Part:
         return sum(file["size"] for file in self.files)
 
 
-def parts(job: Json, words: Words, limit: int, link: Callable[[str], str]) -> list[Part]:
-    """What to send for a job that succeeded, the face first. `limit`: bytes that Telegram takes at once."""
+def parts(job: Json, engine: Json, words: Words, limit: int, link: Callable[[str], str]) -> list[Part]:
+    """What to send for a job that succeeded, the face first. `limit`: bytes that Telegram takes at once.
+
+    `engine` says what the labels in its results are called.
+    """
     files: list[Json] = job["artifacts"]
     large = [file for file in files if file["size"] > limit]
     small = [file for file in files if file["size"] <= limit]
     pictures = [file for file in small if _is_photo(file)]
     films = [file for file in small if file["media_type"] == _FILM]
-    text = _answer(job, words)
+    text = _answer(job, engine.get("labels", {}), words)
     said = (_JSON,) if text is not None else ()
     rest = [f for f in small if f not in pictures and f not in films and f["media_type"] not in said]
 
@@ -113,23 +116,23 @@ def heading(job: Json, title: str, words: Words) -> Html:
 
 def buttons(job: Json, engine: Json, words: Words) -> list[list[Button]]:
     """What can be done with a job that is over. `engine` says which fields there are."""
-    fields = engine["params_schema"].get("properties", {})
+    schema = engine["params_schema"]
     if job["state"] != "succeeded":
         return [[_button(words, "retry", callbacks.RETRY, job["id"])]]
     rows = [[_button(words, "again", callbacks.AGAIN, job["id"])]]
-    if "seed" in fields:
+    if hints.of_role(schema, "seed") is not None:
         rows[0].append(_button(words, "variation", callbacks.VARIATION, job["id"]))
-    if "strength" in fields:
-        rows.append(list(_strengths(job, fields["strength"], words)))
+    if (strength := hints.of_role(schema, "strength")) is not None:
+        rows.append(list(_strengths(job, strength, schema["properties"][strength], words)))
     last = [_button(words, "share", callbacks.SHARE, job["id"])]
     if any(_is_photo(file) for file in job["artifacts"]):
         last.insert(0, _button(words, "use_as_input", callbacks.USE, job["id"]))
     return [row for row in (*rows, last) if row]
 
 
-def _strengths(job: Json, field: Json, words: Words) -> Iterator[Button]:
+def _strengths(job: Json, name: str, field: Json, words: Words) -> Iterator[Button]:
     """Neither at the end of the range leads anywhere."""
-    strength = job["params"].get("strength", field.get("default"))
+    strength = job["params"].get(name, field.get("default"))
     if not isinstance(strength, int | float):
         return
     if strength > field.get("minimum", float("-inf")):
@@ -165,16 +168,16 @@ def _albums(name: str, kind: Kind, files: Sequence[Json], limit: int) -> Iterato
             group.append(file)
 
 
-def _answer(job: Json, words: Words) -> Html | None:
+def _answer(job: Json, labels: Mapping[str, str], words: Words) -> Html | None:
     """What a JSON result says; None where there is none. It is in the artifact's `meta` as well."""
     for file in job["artifacts"]:
         if file["media_type"] == _JSON and file["meta"]:
             meta = file["meta"]
-            return _ranking(job, meta, words) or _plain_json(meta)
+            return _ranking(meta, labels, words) or _plain_json(meta)
     return None
 
 
-def _ranking(job: Json, meta: Json, words: Words) -> Html | None:
+def _ranking(meta: Json, labels: Mapping[str, str], words: Words) -> Html | None:
     """A label and its rivals, each an object of one name and one share; None where it is no such thing."""
     label, top = meta.get("label"), meta.get("top")
     rivals = [_rival(one) for one in top] if isinstance(top, list) else []
@@ -184,11 +187,11 @@ def _ranking(job: Json, meta: Json, words: Words) -> Html | None:
     lines = []
     if label in shares:
         share = shares.pop(label)
-        lines.append(words("result.planet", label=_label(job, label, words), percent=_percent(share)))
+        lines.append(words("result.label", label=_label(label, labels), percent=_percent(share)))
     else:
-        lines.append(words("result.no_planet"))
+        lines.append(words("result.answer", label=_label(label, labels)))
     for name, share in shares.items():
-        said = words("result.other_label", label=_label(job, name, words), percent=_percent(share))
+        said = words("result.other_label", label=_label(name, labels), percent=_percent(share))
         lines.append(Html(f"{bar(share)} {said}"))
     return Html("\n".join(lines))
 
@@ -200,8 +203,8 @@ def _rival(one: Any) -> tuple[str, float] | None:
     return (names[0], float(shares[0])) if len(names) == len(shares) == 1 else None
 
 
-def _label(job: Json, label: str, words: Words) -> str:
-    return words.choice(job["engine"], "label", label, label.replace("_", " ").capitalize())
+def _label(label: str, labels: Mapping[str, str]) -> str:
+    return labels.get(label) or label.replace("_", " ").capitalize()
 
 
 def _percent(share: float) -> float:

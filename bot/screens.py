@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bot import callbacks
-from bot.dialogue import GALLERY, Draft, asked, is_meant, missing, offered, value_of
+from bot.dialogue import Draft, asked, is_meant, missing, offered, value_of
 from bot.forms import BadValue, Choice, Field, Form, Kind
-from bot.texts import clip, length
+from bot.texts import clean, clip, length
 from bot.words import Html, Words
 
 #: Rows of buttons on a screen, the ones that lead on and back among them.
@@ -60,14 +61,12 @@ def menu(forms: Sequence[Form], words: Words, page: int = 0) -> Screen:
     lines = [
         words(
             "menu.line",
-            title=clip(words.engine_title(form.engine, form.title), _VALUE_LENGTH),
-            description=clip(words.engine_description(form.engine, form.description), _LINE_LENGTH),
+            title=clip(form.title, _VALUE_LENGTH),
+            description=clip(form.description, _LINE_LENGTH),
         )
         for form in forms[:_LINES]
     ]
-    buttons = [
-        button(words.engine_title(form.engine, form.title), callbacks.ENGINE, form.engine) for form in forms
-    ]
+    buttons = [button(form.title, callbacks.ENGINE, form.engine) for form in forms]
     rows = _paged(_in_pairs(buttons), MAX_ROWS, page, words, lambda there: (callbacks.MENU, there))
     return Screen(words("menu.text", engines=Html("\n".join(lines))), rows)
 
@@ -77,7 +76,7 @@ def complaint(error: BadValue, words: Words) -> Html:
     return words(f"bad_value.{error.code}", **error.facts)
 
 
-def value_text(form: Form, field: Field, value: Any, words: Words) -> str:
+def value_text(field: Field, value: Any, words: Words) -> str:
     """A value as people read it; not HTML."""
     if value is None:
         return words.plain("form.automatic" if field.kind is not Kind.CHOICE else "form.off")
@@ -87,7 +86,7 @@ def value_text(form: Form, field: Field, value: Any, words: Words) -> str:
         return words.number(value)
     for choice in field.choices:
         if choice.value == value:
-            return _choice_text(form, field, choice, words)
+            return _choice_text(choice, words)
     return clip(value if isinstance(value, str) else _written(value, words), _VALUE_LENGTH)
 
 
@@ -108,16 +107,16 @@ def _summary(form: Form, draft: Draft, words: Words) -> Screen:
     changed = [
         words(
             "form.line",
-            title=clip(words.field_title(form.engine, field.name, field.title), _VALUE_LENGTH),
-            value=_now(form, field, draft, words),
+            title=clip(field.title, _VALUE_LENGTH),
+            value=_now(field, draft, words),
         )
         for field in form.fields
         if (field.name in draft.values and is_meant(field, form, draft)) or draft.files.get(field.name)
     ]
     text = words(
         "form.summary",
-        title=clip(words.engine_title(form.engine, form.title), _LINE_LENGTH),
-        description=clip(words.engine_description(form.engine, form.description), _DESCRIPTION_LENGTH),
+        title=clip(form.title, _LINE_LENGTH),
+        description=clip(form.description, _DESCRIPTION_LENGTH),
         settings=Html("".join(f"\n{line}" for line in changed[:_LINES])),
     )
     go = button(words.plain("button.go"), callbacks.GO, digest)
@@ -126,23 +125,22 @@ def _summary(form: Form, draft: Draft, words: Words) -> Screen:
 
 def _setting(form: Form, field: Field, draft: Draft, words: Words) -> Button:
     """A setting's button on the summary: a switch is turned by it, anything else opened."""
-    title = words.field_title(form.engine, field.name, field.title)
-    text = words.plain("form.setting", title=title, value=_now(form, field, draft, words))
+    text = words.plain("form.setting", title=field.title, value=_now(field, draft, words))
     number = form.fields.index(field)
     if field.kind is Kind.SWITCH:
         return button(text, callbacks.SET, form.digest, number, 0 if value_of(field, draft) else 1)
     return button(text, callbacks.ASK, form.digest, number, 0)
 
 
-def _now(form: Form, field: Field, draft: Draft, words: Words) -> str:
+def _now(field: Field, draft: Draft, words: Words) -> str:
     """What a field is set to; not HTML."""
     if field.kind is not Kind.FILE:
-        return value_text(form, field, value_of(field, draft), words)
+        return value_text(field, value_of(field, draft), words)
     files = draft.files.get(field.name, [])
     if len(files) == 1:
         for choice in field.choices:
             if choice.value == files[0]:
-                return _choice_text(form, field, choice, words)
+                return _choice_text(choice, words)
     return words.plain("form.pictures", count=len(files))
 
 
@@ -152,7 +150,7 @@ def _question(form: Form, draft: Draft, field: Field, words: Words) -> Screen:
     chosen = draft.files.get(field.name, []) if field.kind is Kind.FILE else [now]
     buttons = []
     for index, choice in enumerate(offered(field)):
-        text = _choice_text(form, field, choice, words)
+        text = _choice_text(choice, words)
         if any(choice.value == one for one in chosen):
             text = words.plain("form.chosen", value=text)
         buttons.append(button(text, callbacks.SET, digest, number, index))
@@ -176,14 +174,16 @@ def _question(form: Form, draft: Draft, field: Field, words: Words) -> Screen:
         last.append(button(words.plain("button.back"), callbacks.BACK, digest))
     else:
         last.append(button(words.plain("button.close"), callbacks.CLOSE, digest))
-    return Screen(_question_text(form, draft, field, words), [*rows, last])
+    return Screen(_question_text(draft, field, words), [*rows, last])
 
 
-def _question_text(form: Form, draft: Draft, field: Field, words: Words) -> Html:
-    title = clip(words.field_title(form.engine, field.name, field.title), _LINE_LENGTH)
-    description = clip(
-        words.field_description(form.engine, field.name, field.description), _DESCRIPTION_LENGTH
-    )
+def _question_text(draft: Draft, field: Field, words: Words) -> Html:
+    title = clip(field.title, _LINE_LENGTH)
+    description = Html(html.escape(clip(field.description, _DESCRIPTION_LENGTH), quote=False))
+    if field.ends is not None and field.minimum is not None and field.maximum is not None:
+        low, high = (clip(end, _LINE_LENGTH) for end in field.ends)
+        ends = words("form.ends", minimum=field.minimum, low=low, maximum=field.maximum, high=high)
+        description = Html(f"{description}\n{ends}")
     if field.kind is Kind.FILE:
         hint = _file_hint(field, draft, words)
     elif field.kind is Kind.NETWORK and not field.choices:
@@ -208,13 +208,12 @@ def _file_hint(field: Field, draft: Draft, words: Words) -> Html:
     return words("form.send_some_or_choose" if field.choices else "form.send_some", count=most)
 
 
-def _choice_text(form: Form, field: Field, choice: Choice, words: Words) -> str:
+def _choice_text(choice: Choice, words: Words) -> str:
     if choice.value is None:
         return words.plain("form.off")
     if isinstance(choice.value, int | float) and not isinstance(choice.value, bool):
         return words.number(choice.value)
-    name = str(choice.value).removeprefix(GALLERY)
-    return clip(words.choice(form.engine, field.name, name, choice.title), _VALUE_LENGTH)
+    return clip(clean(choice.title), _VALUE_LENGTH)
 
 
 def _written(value: Any, words: Words) -> str:

@@ -88,32 +88,6 @@ class Words:
             return self.plain("duration.minutes", minutes=round(seconds / 60))
         return self.plain("duration.hours", hours=round(seconds / 3600))
 
-    def engine_title(self, engine: str, otherwise: str) -> str:
-        """What an engine is called; not HTML, as all the names below."""
-        return self._name(otherwise, f"engine.{engine}.title")
-
-    def engine_description(self, engine: str, otherwise: str) -> str:
-        """What an engine does."""
-        return self._name(otherwise, f"engine.{engine}.description")
-
-    def field_title(self, engine: str, field: str, otherwise: str) -> str:
-        """What a field is called."""
-        return self._name(otherwise, f"field.{engine}.{field}.title", f"field.any.{field}.title")
-
-    def field_description(self, engine: str, field: str, otherwise: str) -> str:
-        """What a field is for."""
-        return self._name(otherwise, f"field.{engine}.{field}.description", f"field.any.{field}.description")
-
-    def choice(self, engine: str, field: str, value: str, otherwise: str) -> str:
-        """What one of a field's values is called."""
-        return self._name(otherwise, f"choice.{engine}.{field}.{value}", f"choice.any.{value}")
-
-    def _name(self, otherwise: str, *keys: str) -> str:
-        for key in keys:
-            if isinstance(text := self._texts.get(key), str):
-                return text
-        return clip(clean(otherwise), FACT_LENGTH)
-
     def _form(self, key: str, facts: Mapping[str, Fact]) -> str:
         text = self._texts[key]
         if isinstance(text, str):

@@ -113,6 +113,8 @@ def _option(name: str, field: Schema, required: bool) -> click.Option:
     notes += _network_notes(field["items"] if repeated else field)
     if repeated:
         notes += _length_notes(field)
+    if other := field.get("x-ui", {}).get("with"):
+        notes.append(f"only with {flag(other)}")
     if notes:
         help_text += f"  [{'; '.join(notes)}]"
     declarations = [_switch(name) if kind == "boolean" else flag(name), name]

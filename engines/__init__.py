@@ -14,8 +14,9 @@ from engines.base import Engine, EngineSpec
 @cache
 def names() -> tuple[str, ...]:
     """The kinds of engine there are, in alphabetical order: the folders with a spec."""
-    folders = (module.name for module in pkgutil.iter_modules(__path__) if module.ispkg)
-    return tuple(sorted(name for name in folders if (Path(__path__[0]) / name / "spec.py").is_file()))
+    folders = {module.name for module in pkgutil.iter_modules(__path__) if module.ispkg}
+    places = [Path(place) for place in __path__]
+    return tuple(sorted(n for n in folders if any((place / n / "spec.py").is_file() for place in places)))
 
 
 @cache

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJson
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from engines.ui import ui
 from storage.image_types import FORMATS
 
 #: What the image door of `storage.images` lets in.
@@ -174,7 +175,8 @@ class Params(BaseModel):
     """Base of every engine's parameters. Unknown fields, NaN and infinities are refused.
 
     Every field declares a description and, where it is a number or a list, bounds: forms, the bot, the
-    command line, the documentation and the validation are all drawn from this one declaration.
+    command line, the documentation and the validation are all drawn from this one declaration. How forms ask
+    for it is said by `json_schema_extra=engines.ui.ui(...)`.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
@@ -183,6 +185,7 @@ class Params(BaseModel):
         default=None,
         description="The same seed and parameters give the same result. Left out: one is chosen, "
         "and returned with the result.",
+        json_schema_extra=ui("result", order=100, role="seed", advanced=True),
     )
 
 
@@ -247,6 +250,8 @@ class EngineSpec:
     check: Callable[[Any, Mapping[str, NetworkFacts]], Any] = field(default=lambda params, _networks: params)
     #: Those that come with the engine, described; a name of `NetworkRef` that is not here has no facts.
     shipped_networks: Callable[[], tuple[ShippedNetwork, ...]] = field(default=tuple)
+    #: What `label` in the meta of its results may be -> what that is called in English.
+    labels: Mapping[str, str] = field(default_factory=dict)
     #: A diagnostic engine: works like any other, but forms and galleries do not offer it.
     hidden: bool = False
     #: The kind of network (`NetworkRef.kind`) that its jobs make of an uploaded file, its one file field.

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +47,7 @@ ALLOWED = {
     "scripts": set(OURS),
 }
 #: Of the engines, the light side: what the API and the command line may import.
-LIGHT = ("base", "weights", "install_weights")
+LIGHT = ("base", "weights", "words", "install_weights")
 HEAVY = {"torch", "torchvision", "safetensors", "numpy"}
 
 
@@ -119,7 +123,13 @@ def test_a_spec_is_light_and_knows_only_the_contract():
             if top(module) == "engines":
                 # Of its own folder, what is as light: the API loads all of it without torch (below).
                 own = f"engines.{path.parent.name}"
-                light = ("engines.base", "engines.worlds", "engines.shipped_networks", f"{own}.")
+                light = (
+                    "engines.base",
+                    "engines.ui",
+                    "engines.worlds",
+                    "engines.shipped_networks",
+                    f"{own}.",
+                )
                 assert module == own or module.startswith(light), f"{own}: its spec imports {module}"
 
 
@@ -131,6 +141,29 @@ def test_an_engine_imports_no_other_engine():
             others = {m.split(".")[1] for m in imports(path) if m.startswith("engines.")} & kinds - {kind}
             others -= {other for other in others if kind.startswith(f"{other}_")}
             assert not others, f"engines/{kind} imports {others}"
+
+
+def test_the_bot_knows_no_engine_by_name():
+    """But for its shortcuts, which are made by hand: a new engine's folder is all it needs."""
+    kinds = {path.parent.name for path in (ROOT / "engines").glob("*/spec.py")}
+    for path in sources("bot"):
+        if path.name == "shortcuts.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            named = str(node.value) if isinstance(node, ast.Constant) else getattr(node, "id", "")
+            named = getattr(node, "attr", "") or getattr(node, "name", "") or named
+            found = kinds & set(re.findall(r"[a-z_]+", str(named)))
+            assert not found, f"{path.relative_to(ROOT)}:{node.lineno} names {found}"
+    for path in (ROOT / "bot" / "catalogues").glob("*.toml"):
+        keys = set(re.findall(r"[a-z_]+", " ".join(_keys(tomllib.loads(path.read_text("utf-8"))))))
+        assert kinds & keys <= {"stylegan"}, path.name  # the command
+
+
+def _keys(table: dict[str, Any]) -> Iterator[str]:
+    for name, value in table.items():
+        yield name
+        if isinstance(value, dict):
+            yield from _keys(value)
 
 
 def test_there_is_no_import_cycle_between_our_modules():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 import engines
 from api.engine_names import find_engine
 from api.forms import query
+from api.languages import ACCEPT_LANGUAGE, CONTENT_LANGUAGE, LanguageQuery, chosen, in_language
 from api.operations import operation
 from api.views import engine_view, respond
 from jobs.schemas import EngineList, EngineView
@@ -15,8 +16,8 @@ from jobs.schemas import EngineList, EngineView
 routes = Blueprint("engines", __name__)
 
 
-class EngineQuery(BaseModel):
-    """Which engines to list."""
+class EngineQuery(LanguageQuery):
+    """Which engines to list, and in which language."""
 
     hidden: bool = Field(
         default=False, description="Diagnostic engines too. Those that run by themselves are never listed."
@@ -24,16 +25,35 @@ class EngineQuery(BaseModel):
 
 
 @routes.get("/engines")
-@operation("The engines there are", "engines", {200: EngineList}, query=EngineQuery, problems=(400,))
+@operation(
+    "The engines there are",
+    "engines",
+    {200: EngineList},
+    query=EngineQuery,
+    problems=(400,),
+    headers=ACCEPT_LANGUAGE,
+    answer_headers=CONTENT_LANGUAGE,
+)
 def list_engines() -> Response:
     """Each with its JSON Schema: enough to draw a form, ask in a chat or parse a command line."""
     wanted = query(EngineQuery)
     specs = [spec for spec in map(engines.spec, engines.names()) if not spec.converts_to]
-    return respond(EngineList(engines=[engine_view(s) for s in specs if wanted.hidden or not s.hidden]))
+    language = chosen(wanted)
+    views = [engine_view(spec, language) for spec in specs if wanted.hidden or not spec.hidden]
+    return in_language(respond(EngineList(engines=views)), language)
 
 
 @routes.get("/engines/<string:name>")
-@operation("One engine", "engines", {200: EngineView}, problems=(404,))
+@operation(
+    "One engine",
+    "engines",
+    {200: EngineView},
+    query=LanguageQuery,
+    problems=(400, 404),
+    headers=ACCEPT_LANGUAGE,
+    answer_headers=CONTENT_LANGUAGE,
+)
 def get_engine(name: str) -> Response:
     """Hidden ones too."""
-    return respond(engine_view(find_engine(name)))
+    language = chosen(query(LanguageQuery))
+    return in_language(respond(engine_view(find_engine(name), language)), language)

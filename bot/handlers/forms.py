@@ -15,17 +15,14 @@ from bot.screens import Button, Screen, screen
 from bot.texts import length
 from bot.turns import Turn
 
-#: Engines that have nothing to be asked once they have their picture.
-NO_QUESTIONS = frozenset({"planet_classifier"})
-
 
 async def form_of(turn: Turn, engine: str) -> Form:
     """An engine's form, with the pictures and networks that this user may choose from."""
-    form = Form.of(await turn.services.api.engine(engine))
+    form = Form.of(await turn.services.api.engine(engine, turn.words.language))
     offered: dict[str, Sequence[Choice]] = {}
     for field in form.fields:
         if Gallery.suits(field):
-            offered[field.name] = turn.services.gallery.choices()
+            offered[field.name] = turn.services.gallery.choices(turn.words)
         elif field.kind is Kind.NETWORK:
             account = await turn.account()
             found = await turn.services.api.networks(account.key)
@@ -143,7 +140,7 @@ async def added(turn: Turn, files: Sequence[str]) -> bool:
 
 async def proceed(turn: Turn, form: Form, draft: Draft, more: Sequence[Sequence[Button]] = ()) -> None:
     """Show a draft that has changed, or hand it in where there is nothing left to ask."""
-    if form.engine in NO_QUESTIONS and dialogue.missing(form, draft) is None:
+    if form.asks_nothing_more and dialogue.missing(form, draft) is None:
         await submitting.hand_in(turn, form, draft)
     else:
         await show_new(turn, form, draft, more)
@@ -151,8 +148,7 @@ async def proceed(turn: Turn, form: Form, draft: Draft, more: Sequence[Sequence[
 
 async def _go(turn: Turn, form: Form, draft: Draft) -> None:
     if (field := dialogue.missing(form, draft)) is not None:
-        title = turn.words.field_title(form.engine, field.name, field.title)
-        await turn.notice(turn.words.plain("toast.choose_first", title=title))
+        await turn.notice(turn.words.plain("toast.choose_first", title=field.title))
         await show_here(turn, form, draft)
         return
     # Where that fails the form stays as it is: another tap on Go, and it is on its way.

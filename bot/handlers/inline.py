@@ -23,7 +23,6 @@ from bot.forms import BadValue, Form
 from bot.handlers import shortcuts
 from bot.texts import clip
 from bot.turns import Turn
-from bot.words import Words
 
 #: How long Telegram may show the same results for the same query, in seconds.
 _CACHE_SECONDS = 60
@@ -37,11 +36,11 @@ async def query(turn: Turn, asked: InlineQuery) -> None:
     """Answer with what the text names: a planet, or any engine."""
     words = turn.words
     try:
-        engines = [Form.of(engine) for engine in await turn.services.api.engines()]
+        engines = [Form.of(engine) for engine in await turn.services.api.engines(words.language)]
     except ApiError:
         engines = []
     results = []
-    for payload, title, text in _found(engines, words, asked.query):
+    for payload, title, text in _found(engines, asked.query):
         results.append(_article(turn, payload, title, text))
     button = None
     if not results:
@@ -51,31 +50,30 @@ async def query(turn: Turn, asked: InlineQuery) -> None:
     await asked.answer(results[:_RESULTS], cache_time=_CACHE_SECONDS if results else 0, button=button)
 
 
-def _found(engines: list[Form], words: Words, text: str) -> list[tuple[str, str, str]]:
+def _found(engines: list[Form], text: str) -> list[tuple[str, str, str]]:
     """(Payload of the link, engine's title, what of it) for each result."""
     wanted = text.strip().casefold()
     found = []
     for form in engines:
-        title = words.engine_title(form.engine, form.title)
+        title = form.title
         if form.engine == shortcuts.PLANETS:
             found += [
-                ("-".join(["planet", *names]), title, " + ".join(names))
-                for names in _worlds(form, words, wanted)
+                ("-".join(["planet", *names]), title, " + ".join(names)) for names in _worlds(form, wanted)
             ]
         if not wanted or wanted in title.casefold() or wanted in form.engine:
             found.append((f"new-{form.engine}", title, ""))
     return [one for one in found if len(one[0]) <= _PAYLOAD_LENGTH]
 
 
-def _worlds(form: Form, words: Words, wanted: str) -> list[list[str]]:
+def _worlds(form: Form, wanted: str) -> list[list[str]]:
     """The worlds that are named, or all that begin so."""
     what, _, rest = wanted.partition(" ")
-    if what not in ("planet", words.engine_title(form.engine, form.title).casefold()):
+    if what not in ("planet", form.title.casefold()):
         rest = wanted
     if not rest:
         return []
     try:
-        world = shortcuts.worlds(form, words, rest).get("world")
+        world = shortcuts.worlds(form, rest).get("world")
     except BadValue:
         world = None
     if isinstance(world, dict):

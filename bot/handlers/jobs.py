@@ -8,6 +8,7 @@ from typing import Any
 
 from bot import callbacks, dialogue
 from bot.api import Json, Refused
+from bot.dialogue import Outdated
 from bot.forms import Kind
 from bot.handlers import forms, submitting
 from bot.handlers.reasons import Sorry
@@ -95,11 +96,13 @@ async def again(turn: Turn, job_id: str) -> None:
 async def variation(turn: Turn, job_id: str) -> None:
     """The same with a new seed."""
     job = await _job(turn, job_id)
-    await _anew(turn, job, {"seed": None})
+    form = await forms.form_of(turn, job["engine"])
+    seed = form.role("seed")
+    await _anew(turn, job, {seed.name: None} if seed is not None else {})
 
 
 async def stronger(turn: Turn, job_id: str) -> None:
-    """The same with more of its `strength`."""
+    """The same with more of its strength."""
     await _strength(turn, job_id, 1)
 
 
@@ -164,12 +167,14 @@ async def _job(turn: Turn, job_id: str) -> Json:
 async def _strength(turn: Turn, job_id: str, direction: int) -> None:
     job = await _job(turn, job_id)
     form = await forms.form_of(turn, job["engine"])
-    field = form["strength"]
+    field = form.role("strength")
+    if field is None:
+        raise Outdated  # the button is of a time when it had one
     low, high = field.minimum or 0.0, field.maximum if field.maximum is not None else 1.0
-    now = job["params"].get("strength")
+    now = job["params"].get(field.name)
     now = field.default if now is None else now
     changed = min(max(now + direction * _STEP * (high - low), low), high)
-    await _anew(turn, job, {"strength": round(changed, 3)})
+    await _anew(turn, job, {field.name: round(changed, 3)})
 
 
 async def _anew(turn: Turn, job: Json, changes: Json) -> None:

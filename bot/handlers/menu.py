@@ -48,7 +48,7 @@ async def chosen(turn: Turn, engine: str) -> None:
     form, draft = await forms.begin(turn, engine)
     if before is not None and turn.message is not None and before.message_id == turn.message.message_id:
         draft = _with_pictures(form, draft, before)
-    if form.engine in forms.NO_QUESTIONS and dialogue.missing(form, draft) is None:
+    if form.asks_nothing_more and dialogue.missing(form, draft) is None:
         await forms.proceed(turn, form, draft)
         return
     field = dialogue.asked(form, draft)
@@ -64,14 +64,13 @@ async def others_for_picture(turn: Turn, besides: str) -> list[list[Button]]:
     for form in await _all_forms(turn):
         needed = [field for field in form.fields if field.required]
         if form.engine != besides and len(needed) == 1 and _takes_picture(form):
-            title = turn.words.engine_title(form.engine, form.title)
-            row.append(screens.button(title, callbacks.ENGINE, form.engine))
+            row.append(screens.button(form.title, callbacks.ENGINE, form.engine))
     return [row] if row else []
 
 
 async def _all_forms(turn: Turn) -> list[Form]:
     found = []
-    for engine in await turn.services.api.engines():
+    for engine in await turn.services.api.engines(turn.words.language):
         try:
             found.append(Form.of(engine))
         except NotAForm:

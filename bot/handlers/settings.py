@@ -93,14 +93,12 @@ async def _name_of(turn: Turn, quality: str) -> str:
 
 
 async def _qualities(turn: Turn) -> dict[str, str]:
-    """Every value of a field called quality, of any engine, and what it is called."""
+    """Every value of a field that is an engine's quality, and what it is called."""
     found: dict[str, str] = {}
-    for engine in await turn.services.api.engines():
-        for field in Form.of(engine).fields:
-            if field.name == "quality":
-                for choice in field.choices:
-                    text = turn.words.choice(engine["name"], field.name, str(choice.value), choice.title)
-                    found.setdefault(str(choice.value), text)
+    for engine in await turn.services.api.engines(turn.words.language):
+        field = Form.of(engine).role("quality")
+        for choice in field.choices if field is not None else ():
+            found.setdefault(str(choice.value), choice.title)
     return found
 
 

@@ -1,8 +1,12 @@
-"""/planet, /style, /stylegan and /classify: the best of it, without a way through menus."""
+"""/planet, /style, /stylegan and /classify: the best of it, without a way through menus.
+
+Made by hand, and so the only place of the bot that knows engines by name.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from telegram import Message
@@ -11,7 +15,6 @@ from bot import dialogue
 from bot.forms import BadValue, Field, Form
 from bot.handlers import forms, menu, submitting
 from bot.turns import Turn
-from bot.words import Words
 
 PLANETS, STYLE, STYLEGAN, CLASSIFIER = "planets", "neural_style", "stylegan", "planet_classifier"
 #: Files of pictures that Telegram's users send; what an engine takes is in its form.
@@ -24,7 +27,7 @@ async def planet(turn: Turn, args: str) -> None:
     if not args.strip():
         await forms.show_new(turn, form, draft)
         return
-    draft = draft.model_copy(update={"values": {**draft.values, **worlds(form, turn.words, args)}})
+    draft = draft.model_copy(update={"values": {**draft.values, **worlds(form, args)}})
     await submitting.hand_in(turn, form, draft)
 
 
@@ -74,7 +77,7 @@ def picture_of(message: Message | None) -> tuple[str, str] | None:
     return None
 
 
-def worlds(form: Form, words: Words, text: str) -> dict[str, Any]:
+def worlds(form: Form, text: str) -> dict[str, Any]:
     """What was asked for: `world`, and a number as `count`. Several worlds are mixed. Raises BadValue."""
     field = form["world"]
     if "=" in text or ":" in text:
@@ -89,10 +92,7 @@ def worlds(form: Form, words: Words, text: str) -> dict[str, Any]:
     if not rest:
         return found
     names = {str(choice.value).casefold(): choice.value for choice in field.choices}
-    names |= {
-        words.choice(form.engine, field.name, str(choice.value), choice.title).casefold(): choice.value
-        for choice in field.choices
-    }
+    names |= {choice.title.casefold(): choice.value for choice in field.choices}
     unknown = [word for word in rest if word.casefold() not in names]
     if unknown:
         raise BadValue("unknown_name", name=unknown[0])
@@ -110,3 +110,11 @@ def _mix(field: Field, text: str) -> Any:
             raise
         # It may be a name too, but with a sign in it, it was not meant as one.
         raise BadValue("not_pairs") from complaint
+
+
+COMMANDS: Mapping[str, Callable[[Turn, str], Awaitable[None]]] = {
+    "style": style,
+    "planet": planet,
+    "stylegan": stylegan,
+    "classify": classify,
+}

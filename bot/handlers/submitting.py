@@ -17,6 +17,7 @@ from bot.gallery import Gallery
 from bot.handlers.reasons import DOWNLOAD_MB, Sorry
 from bot.open_jobs import JobNote
 from bot.screens import Screen
+from bot.texts import clean
 from bot.turns import Turn
 
 #: A submission with more bytes of files than this is one of the large ones, which go one at a time.
@@ -76,10 +77,10 @@ async def follow(turn: Turn, job: Json, *, anew: bool = False) -> None:
 async def title_of(turn: Turn, engine: str) -> str:
     """What an engine is called; not HTML."""
     try:
-        title = (await turn.services.api.engine(engine))["title"]
+        found = await turn.services.api.engine(engine, turn.words.language)
     except Refused:
-        title = engine  # there is none of this name any more
-    return turn.words.engine_title(engine, title)
+        return engine  # there is none of this name any more
+    return clean(str(found["title"]))
 
 
 async def _submit(turn: Turn, form: Form, draft: Draft, key: str) -> Json:

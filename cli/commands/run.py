@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import click
 
-from cli import context, options, show, treatment, words
+from cli import context, groups, options, show, treatment, words
 from cli.client import FINAL, Client, Json
 from cli.errors import CommandError, NoServer, Refused
 from cli.waiting import Waiting
@@ -100,7 +100,7 @@ def engine_command(view: Json) -> click.Command:
         view["name"],
         callback=lambda **given: _run(view, given),
         sections={
-            "What to make": options.options(view["params_schema"]),
+            **groups.sections(view["params_schema"]),
             "How the job is treated": treatment.options(),
             "The command": common,
         },

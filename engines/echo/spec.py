@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from engines.base import EngineSpec, Params
+from engines.ui import ui
 
 
 class EchoParams(Params):
@@ -12,10 +13,19 @@ class EchoParams(Params):
         default="hello",
         max_length=1000,
         description="Given back as the result; empty: there is no result file, which makes the job a no-op.",
+        json_schema_extra=ui("subject"),
     )
-    seconds: float = Field(default=0.0, ge=0, le=3600, description="How long to pretend to work, in seconds.")
+    seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=3600,
+        description="How long to pretend to work, in seconds.",
+        json_schema_extra=ui("subject"),
+    )
     together: bool = Field(
-        default=False, description="Whether it may run in one batch with other such jobs, of anybody's."
+        default=False,
+        description="Whether it may run in one batch with other such jobs, of anybody's.",
+        json_schema_extra=ui("result"),
     )
 
 

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from engines.base import EngineSpec, ImageRef, Params, wrong
 from engines.neural_style.schedule import gatys_seconds, patches_seconds
+from engines.ui import ui
 
 MAX_STYLES = 4
 MAX_COUNT = 16
@@ -27,18 +28,25 @@ StyleWeight = Annotated[float, Field(ge=0.0, le=1000.0)]
 class NeuralStyleParams(Params):
     """One stylised picture."""
 
-    content: ImageRef = Field(description="The picture to repaint: its subject and composition are kept.")
+    content: ImageRef = Field(
+        title="Your photo",
+        description="The picture to repaint: its subject and composition are kept.",
+        json_schema_extra=ui("subject", role="content"),
+    )
     style: Annotated[list[ImageRef], BeforeValidator(_as_list, json_schema_input_type=_OneOrMore)] = Field(
         min_length=1,
         max_length=MAX_STYLES,
         description="One to four pictures whose strokes and colours are used.",
+        json_schema_extra=ui("subject", role="style"),
     )
     style_weights: list[StyleWeight] | None = Field(
+        title="Style shares",
         default=None,
         min_length=1,
         max_length=MAX_STYLES,
         description="How much of each style, in the order of the styles; only the proportions count. "
         "Left out: equal shares.",
+        json_schema_extra=ui("subject", advanced=True),
     )
     count: int = Field(
         default=1,
@@ -46,29 +54,38 @@ class NeuralStyleParams(Params):
         le=MAX_COUNT,
         description="How many pictures: of the seed, of the next seed, and so on. `gatys` makes one, as it "
         "draws nothing at random; `auto` is `patches` for more.",
+        json_schema_extra=ui("result"),
     )
     method: Literal["auto", "patches", "gatys"] = Field(
         default="patches",
         description="patches: real strokes of the style pictures, needs no weights, seconds on a CPU. gatys: "
         "matches VGG-19 feature statistics, needs the vgg19 weights and preferably a GPU. auto: gatys on a "
         "GPU with its weights installed, patches otherwise.",
+        json_schema_extra=ui("look", choices={"auto": "Automatic", "patches": "Brush strokes"}),
     )
     strength: float = Field(
         default=0.5,
         ge=0.0,
         le=1.0,
         description="0 keeps the content's detail, 1 paints most freely. Faces get painted over from 0.7 on.",
+        json_schema_extra=ui("look", role="strength", ends=("keeps the detail", "paints freely")),
     )
     stroke: float = Field(
+        title="Stroke size",
         default=1.0,
         ge=0.5,
         le=2.0,
         description="Size of the strokes: the style pictures are scaled by this. 2 takes twice the time.",
+        json_schema_extra=ui("look", ends=("fine strokes", "broad strokes")),
     )
     preserve_color: Literal["none", "match", "luma"] = Field(
+        title="Colours",
         default="none",
         description="none: the style's colours. match: strokes of a style recoloured like the content. "
         "luma: the content's own hues, the style acts on light and dark alone.",
+        json_schema_extra=ui(
+            "look", choices={"none": "From the style", "match": "Matched", "luma": "From the photo"}
+        ),
     )
     size: int = Field(
         default=768,
@@ -76,12 +93,17 @@ class NeuralStyleParams(Params):
         le=2048,
         description="Long side of the result in pixels. The content is scaled to it, up or down, "
         "and keeps its aspect.",
+        json_schema_extra=ui("result", role="size"),
     )
     quality: Literal["draft", "normal", "best"] = Field(
-        default="normal", description="More iterations: richer strokes, proportionally more time."
+        default="normal",
+        description="More iterations: richer strokes, proportionally more time.",
+        json_schema_extra=ui("result", role="quality"),
     )
     format: Literal["png", "jpeg"] = Field(
-        default="png", description="File type of the result. Both carry the seed and parameters as metadata."
+        default="png",
+        description="File type of the result. Both carry the seed and parameters as metadata.",
+        json_schema_extra=ui("result", role="format", advanced=True),
     )
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from engines.base import EngineSpec, Params, wrong
+from engines.ui import ui
 from engines.worlds import WORLDS, WorldName
 
 #: Sizes of the nets that come with the project, in pixels.
@@ -62,14 +63,18 @@ class PlanetsParams(Params):
         default="any",
         description="Which of the twelve worlds they are like: a name, `any` (each draws its own), or a mix "
         'such as {"earth": 0.6, "mars": 0.4}, of which only the proportions count.',
+        json_schema_extra=ui("subject"),
     )
-    count: int = Field(default=1, ge=1, le=MAX_COUNT, description="How many planets.")
+    count: int = Field(
+        default=1, ge=1, le=MAX_COUNT, description="How many planets.", json_schema_extra=ui("result")
+    )
     first: int = Field(
         default=0,
         ge=0,
         lt=2**31,
         description="Number of the first planet of the seed. Planet 7 of a seed is the same planet, "
         "whether it is made alone or as one of many.",
+        json_schema_extra=ui("subject", advanced=True),
     )
     size: int = Field(
         default=128,
@@ -77,6 +82,7 @@ class PlanetsParams(Params):
         le=512,
         description="Side of a picture in pixels. Up to 128 the next larger net draws it; "
         "above, the net of 128 does and the picture is enlarged, which the result says.",
+        json_schema_extra=ui("result", role="size"),
     )
     variation: float = Field(
         default=1.0,
@@ -84,40 +90,63 @@ class PlanetsParams(Params):
         le=1.5,
         description="How far planets of a world differ: 0 gives its most typical one every time, but for the "
         "grain, 1 what was learnt, above 1 stranger ones.",
+        json_schema_extra=ui("look", ends=("always the most typical", "strange ones")),
     )
     transparent: bool = Field(
         default=False,
         description="Nothing instead of black space around the disc, with a clean edge. Not for jpeg.",
+        json_schema_extra=ui("look"),
     )
-    grid: bool = Field(default=False, description="One contact sheet in place of single pictures.")
+    grid: bool = Field(
+        default=False,
+        description="One contact sheet in place of single pictures.",
+        json_schema_extra=ui("result"),
+    )
     morph: Literal["webp", "mp4"] | None = Field(
         default=None,
         description="A looping animation through the planets in place of pictures, as WebP or MP4. "
         "One planet alone goes to the next of its seed and back.",
+        json_schema_extra=ui("film"),
     )
     morph_to: World | None = Field(
-        default=None, description="With `morph`: the world of every second planet, where it is to be another."
+        title="Morph to",
+        default=None,
+        description="The world of every second planet of the animation, where it is to be another.",
+        json_schema_extra=ui("film", only_with="morph"),
     )
     morph_seconds: float = Field(
+        title="Seconds",
         default=2.0,
         ge=0.25,
         le=20.0,
-        description="With `morph`: the time from one planet to the next, in seconds.",
+        description="The animation's time from one planet to the next, in seconds.",
+        json_schema_extra=ui("film", only_with="morph"),
     )
-    morph_fps: int = Field(default=24, ge=4, le=60, description="With `morph`: frames a second.")
+    morph_fps: int = Field(
+        title="Frames/s",
+        default=24,
+        ge=4,
+        le=60,
+        description="The animation's frames a second.",
+        json_schema_extra=ui("film", only_with="morph"),
+    )
     latent: _Latent | None = Field(
         default=None,
         description="A latent from an earlier result (base64): that very planet again, in another size or as "
         "another world. Takes the place of the seed, for one planet.",
+        json_schema_extra=ui("subject", role="latent", advanced=True),
     )
     precision: Literal["exact", "fast"] = Field(
         default="exact",
         description="`exact` computes in float32, so that a planet looks the same on every machine. `fast` "
         "computes in bfloat16 where the processor has it, in a third of the time; some pixels then differ by "
         "a few grey levels.",
+        json_schema_extra=ui("result", role="precision", advanced=True),
     )
     format: Literal["png", "jpeg", "webp"] = Field(
-        default="png", description="File type of pictures. All carry seed, latent and world as metadata."
+        default="png",
+        description="File type of pictures. All carry seed, latent and world as metadata.",
+        json_schema_extra=ui("result", role="format", advanced=True),
     )
 
     @model_validator(mode="after")

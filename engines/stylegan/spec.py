@@ -29,6 +29,7 @@ from engines.base import (
 from engines.shipped_networks import described
 from engines.stylegan import fitting
 from engines.stylegan.fitting import Facts
+from engines.ui import ui
 
 #: Networks that come with the project.
 SHIPPED = ("planets-preview",)
@@ -102,19 +103,27 @@ class StyleganParams(Params):
     """Pictures of a StyleGAN2 network, or a film that walks from one to the next."""
 
     network: Annotated[str, NetworkRef("stylegan", shipped=SHIPPED)] = Field(
-        default=SHIPPED[0], description="Which network draws: its name or its id."
+        default=SHIPPED[0],
+        description="Which network draws: its name or its id.",
+        json_schema_extra=ui("subject"),
     )
     seeds: _SeedList | _SeedText | None = Field(
         default=None,
         description="Which pictures: a list of seeds, or text such as 1,5,10-12. The same ones as with the "
         "official program. Left out: as many as `count` says, from `seed` on.",
+        json_schema_extra=ui("subject", advanced=True),
     )
     points: Annotated[list[_W], Field(min_length=1, max_length=MAX_COUNT)] | None = Field(
         default=None,
         description="In place of seeds: saved points, each the `w` (base64) of an earlier result.",
+        json_schema_extra=ui("subject", role="latent", advanced=True),
     )
     count: int = Field(
-        default=1, ge=1, le=MAX_COUNT, description="How many pictures, where neither seeds nor points say it."
+        default=1,
+        ge=1,
+        le=MAX_COUNT,
+        description="How many pictures, where neither seeds nor points say it.",
+        json_schema_extra=ui("result"),
     )
     truncation: float = Field(
         default=0.7,
@@ -122,17 +131,21 @@ class StyleganParams(Params):
         le=2.0,
         description="How far pictures go from the average one: 0 gives the average, 1 what was learnt, less "
         "than 1 fewer surprises and fewer failures.",
+        json_schema_extra=ui("look"),
     )
     truncation_cutoff: int | None = Field(
+        title="Truncation cutoff",
         default=None,
         ge=0,
         le=32,
         description="Truncate only so many of the coarsest layers; left out: all.",
+        json_schema_extra=ui("look", advanced=True),
     )
     noise: Literal["const", "random", "none"] = Field(
         default="const",
         description="The fine grain: the network's own, drawn by each picture's seed (for points: by the "
         "job's), or none.",
+        json_schema_extra=ui("look", choices={"const": "Fixed"}),
     )
     mix: (
         Annotated[dict[Literal["coarse", "middle", "fine"], Seed], Field(min_length=1, max_length=3)] | None
@@ -140,40 +153,65 @@ class StyleganParams(Params):
         default=None,
         description="Take coarse (4 to 8 pixels), middle (16 to 32) or fine (64 and more) styles of all "
         'pictures from other seeds, as in {"fine": 7}.',
+        json_schema_extra=ui("look", advanced=True),
     )
-    grid: bool = Field(default=False, description="One contact sheet in place of single pictures.")
+    grid: bool = Field(
+        default=False,
+        description="One contact sheet in place of single pictures.",
+        json_schema_extra=ui("result"),
+    )
     precision: Literal["exact", "fast"] = Field(
         default="exact",
         description="`exact` computes in float32. `fast` uses 16 bits where the device is faster with them; "
         "a few grey levels differ.",
+        json_schema_extra=ui("result", role="precision", advanced=True),
     )
     format: Literal["png", "jpeg", "webp"] = Field(
-        default="png", description="File type of pictures. All carry network, seed and w as metadata."
+        default="png",
+        description="File type of pictures. All carry network, seed and w as metadata.",
+        json_schema_extra=ui("result", role="format", advanced=True),
     )
     walk: Literal["mp4", "webp", "zip"] | None = Field(
         default=None,
         description="A film through the pictures in place of them: MP4, WebP, or a ZIP of PNG files. "
         "One seed alone goes to the next one and back.",
+        json_schema_extra=ui("film"),
     )
     space: Literal["z", "w"] = Field(
-        default="w", description="With `walk`: in which space. w is smoother; points are always in w."
+        default="w",
+        description="In which space the film walks. w is smoother; points are always in w.",
+        json_schema_extra=ui("film", only_with="walk", choices={"z": "z", "w": "w"}),
     )
     interpolation: Literal["linear", "spherical"] = Field(
-        default="linear", description="With `walk`: straight from point to point, or along an arc."
+        default="linear",
+        description="How the film walks from point to point: straight, or along an arc.",
+        json_schema_extra=ui(
+            "film", only_with="walk", choices={"linear": "Straight", "spherical": "Along an arc"}
+        ),
     )
     easing: Literal["none", "smooth"] = Field(
-        default="smooth", description="With `walk`: at one speed, or slower at each picture."
+        default="smooth",
+        description="Whether the film walks at one speed, or slower at each picture.",
+        json_schema_extra=ui("film", only_with="walk", choices={"none": "Even"}),
     )
     loop: bool = Field(
         default=True,
-        description="With `walk`: return to the first picture at the end. Where the last is the first "
+        description="The film returns to its first picture at the end. Where the last is the first "
         "already, as in 1,2,1, the walk is closed, and it is not passed twice.",
+        json_schema_extra=ui("film", only_with="walk"),
     )
     frames: int = Field(
-        default=48, ge=1, le=7200, description="With `walk`: frames from one picture to the next."
+        default=48,
+        ge=1,
+        le=7200,
+        description="The film's frames from one picture to the next.",
+        json_schema_extra=ui("film", only_with="walk"),
     )
     fps: _Rate = Field(
-        default=24, description='With `walk`: frames a second, a number or a fraction such as "30000/1001".'
+        title="Frames/s",
+        default=24,
+        description='The film\'s frames a second, a number or a fraction such as "30000/1001".',
+        json_schema_extra=ui("film", only_with="walk"),
     )
 
     @model_validator(mode="after")
@@ -244,6 +282,7 @@ _WithClass = create_model(
                 default=None,
                 description="For networks with classes: number or name of one. Left out: each seed draws "
                 "its own.",
+                json_schema_extra=ui("subject", advanced=True),
             ),
         )
     },  # type: ignore[call-overload]  # a dict of fields is not what the overloads know

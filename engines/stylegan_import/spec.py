@@ -7,13 +7,15 @@ from typing import Annotated
 from pydantic import Field
 
 from engines.base import ArtifactField, EngineSpec, Params
+from engines.ui import ui
 
 
 class StyleganImportParams(Params):
     """An uploaded network, as it came."""
 
     source: Annotated[str, ArtifactField(accept=("application/octet-stream",))] = Field(
-        description="The uploaded file: a .pkl of stylegan2-ada-pytorch or stylegan3, or our .safetensors."
+        description="The uploaded file: a .pkl of stylegan2-ada-pytorch or stylegan3, or our .safetensors.",
+        json_schema_extra=ui("subject"),
     )
 
 

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
 import engines
 from bot.forms import Form
+from engines.words import shown
 
 
-def view(name: str) -> dict[str, Any]:
-    """What `GET /v1/engines/{name}` says of it, so far as forms read it."""
-    spec = engines.spec(name)
-    return {
-        "name": spec.name,
-        "title": spec.title,
-        "description": spec.description,
-        "params_schema": spec.params.model_json_schema(),
-    }
+def view(name: str, language: str = "en") -> dict[str, Any]:
+    """What `GET /v1/engines/{name}?lang=` says of it, so far as the bot reads it."""
+    return {"name": name, **asdict(shown(engines.spec(name), language))}
 
 
 @cache
-def form(name: str) -> Form:
+def form(name: str, language: str = "en") -> Form:
     """A real engine's form."""
-    return Form.of(view(name))
+    return Form.of(view(name, language))
 
 
 def offered() -> list[str]:

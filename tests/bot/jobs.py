@@ -12,7 +12,10 @@ ECHO: Json = {
     "description": "Says it again.",
     "params_schema": {
         "type": "object",
-        "properties": {"seed": {"type": "integer"}, "text": {"type": "string"}},
+        "properties": {
+            "seed": {"type": "integer", "x-ui": {"group": "result", "role": "seed"}},
+            "text": {"type": "string"},
+        },
     },
     "files": {},
     "produces": ["text/plain"],

@@ -55,13 +55,13 @@ async def key(api: Api) -> str:
 
 
 async def test_engines_are_asked_for_once_in_a_while(api):
-    names = {engine["name"] for engine in await api.engines()}
+    names = {engine["name"] for engine in await api.engines("en")}
     assert {"planets", "neural_style"} <= names
-    assert await api.engines() is await api.engines()
-    assert (await api.engine("planets"))["title"]
-    assert (await api.engine("echo"))["name"] == "echo", "a hidden one"
+    assert await api.engines("en") is await api.engines("en")
+    assert (await api.engine("planets", "en"))["title"]
+    assert (await api.engine("echo", "en"))["name"] == "echo", "a hidden one"
     with pytest.raises(Refused) as error:
-        await api.engine("no_such")
+        await api.engine("no_such", "en")
     assert error.value.status == 404
 
 
@@ -198,7 +198,7 @@ async def test_nobody_there_is_no_server():
 async def test_a_question_is_asked_again_and_a_bare_submission_is_not():
     cut = httpx.ReadError("cut")
     api, asked = played(cut, cut, OK)
-    assert await api.engines()
+    assert await api.engines("en")
     api, asked = played(cut, cut)
     with pytest.raises(NoServer):
         await api.submit("k", "echo", {})
@@ -210,7 +210,7 @@ async def test_a_question_is_asked_again_and_a_bare_submission_is_not():
 
 async def test_a_short_wait_is_waited_and_a_long_one_is_the_user_s():
     api, asked = played(refusal(503, **{"Retry-After": "1"}), OK)
-    assert await api.engines()
+    assert await api.engines("en")
     api, asked = played(refusal(429, **{"Retry-After": "40"}))
     with pytest.raises(Refused) as error:
         await api.me("k")
@@ -233,7 +233,7 @@ async def test_old_engines_are_better_than_none(monkeypatch):
     cut = httpx.ConnectError("refused")
     api, asked = played(OK, cut, cut, cut, OK)
     monkeypatch.setattr("bot.api.ENGINES_SECONDS", 0.0)
-    assert await api.engines() == await api.engines()
+    assert await api.engines("en") == await api.engines("en")
     assert len(asked) == 4
 
 

@@ -212,7 +212,7 @@ def test_a_required_null_is_not_left_out():
         Tap(callbacks.SET, ("DIGEST", "1", "99")),
         Tap(callbacks.SET, ("DIGEST", "1", "-1")),
         Tap(callbacks.SET, ("DIGEST", "1", "x")),
-        Tap(callbacks.SET, ("DIGEST", "7", "2")),  # a switch has two sides
+        Tap(callbacks.SET, ("DIGEST", "4", "2")),  # a switch has two sides
         Tap(callbacks.ASK, ("DIGEST", "1", "99999")),
         Tap(callbacks.PAGE, ("DIGEST", "٣")),
     ],
@@ -291,7 +291,7 @@ def assert_fits(shown):
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(offered()), st.sampled_from(sorted(Words.languages)), st.data())
 def test_whatever_is_tapped_every_screen_fits_and_every_draft_survives_the_notes(name, language, data):
-    words, shape = Words(language), form(name)
+    words, shape = Words(language), form(name, language)
     if name == "neural_style":
         shape = shape.offering({"style": STYLES})
     draft = start(shape)
@@ -320,15 +320,32 @@ def test_every_screen_is_in_the_language_it_should_be():
     for language in Words.languages:
         words = Words(language)
         shown[language] = {
-            (name, asking): screen(
-                form(name), start(form(name)).model_copy(update={"asking": asking}), words
-            ).text
+            (name, asking): screen(form(name, language), Draft(engine=name, asking=asking), words).text
             for name in offered()
             for asking in [one.name for one in form(name).fields]
         }
     for language in ("de", "pl", "ru"):
         same = [at for at, text in shown[language].items() if text == shown["en"][at]]
         assert not same
+
+
+def test_the_words_of_a_form_are_those_the_api_gave_it():
+    german = Words("de")
+    style = form("neural_style", "de")
+    question = screen(style, Draft(engine="neural_style", asking="strength"), german).text
+    assert "Stärke" in question
+    assert "0: behält die Einzelheiten; 1: malt frei" in question
+    draft = Draft(engine="neural_style", files={"content": ["a"], "style": ["b"]})
+    assert "Verfahren: Pinselstriche" in texts(style, draft, german)
+
+
+def test_only_what_takes_a_picture_and_nothing_else_asks_nothing_more():
+    assert [name for name in offered() if form(name).asks_nothing_more] == ["planet_classifier"]
+    picture = {"type": "string", "x-artifact": {"accept": ["image/jpeg"]}}
+    level = {"type": "integer", "minimum": 0, "maximum": 9, "default": 0, "x-ui": {"advanced": True}}
+    assert Form.of(schema({"p": picture, "level": level}, ("p",))).asks_nothing_more
+    assert not Form.of(schema({"level": level})).asks_nothing_more, "nothing would ask before it begins"
+    assert not Form.of(schema({"p": picture, "level": level | {"x-ui": {}}}, ("p",))).asks_nothing_more
 
 
 def test_a_complaint_is_said():

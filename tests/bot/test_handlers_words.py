@@ -14,8 +14,6 @@ from bot.turns import _TAG
 from bot.words import Words
 from tests.bot.engine_views import form
 
-ENGLISH = Words("en")
-
 
 @pytest.mark.parametrize(
     ("said", "meant"),
@@ -31,15 +29,14 @@ ENGLISH = Words("en")
     ],
 )
 def test_planets_in_words(said, meant):
-    assert worlds(form("planets"), ENGLISH, said) == meant
+    assert worlds(form("planets"), said) == meant
 
 
 @pytest.mark.parametrize("language", Words.languages)
 def test_planets_in_the_words_of_each_language(language):
-    words, planets = Words(language), form("planets")
+    planets = form("planets", language)
     for choice in planets["world"].choices:
-        name = words.choice("planets", "world", str(choice.value), choice.title)
-        assert worlds(planets, words, name) == {"world": choice.value}
+        assert worlds(planets, choice.title) == {"world": choice.value}
 
 
 @pytest.mark.parametrize(
@@ -54,7 +51,7 @@ def test_planets_in_the_words_of_each_language(language):
 )
 def test_planets_that_are_none(said, code):
     with pytest.raises(BadValue) as found:
-        worlds(form("planets"), ENGLISH, said)
+        worlds(form("planets"), said)
     assert found.value.code == code
 
 

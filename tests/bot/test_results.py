@@ -17,8 +17,10 @@ def link(url: str) -> str:
     return f"https://studio.example{url}"
 
 
-def parts(*files, **more) -> list[results.Part]:
-    return results.parts(job(state="succeeded", artifacts=list(files), **more), EN, LIMIT, link)
+def parts(*files, labels=None) -> list[results.Part]:
+    return results.parts(
+        job(state="succeeded", artifacts=list(files)), ECHO | {"labels": labels or {}}, EN, LIMIT, link
+    )
 
 
 def outline(found: list[results.Part]) -> list[tuple[str, str | None, list[str]]]:
@@ -103,7 +105,8 @@ def test_a_hostile_name_is_only_a_name():
 def classified(label: str) -> results.Part:
     top = [{"world": "mars", "probability": 0.9712}, {"world": "moon", "probability": 0.02}]
     meta = {"label": label, "score": 0.9, "top": top, "probabilities": {}}
-    found = parts(artifact("classification.json", "application/json", meta=meta))
+    labels = {"moon": "Luna", "not_a_planet": "Not a planet"}
+    found = parts(artifact("classification.json", "application/json", meta=meta), labels=labels)
     assert [part.name for part in found] == ["face"]
     return found[0]
 
@@ -111,14 +114,14 @@ def classified(label: str) -> results.Part:
 def test_a_classification_is_a_text_and_not_a_file():
     face = classified("mars")
     assert face.kind is None
-    assert "Mars</b>" in face.text
+    assert "Mars</b>" in face.text, "nobody says what it is called"
     assert "97.1 %" in face.text
-    assert "Moon" in face.text
+    assert "Luna" in face.text
 
 
 def test_a_label_that_is_not_among_the_rivals_is_none():
     text = classified("not_a_planet").text
-    assert EN("result.no_planet") in text
+    assert EN("result.answer", label="Not a planet") in text
     assert "Mars" in text
 
 
@@ -148,14 +151,14 @@ def test_the_buttons_are_those_the_engine_has_a_use_for():
     plain = ECHO | {"params_schema": {"properties": {}}}
     done = job(state="succeeded", artifacts=[artifact("a.txt", "text/plain")])
     assert verbs(results.buttons(done, plain, EN)) == [callbacks.AGAIN, callbacks.SHARE]
-    strength = {"type": "number", "default": 0.5, "minimum": 0, "maximum": 1}
-    style = ECHO | {"params_schema": {"properties": {"seed": {}, "strength": strength}}}
+    force = {"type": "number", "default": 0.5, "minimum": 0, "maximum": 1, "x-ui": {"role": "strength"}}
+    style = ECHO | {"params_schema": {"properties": {"start": {"x-ui": {"role": "seed"}}, "force": force}}}
     done = job(state="succeeded", artifacts=[png()])
     assert verbs(results.buttons(done, style, EN)) == [
         callbacks.AGAIN, callbacks.VARIATION, callbacks.WEAKER,
         callbacks.STRONGER, callbacks.USE, callbacks.SHARE,
     ]  # fmt: skip
-    done["params"]["strength"] = 1
+    done["params"]["force"] = 1
     assert callbacks.STRONGER not in verbs(results.buttons(done, style, EN))
     assert verbs(results.buttons(job(state="failed"), style, EN)) == [callbacks.RETRY]
 

@@ -11,17 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.forms import Kind
+from bot.gallery import Gallery
 from bot.texts import bar, clean, clip, length
 from bot.words import Html, Words, catalogue, category
-from tests.bot.engine_views import form, offered
 from tests.bot.telegram_html import shown_text
 
 ROOT = Path(__file__).parent.parent.parent
 BOT = ROOT / "bot"
 LANGUAGES = sorted(Words.languages)
-#: Names of what the API offers; English has the API's own, and these only where they are better.
-NAMES = ("engine.", "field.", "choice.")
 #: CLDR 48, cardinals.
 PLURALS = {
     "en": {"one", "other"},
@@ -30,7 +27,7 @@ PLURALS = {
     "ru": {"one", "few", "many", "other"},
 }
 #: What is shown where Telegram reads no HTML.
-PLAIN = ("button.", "toast.", "command.", "inline.", "duration.", *NAMES)
+PLAIN = ("button.", "toast.", "command.", "inline.", "duration.", "gallery.")
 
 
 def forms(text):
@@ -41,17 +38,9 @@ def placeholders(text):
     return {name for one in forms(text) for _, name, _, _ in string.Formatter().parse(one) if name}
 
 
-def said(language):
-    return {key: text for key, text in catalogue(language).items() if not key.startswith(NAMES)}
-
-
-def named(language):
-    return {key: text for key, text in catalogue(language).items() if key.startswith(NAMES)}
-
-
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_language_says_everything(language):
-    english, own = said("en"), said(language)
+    english, own = catalogue("en"), catalogue(language)
     assert own.keys() == english.keys()
     for key, text in own.items():
         assert placeholders(text) == placeholders(english[key]), key
@@ -90,54 +79,16 @@ def test_no_language_was_left_in_english():
     # "s", "min", "h" and "seed" are everybody's.
     international = {"duration.seconds", "duration.minutes", "duration.hours", "result.caption"}
     for language in ("de", "pl", "ru"):
-        for key, text in said(language).items():
+        for key, text in catalogue(language).items():
             words = [re.sub(r"\{\w+\}|<[^>]+>|[^\w]", "", one) for one in forms(text)]
             if any(words) and key not in international:
-                assert not set(forms(text)) & set(forms(said("en")[key])), f"{language}: {key}"
-
-
-@pytest.mark.parametrize("language", ["de", "pl", "ru"])
-def test_everything_the_engines_offer_has_a_name(language):
-    words = Words(language)
-    for name in offered():
-        assert words.engine_title(name, "?") != "?"
-        assert words.engine_description(name, "?") != "?"
-        for field in form(name).fields:
-            assert words.field_title(name, field.name, "?") != "?", (name, field.name)
-            assert words.field_description(name, field.name, "?") != "?", (name, field.name)
-            # Networks have the names that people gave them.
-            for choice in () if field.kind is Kind.NETWORK else field.choices:
-                if choice.value is not None:
-                    assert words.choice(name, field.name, choice.value, "?") != "?", (name, choice.value)
-    for path in (ROOT / "assets" / "styles").glob("*.jpg"):
-        assert words.choice("neural_style", "style", path.stem, "?") != "?"
+                assert not set(forms(text)) & set(forms(catalogue("en")[key])), f"{language}: {key}"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_name_is_of_something_there_is(language):
-    values: dict[tuple[str, str], set[str]] = {}
-    for name in offered():
-        for field in form(name).fields:
-            some = {choice.value for choice in field.choices if choice.value is not None}
-            for engine in (name, "any"):
-                values.setdefault((engine, field.name), set()).update(some)
-    values["neural_style", "style"] = {path.stem for path in (ROOT / "assets" / "styles").glob("*.jpg")}
-    everywhere = set().union(*values.values()) | {"not_a_planet"}
-    for key in named(language):
-        match key.split("."):
-            case ["engine", name, "title" | "description"]:
-                assert name in offered(), key
-            case ["field", name, field, "title" | "description"]:
-                assert (name, field) in values, key
-            case ["choice", "any", value]:
-                assert value in everywhere, key
-            case ["choice", name, field, value]:
-                assert value in values[name, field], key
-            case _:
-                pytest.fail(key)
-    assert named("en").keys() <= named("de").keys()
-    if language != "en":
-        assert named(language).keys() == named("de").keys()
+def test_every_picture_of_the_gallery_has_a_name(language):
+    named = {key.removeprefix("gallery.") for key in catalogue(language) if key.startswith("gallery.")}
+    assert named == {path.stem for path in (ROOT / "assets" / "styles").glob("*.jpg")} == set(Gallery.names)
 
 
 def calls():
@@ -179,7 +130,7 @@ def test_every_text_is_asked_for():
             elif isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
                 prefixes.add(node.values[0].value)
     prefixes = tuple(p for p in prefixes if "." in p)
-    for key in said("en"):
+    for key in catalogue("en"):
         assert key in constants or key.startswith(prefixes), f"nobody says {key}"
 
 
@@ -196,7 +147,9 @@ def test_every_complaint_about_a_value_has_its_words():
                     raised.add(code)
     # Those of types come from a table.
     raised |= {"not_text", "not_yes_or_no", "not_whole", "not_a_list", "not_pairs", "not_a_choice"}
-    assert {f"bad_value.{code}" for code in raised} == {k for k in said("en") if k.startswith("bad_value.")}
+    assert {f"bad_value.{code}" for code in raised} == {
+        k for k in catalogue("en") if k.startswith("bad_value.")
+    }
 
 
 #: Samples of CLDR 48's plural rules (cardinals), integers and decimals.
@@ -290,13 +243,6 @@ def test_what_is_missing_is_an_error_and_no_hole_in_a_sentence():
         Words("en")("form.line", title="x")
     assert Words("en").knows("failure.timeout")
     assert not Words("en").knows("failure.nobody_knows")
-
-
-def test_names_fall_back_to_what_the_api_says():
-    assert Words("de").engine_title("new", "New\0 engine") == "New engine"
-    assert Words("de").field_title("new", "size", "Size") == "Größe"
-    assert Words("de").choice("new", "where", "mars", "Mars") == "Mars"
-    assert Words("en").choice("planets", "world", "mars", "Mars") == "Mars"
 
 
 @given(st.text(max_size=50), st.integers(1, 40))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +18,9 @@ from pydantic import ValidationError
 
 import engines
 from engines.base import FileParam, Params
+from engines.ui import ROLES
 from engines.weights import WEIGHTS
+from engines.words import choices_of
 from tests.engines.recording import RecordingContext
 
 NAMES = engines.names()
@@ -125,6 +128,41 @@ def test_every_field_is_described_and_bounded(name: str) -> None:
                 assert "maxItems" in branch, f"{field} has no limit of length"
             elif kind == "string" and "enum" not in branch and "const" not in branch:
                 assert {"maxLength", "pattern", "format"} & set(branch), f"{field} has no limit of length"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_field_says_how_a_form_asks_for_it(name: str) -> None:
+    whole = engines.spec(name).params.model_json_schema()
+    required = set(whole.get("required", ()))
+    known = {"group", "order", "with", "role", "advanced", "ends", "choices"}
+    for field, schema in whole["properties"].items():
+        hints = schema["x-ui"]
+        assert hints.keys() <= known, field
+        assert hints["group"], f"{field} is in no group"
+        assert hints.get("role", ROLES[0]) in ROLES, f"{field} has a role that nobody knows"
+        assert not (hints.get("advanced") and field in required), f"{field} has to be asked for"
+        if "with" in hints:
+            other = whole["properties"].get(hints["with"])
+            assert other is not None, f"{field} needs a field that there is not"
+            assert not other.get("default"), f"{field} needs a field that is always set"
+            assert "with" not in other["x-ui"], f"{field} needs a field that needs another"
+            assert field not in required
+        if "ends" in hints:
+            assert minimum(schema) is not None, f"{field} has no ends"
+            assert all(isinstance(end, str) and end for end in hints["ends"])
+            assert len(hints["ends"]) == 2
+        assert hints.get("choices", {}).keys() <= set(choices_of(schema, whole)), (
+            f"{field} has no such choice"
+        )
+        # What a client has to read out of prose, it reads wrongly in some language.
+        assert not re.match(r"With `\w+`", schema["description"]), field
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_role_is_one_field_s(name: str) -> None:
+    roles = [schema["x-ui"]["role"] for schema in fields(name).values() if "role" in schema["x-ui"]]
+    assert len(roles) == len(set(roles))
+    assert fields(name)["seed"]["x-ui"]["role"] == "seed"
 
 
 @pytest.mark.parametrize("name", NAMES)
