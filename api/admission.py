@@ -13,8 +13,8 @@ from flask import Flask, g, request
 
 from api.pacing import PacedSocket
 from api.services import Services
+from doors.images import ImageTooLarge
 from jobs.errors import RateLimited, Unavailable
-from storage.images import ImageTooLarge
 
 #: A body that is announced with more is no quick one, nor one without a length.
 SMALL_BODY = 64 * 1024

@@ -18,9 +18,9 @@ from uuid import uuid4
 from api.services import services
 from api.stored import size_of
 from api.uploads import bad_file, inspect, sha256_of, store_image
+from doors.images import ImageInfo
 from engines.base import EngineSpec
 from jobs.errors import AtelierError, InvalidParams
-from storage.images import ImageInfo
 
 _DATA = re.compile(r"data:[^,;]{0,100}(?:;[^,;]{1,100})*;base64,", re.IGNORECASE)
 _MAX_URL = 2048

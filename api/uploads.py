@@ -12,10 +12,10 @@ from sqlalchemy import Row
 
 from api.admission import admission
 from api.services import services
+from doors.image_types import EXTENSIONS
+from doors.images import ImageInfo, ImageRefused, inspect_image
 from jobs.errors import AtelierError, BadFile
 from jobs.store import NewArtifact
-from storage.image_types import EXTENSIONS
-from storage.images import ImageInfo, ImageRefused, inspect_image
 
 
 def sha256_of(stream: BinaryIO) -> str:

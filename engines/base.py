@@ -23,9 +23,9 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJson
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from storage.image_types import FORMATS
+from doors.image_types import FORMATS
 
-#: What the image door of `storage.images` lets in.
+#: What the image door of `doors.images` lets in.
 IMAGE_TYPES = tuple(FORMATS.values())
 
 #: A data: URI of 32 MiB of bytes, in base64; larger inputs go through `POST /v1/files`.

@@ -14,13 +14,13 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from doors.images import ImageRefused, inspect_image
 from engines.base import BadInput, EngineError, Interrupted, Transient, network_sha256
 from jobs.errors import LeaseLost, NotFound, Unavailable
 from jobs.files import FileStore
 from jobs.networks import NetworkStore
 from jobs.store import JobRow, JobStore
 from storage.base import Storage, StorageUnavailable
-from storage.images import ImageRefused, inspect_image
 from workers import settings
 from workers.fetch import FetchFailed, FetchRefused, fetch
 from workers.lease import Lease, Stop

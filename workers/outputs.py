@@ -10,10 +10,10 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from doors.image_types import FORMATS
 from engines.base import EngineError, Output
 from jobs.store import NewArtifact
 from storage.base import Storage
-from storage.image_types import FORMATS
 
 
 def safe_name(output: Output) -> str:

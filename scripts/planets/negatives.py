@@ -19,11 +19,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from doors.image_facts import HeaderError
+from doors.image_files import look
 from engines.base import BadInput
 from engines.images import load
 from scripts.planets import classifier_frames, classifier_things
-from storage.image_facts import HeaderError
-from storage.image_files import look
 
 #: Side of the stored pictures, in pixels.
 SIDE = 128

@@ -12,8 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from PIL import Image
 
+from doors.image_types import FORMATS
 from jobs.files import FileStore
-from storage.image_types import FORMATS
 from tests.api.helpers import Api, claim, data_uri, finish, picture, problem
 
 ROUTES = [("GET", ""), ("GET", "/content"), ("DELETE", "")]

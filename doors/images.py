@@ -23,11 +23,11 @@ from typing import BinaryIO, ClassVar, cast
 
 from PIL import Image
 
-from storage.image_cost import decoding_bytes
-from storage.image_facts import Header, HeaderError
-from storage.image_files import DECODER_ERRORS, open_image, orientation, turns_itself
-from storage.image_headers import read_header, tiff_directory
-from storage.image_types import SNIFF_SIZE, TAKEN, name_of, sniff
+from doors.image_cost import decoding_bytes
+from doors.image_facts import Header, HeaderError
+from doors.image_files import DECODER_ERRORS, open_image, orientation, turns_itself
+from doors.image_headers import read_header, tiff_directory
+from doors.image_types import SNIFF_SIZE, TAKEN, name_of, sniff
 
 # Pillow warns about the metadata of files, which are not ours to mend. Said once, at import: the list of
 # filters belongs to the process, and changing it during a call would race with other threads.
