@@ -304,5 +304,7 @@ def _values(artifact: NewArtifact, job: JobRow) -> dict[str, Any]:
         "sha256": artifact.sha256,
         "width": artifact.width,
         "height": artifact.height,
+        "seconds": artifact.seconds,
+        "text": artifact.text,
         "meta": dict(artifact.meta),
     }

@@ -18,11 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
+from doors.base import FileInfo
 from doors.image_types import EXTENSIONS, FORMATS
 from doors.images import (
     AnimatedImage,
     BrokenImage,
-    ImageInfo,
     ImageRefused,
     ImageTooLarge,
     UnsupportedImageType,
@@ -51,7 +51,7 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
     return out.getvalue()
 
 
-def inspect(data: bytes, **limits: int) -> ImageInfo:
+def inspect(data: bytes, **limits: int) -> FileInfo:
     return inspect_image(io.BytesIO(data), **limits)
 
 
