@@ -36,8 +36,9 @@ def fetch(
     """Write what `url` answers to `destination`, which appears whole or not at all.
 
     `max_bytes` bounds the body and `timeout` is seconds for everything together, redirects included. The
-    server is told of which families the media types `accept` are; what it sends, others look at. Only https is fetched (and http, with `allow_http`), and only from public addresses, unless `allow_private`
-    says that the fleet's own network may be reached.
+    server is told of which families the media types `accept` are; what it sends, others look at. Only https
+    is fetched (and http, with `allow_http`), and only from public addresses, unless `allow_private` says that
+    the fleet's own network may be reached.
 
     Raises FetchRefused (permanent), FetchFailed (passing), and OSError when `destination` cannot be written.
     """
