@@ -57,7 +57,7 @@ def test_with_all_places_taken_nobody_gets_one(api, found):
 
 @pytest.mark.parametrize(
     ("data", "status"),
-    [(picture(), 201), (b"no picture", 422), (picture()[:60], 422)],
+    [(picture(), 201), (b"\0 no file", 422), (picture()[:60], 422)],
     ids=["picture", "none", "half"],
 )
 def test_everything_is_given_back_however_it_ends(api, found, data, status):
