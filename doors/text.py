@@ -16,7 +16,7 @@ import codecs
 import re
 from typing import BinaryIO
 
-from doors import image_types
+from doors import audio_types, image_types
 from doors.base import FileInfo, FileRefused, Source, opened
 
 SNIFF_SIZE = 4096
@@ -91,7 +91,7 @@ def inspect_text(source: Source) -> FileInfo:
             raise BrokenText("This text is in UTF-16 or UTF-32. Save it in UTF-8.")
         form = _other_form(head)
         if form is None and _CONTROL_BYTES.search(head):
-            form = image_types.name_of(head)
+            form = audio_types.name_of(head)
         if form is not None and form not in ("empty", "text"):
             raise UnsupportedTextType(f"This is {form}, which cannot be used as a text here. {_TAKEN}")
         file.seek(0)
