@@ -47,6 +47,13 @@ def silent_film(seconds: float = 1.0) -> bytes:
     return _written("mp4", "", 0, "libx264", seconds, "", {})
 
 
+def endless() -> bytes:
+    """A FLAC that says it is weeks long."""
+    made = bytearray(sound("flac"))
+    made[21] |= 15  # the highest bits of how many samples it has (its first block, RFC 9639, 8.2)
+    return bytes(made)
+
+
 def at_rate(rate: int, layout: str = "mono", seconds: float = 1.0) -> bytes:
     """A WAV of so many samples a second."""
     return _written("wav", "pcm_s16le", rate, "", seconds, layout, {})
