@@ -67,6 +67,21 @@ def test_engines_know_of_doors_only_the_types_and_how_pictures_are_opened():
         assert all(module.startswith(known) for module in used), f"{path}: {used}"
 
 
+def test_a_stranger_s_sound_is_read_in_a_child_alone():
+    """FFmpeg is no part of a process that holds keys; engines write films with it."""
+    users = {
+        str(path.relative_to(ROOT))
+        for folder in ALLOWED
+        for path in sources(folder)
+        if "av" in {top(module) for module in imports(path)}
+    }
+    assert users - {"doors/audio_child.py"} == {"engines/films/mp4.py"}
+    child = {
+        module for path in sources("doors") for module in imports(path) if module.endswith("audio_child")
+    }
+    assert not child
+
+
 @pytest.mark.parametrize("folder", [*ALLOWED, "scripts"])
 def test_a_picture_is_opened_with_the_readers_that_are_meant(folder):
     """Without `formats` Pillow tries its forty readers on a file that the door took for something else."""
@@ -150,7 +165,7 @@ import sys
 import api.wsgi, engines
 for name in engines.names():
     engines.spec(name).params.model_json_schema()
-heavy = {"torch", "torchvision", "numpy"} & set(sys.modules)
+heavy = {"torch", "torchvision", "numpy", "av"} & set(sys.modules)
 assert not heavy, heavy
 drawing = {"rich", "pygments"} & set(sys.modules)
 assert not drawing, drawing
