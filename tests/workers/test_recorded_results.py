@@ -7,9 +7,9 @@ import io
 import pytest
 from PIL import Image
 
-from engines.base import EngineError, Output
+from engines.base import Output
 from storage.memory import MemoryStorage
-from workers.outputs import safe_name, store_output
+from workers.outputs import store_output
 
 
 def stored(media_type: str, data, **more):
@@ -45,9 +45,3 @@ def test_a_picture_is_measured_and_a_sound_is_as_long_as_its_engine_says():
     assert (picture.width, picture.height, picture.seconds) == (4, 3, None)
     song = stored("audio/mpeg", b"sound", seconds=2.5)
     assert (song.width, song.height, song.seconds, song.text) == (None, None, 2.5, None)
-
-
-def test_what_is_said_of_a_result_must_be_json():
-    assert safe_name(Output("../a b", "text/plain", b"", meta={"n": 1})) == "_a_b"
-    with pytest.raises(EngineError, match="not JSON"):
-        safe_name(Output("a", "text/plain", b"", meta={"n": float("nan")}))
