@@ -1,7 +1,8 @@
 """What a request holds until it is answered: a place among the long ones, and bytes of the process's budget.
 
 What is quick needs neither. A request takes a place when its body is large or has to be waited for, and when
-a picture is to be decoded; it takes bytes for a JSON text of some size, and for a picture meanwhile.
+a picture is to be decoded or a sound looked at; it takes bytes for a JSON text of some size, and meanwhile
+for a picture, or for the child that looks at a sound.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from flask import Flask, g, request
 
 from api.pacing import PacedSocket
 from api.services import Services
+from doors.base import NoRoom
 from jobs.errors import RateLimited, Unavailable
-from storage.images import ImageTooLarge
 
 #: A body that is announced with more is no quick one, nor one without a length.
 SMALL_BODY = 64 * 1024
@@ -54,13 +55,10 @@ class Admission:
 
     @contextmanager
     def room(self, size: int) -> Iterator[None]:
-        """Take so many bytes meanwhile, for a picture. Raises ImageTooLarge, RateLimited and Unavailable."""
+        """Take so many bytes meanwhile, to look at a file. Raises NoRoom, RateLimited and Unavailable."""
         most = self._found.settings.picture_bytes
         if size > most:
-            raise ImageTooLarge(
-                f"To decode this image takes {size / 1e6:.0f} MB of memory; {most / 1e6:.0f} MB are allowed. "
-                "Send a smaller one, or the same as PNG or JPEG."
-            )
+            raise NoRoom(size, most)
         self.place()
         with self._found.budget.take(self._owner_id, size):
             yield

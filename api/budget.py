@@ -61,7 +61,7 @@ class Budget:
             self._line.remove(wanted)
             self._let_in()  # those behind it may fit
         raise Unavailable(
-            "Too many large pictures are being looked at; nothing was accepted. Try again in a moment.",
+            "Too many large files are being looked at; nothing was accepted. Try again in a moment.",
             code="busy",
             retry_after=RETRY_SECONDS,
         )

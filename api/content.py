@@ -14,6 +14,8 @@ from jobs.rows import ArtifactRow
 from storage.base import Storage
 
 _CHUNK = 128 * 1024
+#: What is shown or played in place; anything else could be read as a page by an old browser.
+_SHOWN = ("image/", "audio/", "video/")
 
 
 def serve(storage: Storage, row: ArtifactRow, request: Request) -> Response:
@@ -54,8 +56,7 @@ def _range(request: Request, size: int, etag: str) -> tuple[int, int] | None:
 
 
 def _headers(row: ArtifactRow, etag: str, *, download: bool) -> dict[str, str]:
-    # Only pictures are shown in place; anything else could be read as a page by an old browser.
-    kind = "inline" if row.media_type.startswith("image/") and not download else "attachment"
+    kind = "inline" if row.media_type.startswith(_SHOWN) and not download else "attachment"
     plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in row.name)
     return {
         "Accept-Ranges": "bytes",

@@ -103,7 +103,7 @@ def _too_large(limit: int, most: int) -> TooLarge:
     if limit < most:
         return TooLarge()  # the key's own limit
     return TooLarge(
-        f"A JSON body may have {limit:,} bytes. Send larger pictures to POST /v1/files, or as "
+        f"A JSON body may have {limit:,} bytes. Send larger files to POST /v1/files, or as "
         "multipart/form-data, and name a file by its id.",
         limit=limit,
     )

@@ -17,10 +17,10 @@ from uuid import uuid4
 
 from api.services import services
 from api.stored import size_of
-from api.uploads import bad_file, inspect, sha256_of, store_image
+from api.uploads import bad_file, check_accepted, inspect, sha256_of, store_file
+from doors.base import FileInfo
 from engines.base import EngineSpec
 from jobs.errors import AtelierError, InvalidParams
-from storage.images import ImageInfo
 
 _DATA = re.compile(r"data:[^,;]{0,100}(?:;[^,;]{1,100})*;base64,", re.IGNORECASE)
 _MAX_URL = 2048
@@ -37,7 +37,7 @@ class Pending:
     #: Stands in the params until the file has an id; random, so that no client can name it.
     placeholder: str
     #: What the door said of it; None before `check`.
-    info: ImageInfo | None = None
+    info: FileInfo | None = None
 
 
 class Inputs:
@@ -90,13 +90,7 @@ class Inputs:
         for ref, field in wanted.items():
             if ref not in found:
                 raise bad_file(field, f"There is no file {ref[:60]}.", "file_not_found")
-            accept = self._files[field].accept
-            if found[ref].media_type not in accept:
-                raise bad_file(
-                    field,
-                    f"This field takes {', '.join(accept)}, not {found[ref].media_type}.",
-                    "wrong_media_type",
-                )
+            check_accepted(found[ref].media_type, self._files[field].accept, field)
 
     def size(self) -> int:
         """The bytes that `keep` would store."""
@@ -108,7 +102,7 @@ class Inputs:
         for ref, file in self._pending.items():
             if file.info is None:
                 continue  # the engine's model did not keep it
-            row = store_image(self._owner_id, file.stream, file.name, file.info, file.sha256)
+            row = store_file(self._owner_id, file.stream, file.name, file.info, file.sha256)
             ids[ref] = row.id
             self._kept.append(row.id)
         return self._replace(params, lambda ref: ids.get(ref, ref)) if ids else params

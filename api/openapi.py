@@ -21,7 +21,8 @@ import engines
 from api.networks import NetworkRequest
 from api.operations import Answer, IdConverter, Operation, operation_of, path_template
 from api.problems import MEDIA_TYPE
-from engines.base import IMAGE_TYPES, EngineSpec
+from doors.media_types import EXTENSIONS
+from engines.base import EngineSpec
 from jobs.schemas import JobEventView, JobOptions, Problem
 
 _REF = "#/components/schemas/{model}"
@@ -37,7 +38,7 @@ its owner's files."""
 #: In the order in which a reader needs them.
 _TAGS = {
     "jobs": "Requests, and what became of them.",
-    "files": "Images sent and made.",
+    "files": "Pictures, sounds and texts, sent and made.",
     "networks": "Trained networks that users bring.",
     "engines": "What can be made, and with which parameters.",
     "webhooks": "Where to tell what becomes of jobs, and what came of telling it.",
@@ -225,7 +226,7 @@ def _engine_schemas() -> dict[str, Any]:
             "file": {
                 "type": "string",
                 "format": "binary",
-                "description": f"One of {', '.join(IMAGE_TYPES)}. `content` is taken for `file` too.",
+                "description": f"One of {', '.join(EXTENSIONS)}. `content` is taken for `file` too.",
             }
         },
         "required": ["file"],

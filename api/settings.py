@@ -1,9 +1,9 @@
 """What the API may be told by its environment. Owner of every variable named here; all have defaults.
 
 ATELIER_MAX_UPLOAD_BYTES     largest request body, in bytes, for keys without a limit of their own (64 MiB)
-ATELIER_MAX_JSON_BYTES       largest JSON body, in bytes; larger pictures go through POST /v1/files (16 MiB)
+ATELIER_MAX_JSON_BYTES       largest JSON body, in bytes; larger files go through POST /v1/files (16 MiB)
 ATELIER_MAX_NETWORK_BYTES    largest uploaded network, in bytes, for keys without a limit of their own (1 GiB)
-ATELIER_MEMORY_BUDGET_BYTES  what large bodies and pictures may take of one process's memory at once (768 MiB)
+ATELIER_MEMORY_BUDGET_BYTES  what large bodies and files may take of one process's memory at once (768 MiB)
 ATELIER_RATE_PER_MINUTE      requests a minute for keys without a limit of their own; 0: unlimited (600)
 ATELIER_STREAMS              event streams and `?wait`s held at once by one process; one owner a quarter (16)
 ATELIER_API_THREADS          threads of one process, more than ATELIER_STREAMS (16 more)

@@ -1,4 +1,4 @@
-"""One uploaded image: through the door, into the object store, into the database, in that order."""
+"""One uploaded file: through the door, into the object store, into the database, in that order."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from typing import BinaryIO
 
 from api.admission import admission
 from api.services import services
-from jobs.errors import AtelierError, BadFile
+from doors import door
+from doors.base import FileInfo, FileRefused, NotInspected
+from doors.media_types import EXTENSIONS
+from jobs.errors import AtelierError, BadFile, Unavailable
 from jobs.rows import ArtifactRow
 from jobs.store import NewArtifact
-from storage.image_types import EXTENSIONS
-from storage.images import ImageInfo, ImageRefused, inspect_image
+
+#: When who sent a file that could not be looked at is told to come back.
+_RETRY_SECONDS = 2
 
 
 def sha256_of(stream: BinaryIO) -> str:
@@ -27,20 +31,29 @@ def sha256_of(stream: BinaryIO) -> str:
     return made.hexdigest()
 
 
-def inspect(stream: BinaryIO, accept: Collection[str] | None = None, *, field: str = "file") -> ImageInfo:
-    """What image this is. Raises BadFile, naming `field`, for what is none or none of `accept`.
+def inspect(stream: BinaryIO, accept: Collection[str] | None = None, *, field: str = "file") -> FileInfo:
+    """What file this is. Raises BadFile, naming `field`, for what is not taken, or is none of `accept`.
 
     Raises RateLimited and Unavailable when too much is under way.
     """
     try:
-        info = inspect_image(stream, room=admission().room)
-    except ImageRefused as error:
+        return door.inspect(stream, accept, room=admission().room)
+    except FileRefused as error:
         raise bad_file(field, str(error), error.code) from error
-    if accept is not None and info.media_type not in accept:
-        raise bad_file(
-            field, f"This field takes {', '.join(accept)}, not {info.media_type}.", "wrong_media_type"
-        )
-    return info
+    except NotInspected as error:
+        raise Unavailable(
+            "This file could not be looked at now; nothing was accepted. Try again in a moment.",
+            code="busy",
+            retry_after=_RETRY_SECONDS,
+        ) from error
+
+
+def check_accepted(media_type: str, accept: Collection[str], field: str) -> None:
+    """Raises BadFile, naming `field`, for a stored file that is none of `accept`."""
+    try:
+        door.check_accepted(media_type, accept)
+    except FileRefused as error:
+        raise bad_file(field, str(error), error.code) from error
 
 
 def bad_file(field: str, message: str, code: str) -> BadFile:
@@ -48,16 +61,16 @@ def bad_file(field: str, message: str, code: str) -> BadFile:
     return BadFile(message, code=code, errors=[{"field": field, "message": message, "code": code}])
 
 
-def store_image(owner_id: str, stream: BinaryIO, name: str, info: ImageInfo, sha256: str) -> ArtifactRow:
-    """Keep an inspected image. Raises Unavailable and StorageUnavailable; then there is no file."""
+def store_file(owner_id: str, stream: BinaryIO, name: str, info: FileInfo, sha256: str) -> ArtifactRow:
+    """Keep an inspected file. Raises Unavailable and StorageUnavailable; then there is no file."""
     file_id, artifact = _put(stream, name, info, sha256)
     return services().files.add(file_id, owner_id, artifact)
 
 
-def store_image_once(
-    owner_id: str, stream: BinaryIO, name: str, info: ImageInfo, sha256: str, key: str
+def store_file_once(
+    owner_id: str, stream: BinaryIO, name: str, info: FileInfo, sha256: str, key: str
 ) -> tuple[ArtifactRow, bool]:
-    """`store_image`, under an Idempotency-Key: whether it made the file. Raises IdempotencyConflict too."""
+    """`store_file`, under an Idempotency-Key: whether it made the file. Raises IdempotencyConflict too."""
     file_id, artifact = _put(stream, name, info, sha256)
     made = False
     try:
@@ -69,7 +82,7 @@ def store_image_once(
     return row, made
 
 
-def _put(stream: BinaryIO, name: str, info: ImageInfo, sha256: str) -> tuple[str, NewArtifact]:
+def _put(stream: BinaryIO, name: str, info: FileInfo, sha256: str) -> tuple[str, NewArtifact]:
     """Store the bytes: a reserved id, and what there is to record of it."""
     found = services()
     file_id = found.files.reserve()
@@ -86,6 +99,8 @@ def _put(stream: BinaryIO, name: str, info: ImageInfo, sha256: str) -> tuple[str
         sha256=sha256,
         width=info.width,
         height=info.height,
+        seconds=info.seconds,
+        meta={} if info.declared_seconds is None else {"declared_seconds": info.declared_seconds},
     )
 
 
@@ -93,10 +108,15 @@ def display_name(name: str, media_type: str) -> str:
     """A client's file name without folders and control characters, at most 120 characters."""
     last = re.split(r"[/\\]", name)[-1]
     clean = "".join(c for c in last if c.isprintable()).strip()[-120:]
-    return clean if clean.strip(".") else "image" + EXTENSIONS[media_type]
+    return clean if clean.strip(".") else _plain_name(media_type) + EXTENSIONS[media_type]
 
 
 def storage_name(name: str, media_type: str) -> str:
     """The last part of a storage key: plain ASCII, with the extension of what the bytes are."""
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", name.rpartition(".")[0] or name).strip("_")[:80]
-    return (stem or "image") + EXTENSIONS[media_type]
+    return (stem or _plain_name(media_type)) + EXTENSIONS[media_type]
+
+
+def _plain_name(media_type: str) -> str:
+    """What a file without a name of its own is called: "image"."""
+    return media_type.partition("/")[0]

@@ -70,6 +70,8 @@ def artifact_view(row: ArtifactRow) -> ArtifactView:
         sha256=row.sha256,
         width=row.width,
         height=row.height,
+        seconds=row.seconds,
+        text=row.text,
         job_id=row.job_id,
         meta=row.meta,
         created_at=row.created_at,

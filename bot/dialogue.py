@@ -66,7 +66,7 @@ class Sent:
     """Files came, several as an album."""
 
     files: tuple[str, ...]
-    media_type: str = "image/jpeg"
+    media_type: str
 
 
 Action = Tap | Typed | Sent

@@ -1,7 +1,7 @@
 """A finished job -> what is sent for it, part by part. Nothing here talks to anybody.
 
-The first part, `face`, takes the place of the job's message: a picture, a film, a text (JSON results,
-whose file is not sent) or a file.
+The first part, `face`, takes the place of the job's message: a picture, a film, a sound, a text (a short one,
+or what JSON says, whose files are not sent) or a file.
 The others are messages of their own: further pictures as albums, then all pictures as files, which Telegram
 leaves as they are, then everything else. What is too large for Telegram is named in a text, with links.
 """
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from bot import callbacks, hints
 from bot.screens import Button
 from bot.sending import ALBUM, PHOTO_BYTES, PHOTO_RATIO, PHOTO_SIDES, Kind
-from bot.texts import bar, clean, clip
+from bot.texts import bar, clean, clip, length
 from bot.words import Html, Words
 
 Json = dict[str, Any]
@@ -27,9 +27,14 @@ _PICTURES_OF = "pictures"
 #: What Telegram shows as a picture, if it does not move.
 _PICTURES = ("image/png", "image/jpeg", "image/webp")
 _FILM = "video/mp4"
+#: What Telegram plays as music (sendAudio).
+_SOUNDS = ("audio/mpeg", "audio/mp4")
+_TEXT = "text/plain"
 _JSON = "application/json"
 #: Characters of a JSON result that are shown as they are; the rest is in the file.
 _SHOWN = 500
+#: UTF-16 units of a text that is shown as it is; what the job is and how long it took stand above it.
+_SHORT = 3000
 _NAME_LENGTH = 64
 _NOTHING = Html("")
 
@@ -59,15 +64,19 @@ def parts(job: Json, engine: Json, words: Words, limit: int, link: Callable[[str
     small = [file for file in files if file["size"] <= limit]
     pictures = [file for file in small if _is_photo(file)]
     films = [file for file in small if file["media_type"] == _FILM]
-    text = _answer(job, engine.get("labels", {}), words)
-    said = (_JSON,) if text is not None else ()
-    rest = [f for f in small if f not in pictures and f not in films and f["media_type"] not in said]
+    sounds = [file for file in small if file["media_type"] in _SOUNDS]
+    answer = _answer(job, engine.get("labels", {}), words)
+    said = _short(small) if answer is None else [f for f in small if f["media_type"] == _JSON]
+    text = _together(said) if answer is None and said else answer
+    rest = [f for f in small if f not in (*pictures, *films, *sounds, *said)]
 
     found: list[Part] = []
     if pictures:
         found.append(Part(FACE, Kind.PHOTO, (pictures[0],)))
     elif films:
         found.append(Part(FACE, Kind.ANIMATION, (films.pop(0),)))
+    elif sounds:
+        found.append(Part(FACE, Kind.AUDIO, (sounds.pop(0),)))
     elif text is not None:
         found.append(Part(FACE, None, text=text))
     elif rest:
@@ -77,6 +86,9 @@ def parts(job: Json, engine: Json, words: Words, limit: int, link: Callable[[str
         large = []
     found += _albums(_PICTURES_OF, Kind.PHOTO, pictures[1:], limit)
     found += [Part(f"film-{number}", Kind.ANIMATION, (film,)) for number, film in enumerate(films)]
+    found += [Part(f"sound-{number}", Kind.AUDIO, (sound,)) for number, sound in enumerate(sounds)]
+    if answer is None and text is not None and found[0].kind is not None:
+        found.append(Part("text", None, text=text))
     files_as_they_are = list(_albums("files", Kind.DOCUMENT, [*pictures, *rest], limit))
     if pictures:
         files_as_they_are[0] = replace(files_as_they_are[0], text=words("result.full_quality"))
@@ -175,6 +187,18 @@ def _answer(job: Json, labels: Mapping[str, str], words: Words) -> Html | None:
             meta = file["meta"]
             return _ranking(meta, labels, words) or _plain_json(meta)
     return None
+
+
+def _short(files: Sequence[Json]) -> list[Json]:
+    """The texts that are shown instead of being sent as files: all, or none where they are too long."""
+    texts = [file for file in files if file["media_type"] == _TEXT and isinstance(file.get("text"), str)]
+    return texts if texts and 0 < length(_together(texts)) <= _SHORT else []
+
+
+def _together(texts: Sequence[Json]) -> Html:
+    """What they say, one below the other."""
+    said = (clean(file["text"]).strip() for file in texts)
+    return Html(_escaped("\n\n".join(one for one in said if one)))
 
 
 def _ranking(meta: Json, labels: Mapping[str, str], words: Words) -> Html | None:

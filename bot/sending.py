@@ -32,6 +32,7 @@ from telegram import (
     InlineKeyboardMarkup,
     InputFile,
     InputMediaAnimation,
+    InputMediaAudio,
     InputMediaDocument,
     InputMediaPhoto,
     LinkPreviewOptions,
@@ -132,6 +133,7 @@ class Kind(StrEnum):
     PHOTO = "photo"
     DOCUMENT = "document"
     ANIMATION = "animation"
+    AUDIO = "audio"
 
 
 @dataclass(frozen=True)
@@ -218,6 +220,8 @@ class Sender:
                 sent = await self._bot.send_photo(photo=attachment.input(), **more)
             elif kind is Kind.ANIMATION:
                 sent = await self._bot.send_animation(animation=attachment.input(), **more)
+            elif kind is Kind.AUDIO:
+                sent = await self._bot.send_audio(audio=attachment.input(), **more)
             else:
                 sent = await self._bot.send_document(
                     document=attachment.input(), disable_content_type_detection=True, **more
@@ -270,13 +274,15 @@ def _where(note: JobNote) -> dict[str, Any]:
 
 def _media(
     kind: Kind, attachment: Attachment, text: str
-) -> InputMediaPhoto | InputMediaDocument | InputMediaAnimation:
+) -> InputMediaPhoto | InputMediaDocument | InputMediaAnimation | InputMediaAudio:
     more: dict[str, Any] = {"caption": text or None, "parse_mode": ParseMode.HTML}
     file: Any = attachment.input(attach=True)  # the annotation leaves InputFile out; the code takes it
     if kind is Kind.PHOTO:
         return InputMediaPhoto(file, **more)
     if kind is Kind.ANIMATION:
         return InputMediaAnimation(file, **more)
+    if kind is Kind.AUDIO:
+        return InputMediaAudio(file, **more)
     return InputMediaDocument(file, disable_content_type_detection=True, **more)
 
 

@@ -117,9 +117,11 @@ class Turn:
 
     @cached_property
     def shows_media(self) -> bool:
-        """Whether the tapped message has a picture, so that its text is a caption."""
-        message = self.message
-        return bool(message and (message.photo or message.animation or message.document or message.video))
+        """Whether the tapped message has a picture or another file, so that its text is a caption."""
+        shown = self.message
+        return bool(
+            shown and (shown.photo or shown.animation or shown.document or shown.video or shown.audio)
+        )
 
     async def account(self) -> Account:
         """Whose jobs the user's are. Raises NotAllowed and the errors of the API."""

@@ -23,11 +23,8 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJson
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from doors.media_types import AUDIO_TYPES, IMAGE_TYPES, TEXT_TYPES
 from engines.ui import ui
-from storage.image_types import FORMATS
-
-#: What the image door of `storage.images` lets in.
-IMAGE_TYPES = tuple(FORMATS.values())
 
 #: A data: URI of 32 MiB of bytes, in base64; larger inputs go through `POST /v1/files`.
 MAX_REF_LENGTH = 45_000_000
@@ -79,42 +76,72 @@ class Interrupted(Exception):
     """
 
 
+class _Marked:
+    """What marks a params field whose text means more than itself: checked here, and shown in the schema."""
+
+    #: Characters.
+    longest: ClassVar[int]
+    #: What the text must match, as JSON Schema writes it; the same as `fits` or less strict.
+    pattern: ClassVar[str]
+    #: What is said of a text that does not fit.
+    must_be: ClassVar[str]
+
+    def fits(self, value: str) -> bool:
+        """Whether it is such a text."""
+        raise NotImplementedError
+
+    def shown(self) -> dict[str, Any]:
+        """What the schema says of the field besides, for forms, the bot and the command line."""
+        raise NotImplementedError
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def check(value: str) -> str:
+            if not self.fits(value):
+                raise ValueError(self.must_be)
+            return value
+
+        return core_schema.no_info_after_validator_function(
+            check, core_schema.str_schema(max_length=self.longest)
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"type": "string", "maxLength": self.longest, "pattern": self.pattern, **self.shown()}
+
+
 @dataclass(frozen=True)
-class ArtifactField:
+class ArtifactField(_Marked):
     """Marks a params field as a file: a file id (`art_...`), a `data:` URI or an `https:` URL.
 
     `accept` lists the media types; it appears in the JSON Schema as `x-artifact` so that forms, the bot
     and the command line know to offer a file chooser.
     """
 
+    longest = MAX_REF_LENGTH
+    pattern = r"^(art_[0-9a-z]+|data:[^,]*,|https?://.)"
+    must_be = "must be a file id (art_...), a data: URI or an https: URL"
+
     accept: tuple[str, ...] = IMAGE_TYPES
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        def check(value: str) -> str:
-            if not _REF.fullmatch(value):
-                raise ValueError("must be a file id (art_...), a data: URI or an https: URL")
-            return value
+    def fits(self, value: str) -> bool:
+        """Whether it names a file in one of the three ways."""
+        return _REF.fullmatch(value) is not None
 
-        return core_schema.no_info_after_validator_function(
-            check, core_schema.str_schema(max_length=MAX_REF_LENGTH)
-        )
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        return {
-            "type": "string",
-            "maxLength": MAX_REF_LENGTH,
-            "pattern": r"^(art_[0-9a-z]+|data:[^,]*,|https?://.)",
-            "x-artifact": {"accept": list(self.accept)},
-        }
+    def shown(self) -> dict[str, Any]:
+        """What is accepted."""
+        return {"x-artifact": {"accept": list(self.accept)}}
 
 
-ImageRef = Annotated[str, ArtifactField()]
+ImageRef = Annotated[str, ArtifactField(IMAGE_TYPES)]
+#: A sound, or a film with sound.
+AudioRef = Annotated[str, ArtifactField(AUDIO_TYPES)]
+#: A text in UTF-8; it may begin with a byte order mark.
+TextRef = Annotated[str, ArtifactField(TEXT_TYPES)]
 
 
 @dataclass(frozen=True)
-class NetworkRef:
+class NetworkRef(_Marked):
     """Marks a params field as a network of some kind: its name, or the id of an uploaded one (`net_...`).
 
     `Annotated[str, NetworkRef("stylegan", shipped=("planets",))]`. At submission an uploaded one is pinned:
@@ -123,28 +150,20 @@ class NetworkRef:
     Schema as `x-network` so that forms, the bot and the command line can offer a choice.
     """
 
+    longest = _NETWORK_LENGTH
+    pattern = f"^(net_[0-9a-f]{{32}}(@[0-9a-f]{{64}})?|{NETWORK_NAME})$"
+    must_be = "must be a network's name or its id (net_...)"
+
     kind: str
     shipped: tuple[str, ...] = ()
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        def check(value: str) -> str:
-            if not _NETWORK.fullmatch(value):
-                raise ValueError("must be a network's name or its id (net_...)")
-            return value
+    def fits(self, value: str) -> bool:
+        """Whether it is a name or an id, pinned or not."""
+        return _NETWORK.fullmatch(value) is not None
 
-        return core_schema.no_info_after_validator_function(
-            check, core_schema.str_schema(max_length=_NETWORK_LENGTH)
-        )
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        return {
-            "type": "string",
-            "maxLength": _NETWORK_LENGTH,
-            "pattern": f"^(net_[0-9a-f]{{32}}(@[0-9a-f]{{64}})?|{NETWORK_NAME})$",
-            "x-network": {"kind": self.kind, "shipped": list(self.shipped)},
-        }
+    def shown(self) -> dict[str, Any]:
+        """Which networks it may be."""
+        return {"x-network": {"kind": self.kind, "shipped": list(self.shipped)}}
 
 
 def network_sha256(ref: str) -> str | None:
@@ -274,6 +293,17 @@ class EngineSpec:
             for name, mark, multiple in self._marked(NetworkRef)
         }
 
+    def accepted(self, params: Mapping[str, Any], ref: str) -> tuple[str, ...] | None:
+        """The media types that are taken by every file field of such params that names this file.
+
+        None: no field names it.
+        """
+        fields = [field for field in self.file_params.values() if ref in _listed(params.get(field.name))]
+        if not fields:
+            return None
+        first, *others = [field.accept for field in fields]
+        return tuple(one for one in first if all(one in accept for accept in others))
+
     def _marked(self, kind: type[_Mark]) -> Iterator[tuple[str, _Mark, bool]]:
         """(name, mark, whether it is a list) of the params fields with such a mark."""
         for name, info in self.params.model_fields.items():
@@ -283,6 +313,10 @@ class EngineSpec:
             found += _inner_marks(info.annotation, kind, is_list=False)
             # What may be one or a list is a list.
             yield from ((name, mark, is_list) for mark, is_list in sorted(found, key=lambda pair: pair[1]))
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else (value,)
 
 
 def _inner_marks(annotation: Any, kind: type[_Mark], *, is_list: bool) -> Iterator[tuple[_Mark, bool]]:
@@ -300,13 +334,15 @@ class Output:
     """One produced file, handed over by an engine.
 
     `data` is the encoded file, in memory or as a path under the context's scratch folder. `meta` is
-    small, JSON-able, and is shown with the artifact (the seed, the latent, the label...).
+    small, JSON-able, and is shown with the artifact (the seed, the latent, the label...). `seconds` is how
+    long a sound or a film is; how large a picture is, and what a small text says, the house sees for itself.
     """
 
     name: str
     media_type: str
     data: bytes | Path
     meta: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
 
 
 class Context(Protocol):

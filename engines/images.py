@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, PngImagePlugin
 
+from doors.image_facts import HeaderError
+from doors.image_files import DECODER_ERRORS, look, open_image, orientation
 from engines.base import BadInput
 from engines.colour import to_srgb
-from storage.image_facts import HeaderError
-from storage.image_files import DECODER_ERRORS, look, open_image, orientation
 
 #: The key of our record in a PNG's text chunks; a JPEG and a WebP carry the same JSON as EXIF user comment.
 METADATA_KEY = "atelier"

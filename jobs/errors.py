@@ -10,7 +10,7 @@ AtelierError                code, and the docstring as the default message
 │   ├── InvalidBody         JSON, but not what its description asks for
 │   ├── InvalidQuery        the same of a query string
 │   ├── InvalidParams       the engine does not take these parameters
-│   ├── BadFile             an uploaded file was refused at the image door
+│   ├── BadFile             an uploaded file was refused at the door
 │   ├── BadUpload           an uploaded network was refused at its door
 │   ├── BadURL              a webhook's address is not one we would connect to
 │   ├── InvalidRange        two bounds that do not go together

@@ -250,6 +250,7 @@ def add_upload(connection: Connection, file_id: str, owner_id: str, artifact: Ne
             sha256=artifact.sha256,
             width=artifact.width,
             height=artifact.height,
+            seconds=artifact.seconds,
             meta=dict(artifact.meta),
         )
         .on_conflict_do_nothing()

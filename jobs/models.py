@@ -287,6 +287,10 @@ class Artifact(Base):
     sha256: Mapped[str] = mapped_column(String(64))
     width: Mapped[int | None] = mapped_column(Integer)
     height: Mapped[int | None] = mapped_column(Integer)
+    #: Of a sound or a film.
+    seconds: Mapped[float | None] = mapped_column(Float)
+    #: What a small result says, that nobody has to fetch it for; NULL for all others.
+    text: Mapped[str | None] = mapped_column(Text)
     meta: Mapped[JSONObject] = mapped_column(default=dict)
     created_at: Mapped[datetime] = mapped_column(default=now())
 

@@ -14,13 +14,14 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from engines.base import BadInput, EngineError, Interrupted, Transient, network_sha256
+from doors import door
+from doors.base import FileRefused, NotInspected, WrongMediaType
+from engines.base import BadInput, EngineError, EngineSpec, Interrupted, Transient, network_sha256
 from jobs.errors import LeaseLost, NotFound, Unavailable
 from jobs.files import FileStore
 from jobs.networks import NetworkStore
 from jobs.store import JobRow, JobStore
 from storage.base import Storage, StorageUnavailable
-from storage.images import ImageRefused, inspect_image
 from workers import settings
 from workers.fetch import FetchFailed, FetchRefused, fetch
 from workers.lease import Lease, Stop
@@ -29,7 +30,7 @@ from workers.scratch import Scratch
 
 _log = structlog.get_logger(__name__)
 
-#: A picture behind a URL may be as large as an upload, and take this long.
+#: A file behind a URL may be as large as an upload, and take this long.
 FETCH_BYTES = 64 * 2**20
 FETCH_SECONDS = 60.0
 #: How often a job that waits for an input looks whether it must stop.
@@ -40,6 +41,16 @@ class InputAway(Transient):
     """Somebody else's server did not give us an input: no fault of this machine's."""
 
     code = "input_unavailable"
+
+
+class WrongInput(BadInput):
+    """A good file came that its field does not take."""
+
+    code = "wrong_media_type"
+
+
+class NotLookedAt(Transient):
+    """This machine had too much to do to look at an input, or too little memory."""
 
 
 class NetworkGone(EngineError):
@@ -69,6 +80,8 @@ class JobContext:
         self._networks = networks
         self._cache = cache
         self._storage = storage
+        #: Of the job's engine: what its file fields take. Until it is known, they take whatever is let in.
+        self.spec: EngineSpec | None = None
         self._scratch: Scratch | None = None
         self._inputs: dict[str, Path] = {}
         self._kept: dict[str, Kept] = {}
@@ -184,13 +197,18 @@ class JobContext:
             raise BadInput(f"The file {file_id} is no longer there.") from error
 
     def _fetch(self, url: str, path: Path) -> None:
+        accept = self.spec.accepted(self._job.params, url) if self.spec is not None else None
         try:
-            fetch(url, path, max_bytes=FETCH_BYTES, timeout=FETCH_SECONDS)
-            inspect_image(path)
-        except (FetchRefused, ImageRefused) as error:
-            raise BadInput(f"The picture behind the URL cannot be used: {error}") from error
+            fetch(url, path, max_bytes=FETCH_BYTES, timeout=FETCH_SECONDS, accept=accept or ())
+            door.inspect(path, accept)
+        except WrongMediaType as error:
+            raise WrongInput(f"The file behind the URL cannot be used: {error}") from error
+        except (FetchRefused, FileRefused) as error:
+            raise BadInput(f"The file behind the URL cannot be used: {error}") from error
         except FetchFailed as error:
-            raise InputAway(f"The picture behind the URL could not be fetched: {error}") from error
+            raise InputAway(f"The file behind the URL could not be fetched: {error}") from error
+        except NotInspected as error:
+            raise NotLookedAt(f"The file behind the URL could not be looked at: {error}") from error
 
     def progress(
         self,

@@ -6,7 +6,7 @@ import os
 import ssl
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,10 +19,6 @@ __all__ = ["FetchFailed", "FetchRefused", "fetch"]
 
 _MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
-_HEADERS = {
-    "Accept": "image/*, */*;q=0.5",
-    "Accept-Encoding": "identity",  # compressed bytes have no honest size
-}
 
 
 def fetch(
@@ -31,6 +27,7 @@ def fetch(
     *,
     max_bytes: int,
     timeout: float,
+    accept: Collection[str] = (),
     allow_private: bool = False,
     allow_http: bool = False,
     resolver: Resolver | None = None,
@@ -38,19 +35,21 @@ def fetch(
 ) -> None:
     """Write what `url` answers to `destination`, which appears whole or not at all.
 
-    `max_bytes` bounds the body and `timeout` is seconds for everything together, redirects included. Only
-    https is fetched (and http, with `allow_http`), and only from public addresses, unless `allow_private`
-    says that the fleet's own network may be reached.
+    `max_bytes` bounds the body and `timeout` is seconds for everything together, redirects included. The
+    server is told of which families the media types `accept` are; what it sends, others look at. Only https
+    is fetched (and http, with `allow_http`), and only from public addresses, unless `allow_private` says that
+    the fleet's own network may be reached.
 
     Raises FetchRefused (permanent), FetchFailed (passing), and OSError when `destination` cannot be written.
     """
     deadline = time.monotonic() + timeout
+    headers = _headers(accept)
     temporary = destination.with_name(f"{destination.name}.{uuid.uuid4().hex}.part")
     try:
         with pool(Guard(allow_private, deadline, resolver), ssl_context) as connections:
             for _ in range(_MAX_REDIRECTS + 1):
                 to = checked(url, allow_http=allow_http, allow_private=allow_private)
-                location = _get(connections, to, temporary, max_bytes, deadline)
+                location = _get(connections, to, headers, temporary, max_bytes, deadline)
                 if location is None:
                     os.replace(temporary, destination)
                     return
@@ -61,15 +60,28 @@ def fetch(
 
 
 def _get(
-    pool: httpcore.ConnectionPool, to: Target, temporary: Path, max_bytes: int, deadline: float
+    pool: httpcore.ConnectionPool,
+    to: Target,
+    headers: dict[str, str],
+    temporary: Path,
+    max_bytes: int,
+    deadline: float,
 ) -> str | None:
     """One GET, its body into `temporary`; returns where it redirects to, if it does."""
-    with request(pool, "GET", to, _HEADERS, deadline) as (status, fields, chunks):
+    with request(pool, "GET", to, headers, deadline) as (status, fields, chunks):
         if status in _REDIRECTS and b"location" in fields:
             return fields[b"location"]
         _check_answer(status, fields, max_bytes)
         _save(chunks, temporary, max_bytes)
     return None
+
+
+def _headers(accept: Collection[str]) -> dict[str, str]:
+    families = sorted({f"{one.partition('/')[0]}/*" for one in accept})
+    return {
+        "Accept": ", ".join([*families, "*/*;q=0.5" if families else "*/*"]),
+        "Accept-Encoding": "identity",  # compressed bytes have no honest size
+    }
 
 
 def _check_answer(status: int, fields: dict[bytes, str], max_bytes: int) -> None:

@@ -10,10 +10,14 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from doors.image_types import FORMATS
 from engines.base import EngineError, Output
 from jobs.store import NewArtifact
 from storage.base import Storage
-from storage.image_types import FORMATS
+
+_TEXTS = ("text/", "application/json")
+#: A text or JSON of so many bytes is shown with its job.
+_SHOWN_BYTES = 4096
 
 
 def safe_name(output: Output) -> str:
@@ -31,6 +35,7 @@ def store_output(storage: Storage, output: Output, name: str, key: str) -> NewAr
     with _open(output) as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         width, height = _picture_size(stream) if output.media_type.startswith("image/") else (None, None)
+        text = _text(stream) if output.media_type.startswith(_TEXTS) else None
         stream.seek(0)
         info = storage.put(key, stream, media_type=output.media_type)
     return NewArtifact(
@@ -41,6 +46,8 @@ def store_output(storage: Storage, output: Output, name: str, key: str) -> NewAr
         sha256=digest,
         width=width,
         height=height,
+        seconds=output.seconds,
+        text=text,
         meta=output.meta,
     )
 
@@ -53,3 +60,15 @@ def _picture_size(stream: BinaryIO) -> tuple[int, int]:
     stream.seek(0)
     with Image.open(stream, formats=tuple(FORMATS)) as picture:  # reads the header only
         return picture.size
+
+
+def _text(stream: BinaryIO) -> str | None:
+    """What a small text says; None for a larger one, and for one that the database could not keep."""
+    stream.seek(0)
+    data = stream.read(_SHOWN_BYTES + 1)
+    if len(data) > _SHOWN_BYTES or b"\0" in data:
+        return None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None

@@ -183,7 +183,7 @@ class Runner:
 
     def _prepare(self, attempt: Attempt) -> tuple[Engine, Any]:
         job = attempt.job
-        spec = self._catalogue.spec(job.engine)
+        spec = attempt.context.spec = self._catalogue.spec(job.engine)
         attempt.lease.limit(min(spec.time_limit, job.timeout_seconds or spec.time_limit))
         self.device = None
         engine = self._engine(job.engine)

@@ -15,7 +15,7 @@ from api.forms import idempotency_key, query
 from api.operations import idempotency, operation
 from api.services import services
 from api.stored import size_of
-from api.uploads import bad_file, inspect, sha256_of, store_image, store_image_once
+from api.uploads import bad_file, inspect, sha256_of, store_file, store_file_once
 from api.views import artifact_view, respond
 from jobs.rows import ArtifactRow
 from jobs.schemas import ArtifactView, Wire
@@ -62,7 +62,7 @@ def reader_scope(path: str) -> str | None:
 
 @routes.post("/files")
 @operation(
-    "Upload an image",
+    "Upload a file",
     "files",
     {201: ArtifactView},
     headers=idempotency("file"),
@@ -74,7 +74,8 @@ def reader_scope(path: str) -> str | None:
     },
 )
 def post_file() -> Response:
-    """Its bytes decide what it is; the name and type that were sent do not.
+    """A picture, a sound (or a film with sound) or a text in UTF-8. Its bytes decide what it is; the name and
+    type that were sent do not.
 
     With an `Idempotency-Key`, the same bytes are the same file, for as long as it is there. Who stores
     `max_stored_bytes` gets a 409 `too_much_stored` that says how much is used and allowed.
@@ -82,7 +83,7 @@ def post_file() -> Response:
     key = idempotency_key()
     services().stored.check(caller().user_id)
     if request.mimetype != "multipart/form-data":
-        raise UnsupportedMediaType("Send multipart/form-data with the image as `file`.")
+        raise UnsupportedMediaType("Send multipart/form-data with the file as `file`.")
     # By now the whole body was received, into a temporary file where it is large: a client that hangs up
     # leaves nothing behind.
     sent = request.files.get("file") or request.files.get("content")
@@ -153,5 +154,5 @@ def _kept(stream: BinaryIO, name: str, key: str | None) -> tuple[ArtifactRow, bo
     info = inspect(stream)
     services().stored.check(owner_id, size_of(stream))
     if key is None:
-        return store_image(owner_id, stream, name, info, sha256), True
-    return store_image_once(owner_id, stream, name, info, sha256, key)
+        return store_file(owner_id, stream, name, info, sha256), True
+    return store_file_once(owner_id, stream, name, info, sha256, key)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bot import callbacks
 from bot.dialogue import Draft
-from bot.forms import Kind
+from bot.forms import BadValue, Kind
 from bot.handlers import forms
 from bot.handlers.reasons import Sorry
 from bot.handlers.shortcuts import STYLE, picture_of, take
+from bot.media_types import file_of
 from bot.screens import Button, Screen
 from bot.turns import Turn
 from bot.words import Html
@@ -77,9 +78,11 @@ async def album_chosen(turn: Turn, what: str) -> None:
 
 
 async def something_else(turn: Turn) -> None:
-    """A sticker, a voice message, a film, or a file that is no picture: kindly no."""
+    """A sound, a film or a file that a question waits for; a sticker, or what nobody asked for: kindly no."""
     message = turn.message
     assert message is not None
+    if (found := file_of(message)) and await _answers(turn, *found):
+        return
     if message.sticker:
         raise Sorry("error.sticker")
     if message.voice or message.audio:
@@ -89,6 +92,16 @@ async def something_else(turn: Turn) -> None:
     if message.document:
         raise Sorry("error.not_a_picture")
     raise Sorry("error.unasked")
+
+
+async def _answers(turn: Turn, file: str, media_type: str) -> bool:
+    """Whether the file was what a question waits for. Raises BadValue where there are too many."""
+    try:
+        return await forms.sent(turn, [file], media_type)
+    except BadValue as complaint:
+        if complaint.code != "wrong_type":
+            raise
+        return False  # what is said of its kind says more
 
 
 async def _save(turn: Turn, draft: Draft) -> None:

@@ -134,9 +134,9 @@ def _no_file(error: TelegramError) -> Sorry:
 
 
 def _suffix(file: TelegramFile) -> str:
-    """The end of a picture's name, by which the API is told its type; the rest is nobody's business."""
+    """The end of a file's name, by which people know its type; the rest is nobody's business."""
     kind = mimetypes.guess_type(file.file_path or "")[0] or ""
-    return (mimetypes.guess_extension(kind) or ".jpg") if kind.startswith("image/") else ".jpg"
+    return mimetypes.guess_extension(kind) or ""
 
 
 def _several(form: Form, draft: Draft) -> Field | None:

@@ -134,7 +134,7 @@ class Engine:
                 film.add(frame)
             target = context.scratch / f"morph.{film.suffix}"
             film.finish(target, meta)
-        return Output(target.name, film.media_type, target, meta)
+        return Output(target.name, film.media_type, target, meta, seconds=count / params.morph_fps)
 
 
 def _outputs(params: PlanetsParams, planets: Sequence[Planet], drawn: Sequence[Floats]) -> Iterator[Output]:

@@ -243,7 +243,7 @@ def _film(job: _Job, context: Context) -> Output:
             film.add(frame)
         target = context.scratch / f"walk.{film.suffix}"
         film.finish(target, meta)
-    return Output(target.name, film.media_type, target, meta)
+    return Output(target.name, film.media_type, target, meta, seconds=float(count / Fraction(params.fps)))
 
 
 def _previewer(frame: Image.Image) -> Callable[[], bytes]:

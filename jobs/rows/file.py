@@ -21,6 +21,8 @@ class ArtifactRow(Protocol):
     sha256: str
     width: int | None
     height: int | None
+    seconds: float | None
+    text: str | None
     meta: JSONObject
     created_at: datetime
 

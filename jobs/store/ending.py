@@ -105,5 +105,7 @@ def _values(artifact: NewArtifact, job: JobRow) -> dict[str, object]:
         "sha256": artifact.sha256,
         "width": artifact.width,
         "height": artifact.height,
+        "seconds": artifact.seconds,
+        "text": artifact.text,
         "meta": dict(artifact.meta),
     }

@@ -61,6 +61,9 @@ class NewArtifact:
     sha256: str
     width: int | None = None
     height: int | None = None
+    seconds: float | None = None
+    #: What it says, where it is small and a text.
+    text: str | None = None
     meta: Mapping[str, object] = field(default_factory=dict)
 
 

@@ -8,7 +8,10 @@ from contextlib import ExitStack
 
 import pytest
 
+from doors.audio import MEMORY_BYTES
+from doors.base import NotInspected
 from tests.api.helpers import Api, data_uri, picture, problem
+from tests.doors.sounds import sound
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ def test_with_all_places_taken_nobody_gets_one(api, found):
 
 @pytest.mark.parametrize(
     ("data", "status"),
-    [(picture(), 201), (b"no picture", 422), (picture()[:60], 422)],
+    [(picture(), 201), (b"\0 no file", 422), (picture()[:60], 422)],
     ids=["picture", "none", "half"],
 )
 def test_everything_is_given_back_however_it_ends(api, found, data, status):
@@ -102,6 +105,42 @@ def test_a_picture_that_can_never_fit_is_refused_with_the_limit(make_app, make_k
     refused = problem(api.upload(picture(2000, 2000, "WEBP")), 422, "image_too_large")
     assert "42 MB are allowed" in refused["detail"]
     assert api.upload(picture(2000, 2000, "PNG")).status_code == 201
+
+
+def test_a_sound_takes_a_place_and_what_its_child_may_have(api, found, monkeypatch):
+    taken = []
+    take = found.budget.take
+
+    def counted(owner_id, size):
+        taken.append(size)
+        return take(owner_id, size)
+
+    monkeypatch.setattr(found.budget, "take", counted)
+    assert api.upload(sound("mp3")).status_code == 201
+    assert taken == [MEMORY_BYTES]
+    assert nothing_is_held(found)
+    with ExitStack() as held:
+        for _ in range(found.settings.long_requests_each):
+            held.callback(found.long_requests.take(api.get("/v1/me").json["user_id"]).release)
+        problem(api.upload(sound("mp3")), 429, "too_many_at_once")
+
+
+def test_where_there_is_no_room_for_a_sound_that_is_said(make_app, make_key):
+    api = Api(make_app(rate_per_minute=0, memory_budget_bytes=160 * 2**20), make_key("ada"))
+    refused = problem(api.upload(sound("mp3")), 422, "audio_too_large")
+    assert "134 MB of memory; 42 MB are allowed" in refused["detail"]
+    assert api.upload(b"a text takes none").status_code == 201
+
+
+def test_a_child_that_was_not_done_is_no_fault_of_the_sound_s(api, found, monkeypatch):
+    def ask(*_args):
+        raise NotInspected("killed")
+
+    monkeypatch.setattr("doors.audio.ask", ask)
+    answer = api.upload(sound("mp3"))
+    problem(answer, 503, "busy")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert nothing_is_held(found)
 
 
 def test_a_budget_that_leaves_no_room_for_a_picture_is_refused(make_app):

@@ -12,8 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from PIL import Image
 
+from doors.image_types import FORMATS
 from jobs.files import FileStore
-from storage.image_types import FORMATS
 from tests.api.helpers import Api, claim, data_uri, finish, picture, problem
 
 ROUTES = [("GET", ""), ("GET", "/content"), ("DELETE", "")]
@@ -72,9 +72,9 @@ def test_a_rotated_photo_is_measured_upright(api):
 @pytest.mark.parametrize(
     ("data", "code"),
     [
-        (b"", "unsupported_image_type"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "unsupported_image_type"),
-        (b"<html><script>alert(1)</script></html>", "unsupported_image_type"),
+        (b"", "unsupported_file_type"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "unsupported_file_type"),
+        (b"<html><script>alert(1)</script></html>", "unsupported_file_type"),
         (b"\x89PNG\r\n\x1a\n", "broken_image"),
         (picture()[:60], "broken_image"),
         (picture(kind="JPEG", width=400, height=400)[:700], "broken_image"),
@@ -82,7 +82,7 @@ def test_a_rotated_photo_is_measured_upright(api):
         (bomb(), "image_too_large"),
     ],
 )
-def test_what_is_no_usable_image_is_refused(api, data, code):
+def test_what_is_no_usable_file_is_refused(api, data, code):
     found = problem(api.upload(data, "x.png"), 422, code)
     assert found["errors"][0]["field"] == "file"
     assert api.get("/v1/files").json["files"] == []

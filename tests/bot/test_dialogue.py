@@ -38,6 +38,11 @@ def tap(form, draft, start_of_text, words=ENGLISH):
     pytest.fail(f"no {start_of_text!r} among {[b.text for b in buttons(screen(form, draft, words))]}")
 
 
+def sent(*files, media_type="image/jpeg"):
+    """Files of one kind came."""
+    return Sent(files, media_type)
+
+
 def texts(form, draft, words=ENGLISH):
     return [button.text for button in buttons(screen(form, draft, words))]
 
@@ -58,7 +63,7 @@ def test_planets_take_two_taps_from_the_menu():
 
 def test_a_photo_takes_a_style_and_go():
     style = form("neural_style").offering({"style": STYLES})
-    draft = apply(style, start(style), Sent(("tg-photo",)))
+    draft = apply(style, start(style), sent("tg-photo"))
     assert missing(style, draft) is style["style"]
     draft = tap(style, draft, "Autumn")
     assert missing(style, draft) is None
@@ -70,29 +75,29 @@ def test_a_photo_takes_a_style_and_go():
 
 
 def test_an_album_is_the_photo_and_its_styles():
-    draft = apply(form("neural_style"), start(form("neural_style")), Sent(("a", "b", "c")))
+    draft = apply(form("neural_style"), start(form("neural_style")), sent("a", "b", "c"))
     assert draft.files == {"content": ["a"], "style": ["b", "c"]}
     assert missing(form("neural_style"), draft) is None
 
 
 def test_more_styles_are_added_until_there_are_four():
     style = form("neural_style")
-    draft = apply(style, start(style), Sent(("a", "b")))
+    draft = apply(style, start(style), sent("a", "b"))
     draft = tap(style, draft, "Style: 1 picture")
     assert "up to 3 more" in screen(style, draft, ENGLISH).text
-    draft = apply(style, draft, Sent(("c", "d", "e", "f")))
+    draft = apply(style, draft, sent("c", "d", "e", "f"))
     assert draft.files["style"] == ["b", "c", "d", "e"]
     draft = tap(style, draft, "Style: 4 pictures")
     with pytest.raises(BadValue, match="too_many"):
-        apply(style, draft, Sent(("g",)))
+        apply(style, draft, sent("g"))
     draft = tap(style, draft, "🗑 Remove")
     assert missing(style, draft) is style["style"]
 
 
 def test_a_photo_is_replaced_by_another():
     style = form("neural_style")
-    draft = tap(style, apply(style, start(style), Sent(("a", "b"))), "Your photo")
-    assert apply(style, draft, Sent(("z",))).files == {"content": ["z"], "style": ["b"]}
+    draft = tap(style, apply(style, start(style), sent("a", "b")), "Your photo")
+    assert apply(style, draft, sent("z")).files == {"content": ["z"], "style": ["b"]}
 
 
 def test_files_of_the_wrong_kind_and_uncalled_ones_are_refused():
@@ -100,7 +105,7 @@ def test_files_of_the_wrong_kind_and_uncalled_ones_are_refused():
     with pytest.raises(BadValue, match="wrong_type"):
         apply(style, start(style), Sent(("a",), "application/pdf"))
     with pytest.raises(Unasked):
-        apply(form("planets"), start(form("planets")), Sent(("a",)))
+        apply(form("planets"), start(form("planets")), sent("a"))
     with pytest.raises(BadValue, match="send_a_file"):
         apply(style, start(style), Typed("a cat"))
 
@@ -300,7 +305,7 @@ def test_whatever_is_tapped_every_screen_fits_and_every_draft_survives_the_notes
         assert_fits(shown)
         assert (callbacks.GO in verbs(shown)) == (dialogue.asked(shape, draft) is None)
         choices = [Tap(*unpack(button.data)) for button in buttons(shown)]
-        action = data.draw(st.sampled_from([*choices, Typed("1"), Typed("mars"), Sent(("a", "b"))]))
+        action = data.draw(st.sampled_from([*choices, Typed("1"), Typed("mars"), sent("a", "b")]))
         # A fifth style picture is the one thing that a button offers and the form refuses.
         refused = (BadValue, Unasked) if name == "neural_style" or not isinstance(action, Tap) else ()
         with suppress(*refused):
@@ -354,3 +359,19 @@ def test_a_complaint_is_said():
     with pytest.raises(BadValue) as caught:
         apply(planets, draft, Typed("2"))
     assert screens.complaint(caught.value, Words("de")) == "Das ist zu groß: bitte höchstens 1,5."
+
+
+def test_a_question_for_a_sound_takes_a_sound_and_no_picture():
+    song = {"x-artifact": {"accept": ["audio/mpeg", "audio/ogg"]}, "type": "string"}
+    film = Form.of(
+        {
+            "name": "film",
+            "title": "Film",
+            "description": "",
+            "params_schema": {"type": "object", "properties": {"song": song}, "required": ["song"]},
+        }
+    )
+    draft = apply(film, start(film), sent("tg-voice", media_type="audio/ogg"))
+    assert draft.files == {"song": ["tg-voice"]}
+    with pytest.raises(BadValue, match="wrong_type"):
+        apply(film, start(film), sent("tg-photo"))

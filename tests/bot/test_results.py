@@ -77,6 +77,56 @@ def test_a_film_beside_a_picture_and_an_archive_comes_too():
     ]
 
 
+@pytest.mark.parametrize("media_type", ["audio/mpeg", "audio/mp4"])
+def test_a_sound_that_telegram_plays_is_one(media_type):
+    found = parts(artifact("song", media_type, seconds=3.5), artifact("stems.zip", "application/zip"))
+    assert outline(found) == [("face", "audio", ["song"]), ("files-0", "document", ["stems.zip"])]
+    lesser = results.lesser(found[0], EN, link)
+    assert lesser is not None
+    assert lesser.kind is Kind.DOCUMENT
+
+
+def test_another_sound_is_a_file_and_those_beside_a_picture_come_too():
+    assert outline(parts(artifact("song.flac", "audio/flac"))) == [("face", "document", ["song.flac"])]
+    found = parts(png(), artifact("a.mp3", "audio/mpeg"), artifact("b.mp3", "audio/mpeg"))
+    assert [(part.name, part.kind) for part in found[:3]] == [
+        ("face", "photo"), ("sound-0", "audio"), ("sound-1", "audio"),
+    ]  # fmt: skip
+
+
+def words_of(text: str, name: str = "haiku.txt"):
+    return artifact(name, "text/plain", text=text)
+
+
+def test_a_short_text_is_said_and_not_sent_as_a_file():
+    (face,) = parts(words_of("an old pond\na frog <jumps>\n"))
+    assert (face.kind, face.text) == (None, "an old pond\na frog &lt;jumps&gt;")
+
+
+def test_texts_beside_a_picture_are_said_in_a_message_of_their_own():
+    found = parts(png(), words_of("one", "1.txt"), words_of("two", "2.txt"))
+    assert [(part.name, part.kind) for part in found] == [
+        ("face", "photo"), ("text", None), ("files-0", "document"),
+    ]  # fmt: skip
+    assert found[1].text == "one\n\ntwo"
+    assert [file["name"] for file in found[2].files] == ["planet.png"]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        [words_of("x" * 3001)],
+        [words_of("x" * 2000), words_of("x" * 2000)],
+        [words_of(" \n")],
+        [words_of(None)],
+    ],
+    ids=["long", "long-together", "blank", "not-shown"],
+)
+def test_a_text_that_is_too_long_to_be_said_is_a_file(files):
+    assert all(part.kind is Kind.DOCUMENT for part in parts(*files))
+    assert sum(len(part.files) for part in parts(*files)) == len(files)
+
+
 def test_what_is_too_large_is_a_link_that_people_can_open():
     large = artifact("film.mp4", "video/mp4", size=LIMIT + 1)
     (face,) = parts(large)

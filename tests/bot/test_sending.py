@@ -92,6 +92,13 @@ async def test_files_of_each_kind_arrive_with_their_bytes(sender, anna, note):
     assert anna.last.kind == "photo"
     await sender.send_file(note, Kind.ANIMATION, attachment(b"\0\0\0\x18ftypmp42" + bytes(100), "morph.mp4"))
     assert anna.last.kind == "animation"
+    await sender.send_file(note, Kind.AUDIO, attachment(b"ID3 a song", "song.mp3"), "a song")
+    assert (anna.last.kind, anna.last.media, anna.last.text) == ("audio", b"ID3 a song", "a song")
+
+
+async def test_a_job_s_message_becomes_a_sound(sender, anna, note):
+    await sender.show_file(note, Kind.AUDIO, attachment(b"ID3 a song", "song.mp3"), "a song", None)
+    assert (anna.last.kind, anna.last.media, anna.last.text) == ("audio", b"ID3 a song", "a song")
 
 
 async def test_an_album_is_one_and_answers_the_request(sender, anna, note):

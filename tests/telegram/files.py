@@ -12,7 +12,15 @@ from threading import Lock
 from tests.telegram.errors import bad_request
 
 #: What the real ids begin with, for those who look.
-_LETTERS = {"photo": "AgAC", "document": "BQAC", "animation": "CgAC", "video": "BAAC", "sticker": "CAAC"}
+_LETTERS = {
+    "photo": "AgAC",
+    "document": "BQAC",
+    "animation": "CgAC",
+    "video": "BAAC",
+    "sticker": "CAAC",
+    "audio": "CQAC",
+    "voice": "AwAC",
+}
 
 
 class Blob:

@@ -35,6 +35,11 @@ def moving(kind: str, upload: Upload, width: int, height: int, duration: int) ->
     return Media(kind, [blob], None, upload.name, upload.mime, duration)
 
 
+def audio(kind: str, upload: Upload, duration: int = 0) -> Media:
+    """A sound with a player around it, or one that was spoken ("voice")."""
+    return Media(kind, [_blob(upload)], None, upload.name, upload.mime, duration)
+
+
 def sticker(data: bytes, emoji: str) -> Media:
     size = pictures.measure(data) or (512, 512)
     blob = Blob(data, ".webp", *size)
@@ -66,6 +71,8 @@ def from_upload(kind: str, upload: Upload, details: Json) -> Media:
         kind = "animation"
     if kind == "document":
         return document(upload)
+    if kind == "audio":
+        return audio(kind, upload, int(details.get("duration") or 0))
     return moving(kind, upload, *(int(details.get(one) or 0) for one in ("width", "height", "duration")))
 
 
@@ -82,6 +89,8 @@ def fields(media: Media, files: Files) -> Json:
         body["mime_type"] = media.mime
     if media.kind == "document":
         return {"document": body}
+    if media.kind in ("audio", "voice"):
+        return {media.kind: {**body, "duration": media.duration}}
     seen = {**body, "width": media.main.width, "height": media.main.height}
     if media.kind == "sticker":
         return {
@@ -97,7 +106,7 @@ def main_id(message: Json) -> str | None:
     """The id of the file that a message shows, the largest of a photo's."""
     if "photo" in message:
         return str(message["photo"][-1]["file_id"])
-    for kind in ("animation", "video", "document", "sticker"):
+    for kind in ("animation", "video", "audio", "voice", "document", "sticker"):
         if kind in message:
             return str(message[kind]["file_id"])
     return None

@@ -76,6 +76,11 @@ class Talk:
         """Send a file as it is, under any name."""
         return self._send_media(media.document(Upload(name, mime, data)), caption, reply_to, media_group_id)
 
+    def send_sound(self, data: bytes, mime: str = "audio/mpeg", *, kind: str = "audio") -> Shown:
+        """Send a song; with `kind="voice"` something that was spoken."""
+        upload = Upload(f"{kind}.bin", mime, data)
+        return self._send_media(media.audio(kind, upload, 2), "", None, None)
+
     def send_sticker(self, data: bytes, emoji: str = "🙂") -> Shown:
         return self._send_media(media.sticker(data, emoji), "", None, None)
 

@@ -9,7 +9,7 @@ from tests.telegram.media import main_id
 from tests.telegram.parameters import Json
 from tests.telegram.world import World
 
-KINDS = ("photo", "animation", "video", "document", "sticker", "text")
+KINDS = ("photo", "animation", "video", "audio", "voice", "document", "sticker", "text")
 
 
 @dataclass(frozen=True)

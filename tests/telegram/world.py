@@ -22,7 +22,7 @@ CALLBACK_LIVES = 150.0
 INLINE_LIVES = 30.0
 
 #: A message with none of these is a service message.
-WRITTEN = ("text", "photo", "document", "sticker", "video", "animation")
+WRITTEN = ("text", "photo", "document", "sticker", "video", "animation", "audio", "voice")
 
 
 class World:

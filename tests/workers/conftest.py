@@ -54,11 +54,10 @@ class Bench:
             name="scripted",
             title="",
             description="",
-            params=TestParams,
             produces=("text/plain",),
             example={},
             queue="cpu",
-            **spec,
+            **{"params": TestParams} | spec,
         )
         self.runner = Runner(database, storage, worker_id="wrk_1", queues=["cpu"], catalogue=self)
 

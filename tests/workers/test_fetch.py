@@ -146,6 +146,21 @@ def test_a_file_is_fetched(server: Server, target: Path, monkeypatch: pytest.Mon
     assert not {"cookie", "authorization", "referer"} & headers.keys()
 
 
+@pytest.mark.parametrize(
+    ("accept", "said"),
+    [
+        ((), "*/*"),
+        (("image/png", "image/jpeg"), "image/*, */*;q=0.5"),
+        (("audio/mpeg", "video/mp4", "audio/ogg"), "audio/*, video/*, */*;q=0.5"),
+    ],
+    ids=["anything", "pictures", "sounds"],
+)
+def test_the_server_is_told_what_is_wanted(server: Server, target: Path, accept, said) -> None:
+    server.answers["/a"] = say(body=BODY)
+    get(server, "/a", target, accept=accept)
+    assert server.seen[0][1]["accept"] == said
+
+
 def test_https_verifies_the_name_and_connects_to_the_address(
     tls_server: Server, target: Path, certificate: Path
 ) -> None:

@@ -19,10 +19,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from doors.image_facts import HeaderError
+from doors.image_files import look
 from engines.base import BadInput
 from engines.images import load
-from storage.image_facts import HeaderError
-from storage.image_files import look
 from training.planet_classifier import frames as drawn_frames
 from training.planet_classifier import things as drawn_things
 

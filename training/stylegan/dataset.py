@@ -20,11 +20,11 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from doors.image_facts import HeaderError
+from doors.image_files import DECODER_ERRORS, look, open_image
 from engines.base import BadInput
 from engines.images import BLACK, load_rgb
 from engines.stylegan.config import RESOLUTIONS
-from storage.image_facts import HeaderError
-from storage.image_files import DECODER_ERRORS, look, open_image
 from training.stylegan.archive import Archive, BadDataset, open_archive
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")

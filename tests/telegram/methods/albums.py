@@ -13,7 +13,7 @@ from tests.telegram.parameters import Json, Parameters
 from tests.telegram.session import Session
 
 FEWEST, MOST = 2, 10
-KINDS = ("photo", "video", "document", "animation")
+KINDS = ("photo", "video", "audio", "document", "animation")
 
 
 async def send_media_group(session: Session, call: Parameters) -> list[Json]:

@@ -14,7 +14,7 @@ from tests.telegram.methods.sending import captioned
 from tests.telegram.parameters import Json, Parameters
 from tests.telegram.session import Session
 
-MEDIA = ("photo", "animation", "document", "video", "sticker")
+MEDIA = ("photo", "animation", "audio", "voice", "document", "video", "sticker")
 CONTENT = ("text", "entities", "caption", "caption_entities", "thumbnail", *MEDIA)
 NOT_MODIFIED = (
     "message is not modified: specified new message content and reply markup are exactly the same as a "

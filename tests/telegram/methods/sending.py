@@ -120,6 +120,7 @@ METHODS: dict[str, Callable[[Session, Parameters], Awaitable[Any]]] = {
     "sendPhoto": functools.partial(send_media, "photo"),
     "sendDocument": functools.partial(send_media, "document"),
     "sendAnimation": functools.partial(send_media, "animation"),
+    "sendAudio": functools.partial(send_media, "audio"),
     "sendVideo": functools.partial(send_media, "video"),
     "sendChatAction": send_chat_action,
     "deleteMessage": delete_message,

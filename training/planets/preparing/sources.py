@@ -9,11 +9,11 @@ from pathlib import Path
 
 from PIL import Image
 
+from doors.image_facts import HeaderError
+from doors.image_files import look
+from doors.image_types import EXTENSIONS
 from engines.base import BadInput
 from engines.images import BLACK, load_rgb
-from storage.image_facts import HeaderError
-from storage.image_files import look
-from storage.image_types import EXTENSIONS
 
 ENDINGS = frozenset({*EXTENSIONS.values(), ".heif", ".jpeg", ".tiff"})
 

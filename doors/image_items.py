@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from storage.image_facts import HeaderError
+from doors.image_facts import HeaderError
 
 _MAX_ITEMS = 1000
 _MAX_EXTENTS = 1000  # of an item; nearly all have one

@@ -1,12 +1,12 @@
 """How many bytes it takes to decode an image.
 
-Measured with Pillow 13 on pictures of each kind, mode and compression (tests/storage/test_image_cost.py does
+Measured with Pillow 13 on pictures of each kind, mode and compression (tests/doors/test_image_cost.py does
 it again): a picture is 4 bytes a pixel in Pillow's memory, or less. What comes on top differs by format.
 """
 
 from __future__ import annotations
 
-from storage.image_facts import Header
+from doors.image_facts import Header
 
 #: Bytes a pixel. A JPEG is looked at at an eighth of its size; what its scans need says its header.
 _BYTES = {

@@ -18,21 +18,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from engines.base import IMAGE_TYPES
-from engines.images import load_rgb
-from storage import open_storage
-from storage.image_types import EXTENSIONS, FORMATS
-from storage.images import (
+from doors.base import FileInfo
+from doors.image_types import EXTENSIONS, FORMATS
+from doors.images import (
     AnimatedImage,
     BrokenImage,
-    ImageInfo,
     ImageRefused,
     ImageTooLarge,
     UnsupportedImageType,
     inspect_image,
 )
+from engines.base import IMAGE_TYPES
+from engines.images import load_rgb
+from storage import open_storage
 
-# pytest puts its own filters over the one that storage.images sets: Pillow warns about damaged metadata,
+# pytest puts its own filters over the one that doors.images sets: Pillow warns about damaged metadata,
 # which is what these tests are made of.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
@@ -51,7 +51,7 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
     return out.getvalue()
 
 
-def inspect(data: bytes, **limits: int) -> ImageInfo:
+def inspect(data: bytes, **limits: int) -> FileInfo:
     return inspect_image(io.BytesIO(data), **limits)
 
 

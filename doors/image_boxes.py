@@ -12,9 +12,9 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from storage.image_av1 import largest_frame
-from storage.image_facts import Header, HeaderError
-from storage.image_items import Contents
+from doors.image_av1 import largest_frame
+from doors.image_facts import Header, HeaderError
+from doors.image_items import Contents
 
 _MAX_TOP = 1000  # boxes at the top; there are about five
 _MAX_META = 4 * 1024 * 1024  # bytes of what is said of the items; phones write some 20 KB

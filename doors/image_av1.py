@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from storage.image_facts import HeaderError
+from doors.image_facts import HeaderError
 
 _MAX_UNITS = 1000  # of one stream; a still picture has three
 _SEQUENCE, _FRAME_HEADER, _FRAME, _REPEATED_HEADER = 1, 3, 6, 7

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from storage.image_av1 import largest_frame
-from storage.image_facts import Header, HeaderError
-from storage.image_headers import read_header
-from storage.image_types import FORMATS, sniff
-from storage.images import AnimatedImage, BrokenImage, inspect_image
+from doors.image_av1 import largest_frame
+from doors.image_facts import Header, HeaderError
+from doors.image_headers import read_header
+from doors.image_types import FORMATS, sniff
+from doors.images import AnimatedImage, BrokenImage, inspect_image
 
 KINDS = ("AVIF", "HEIF")
 

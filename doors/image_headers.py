@@ -14,8 +14,8 @@ import struct
 from dataclasses import replace
 from typing import BinaryIO
 
-from storage.image_boxes import read_boxes
-from storage.image_facts import Header, HeaderError
+from doors.image_boxes import read_boxes
+from doors.image_facts import Header, HeaderError
 
 _MAX_SEGMENTS = 10_000  # of a JPEG or WebP; real ones have a few dozen
 _MAX_CHUNKS = 100_000  # of a PNG; 100 MB in the common 8 KiB chunks is 12,800

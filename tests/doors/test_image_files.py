@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
+from doors.images import BrokenImage, ImageRefused, inspect_image
 from engines import images
 from engines.base import BadInput
-from storage.images import BrokenImage, ImageRefused, inspect_image
 
-# Pillow warns about damaged metadata, which storage.images silences; pytest's own filters stand before that.
+# Pillow warns about damaged metadata, which doors.images silences; pytest's own filters stand before that.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
 

@@ -2,7 +2,7 @@
 
 Uploads and `data:` URIs pass it in the API, fetched URLs in the workers.
 
-    ImageRefused (a ValueError)
+    ImageRefused (a FileRefused)
     ├── UnsupportedImageType    not an image, or of a type the house does not take
     ├── AnimatedImage           more than one frame or page
     ├── ImageTooLarge           too many pixels
@@ -12,22 +12,18 @@ Uploads and `data:` URIs pass it in the API, fetched URLs in the workers.
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import warnings
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO, ClassVar, cast
+from contextlib import nullcontext
+from typing import BinaryIO
 
 from PIL import Image
 
-from storage.image_cost import decoding_bytes
-from storage.image_facts import Header, HeaderError
-from storage.image_files import DECODER_ERRORS, open_image, orientation, turns_itself
-from storage.image_headers import read_header, tiff_directory
-from storage.image_types import SNIFF_SIZE, TAKEN, name_of, sniff
+from doors.base import FileInfo, FileRefused, NoRoom, Room, Source, opened
+from doors.image_cost import decoding_bytes
+from doors.image_facts import Header, HeaderError
+from doors.image_files import DECODER_ERRORS, open_image, orientation, turns_itself
+from doors.image_headers import read_header, tiff_directory
+from doors.image_types import SNIFF_SIZE, TAKEN, name_of, sniff
 
 # Pillow warns about the metadata of files, which are not ours to mend. Said once, at import: the list of
 # filters belongs to the process, and changing it during a call would race with other threads.
@@ -35,14 +31,9 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 _TAKEN = f"Send {TAKEN}."
 
-#: Makes room for so many bytes while it is entered; may raise instead, ImageTooLarge too.
-Room = Callable[[int], AbstractContextManager[object]]
 
-
-class ImageRefused(ValueError):
-    """The file cannot be used as an image. The message is a sentence for the person who sent it."""
-
-    code: ClassVar[str]
+class ImageRefused(FileRefused):
+    """The file cannot be used as an image."""
 
 
 class UnsupportedImageType(ImageRefused):
@@ -69,40 +60,20 @@ class BrokenImage(ImageRefused):
     code = "broken_image"
 
 
-@dataclass(frozen=True)
-class ImageInfo:
-    """What passed the door."""
-
-    media_type: str  # of the bytes, whatever the sender called them
-    width: int  # pixels, upright: the EXIF orientation is applied
-    height: int
-    mode: str  # Pillow's: "RGB", "RGBA", "P", "L", "I;16", "CMYK", ...
-
-
 def inspect_image(
-    source: BinaryIO | Path | str,
+    source: Source,
     *,
     max_pixels: int = 64_000_000,
     max_side: int = 20_000,
     room: Room = nullcontext,
-) -> ImageInfo:
+) -> FileInfo:
     """Say what image the stream or file `source` holds, after decoding it once.
 
     A stream that can seek is read from its beginning and left there; any other is read to its end. `room` is
     entered with the bytes that decoding takes: by default there is room, as where one looks at one at a time.
-    Raises ImageRefused, what `room` raises, and OSError when the source cannot be read.
+    Raises ImageRefused, what `room` raises but for NoRoom, and OSError when the source cannot be read.
     """
-    with ExitStack() as stack:
-        if isinstance(source, str | Path):
-            file: BinaryIO = stack.enter_context(Path(source).open("rb"))
-        elif source.seekable():
-            file = source
-            stack.callback(file.seek, 0)
-        else:
-            # On disk: requests run at once, and their files together need not fit into memory.
-            file = cast(BinaryIO, stack.enter_context(tempfile.TemporaryFile()))
-            shutil.copyfileobj(source, file, 1024 * 1024)
-        file.seek(0)
+    with opened(source) as file:
         head = file.read(SNIFF_SIZE)
         media_type = sniff(head)
         if media_type is None:
@@ -118,9 +89,13 @@ def inspect_image(
                 return _decode(file, media_type, header, max_pixels, max_side)
         except HeaderError as error:
             raise BrokenImage(f"This image cannot be used: {error}. Save it again as PNG.") from error
+        except NoRoom as error:
+            raise ImageTooLarge(
+                f"To decode this image {error}. Send a smaller one, or the same as PNG or JPEG."
+            ) from error
 
 
-def _decode(file: BinaryIO, media_type: str, header: Header, max_pixels: int, max_side: int) -> ImageInfo:
+def _decode(file: BinaryIO, media_type: str, header: Header, max_pixels: int, max_side: int) -> FileInfo:
     """Decode everything once: nothing less finds a picture that stops halfway.
 
     Only a JPEG that ends early but in good order passes: libjpeg fills the rest with grey and tells nobody.
@@ -147,7 +122,7 @@ def _decode(file: BinaryIO, media_type: str, header: Header, max_pixels: int, ma
         raise BrokenImage(
             "This image is damaged or incomplete. Open it in an image program, save it again and send that."
         ) from error
-    return ImageInfo(media_type, width, height, mode)
+    return FileInfo(media_type, width, height, mode=mode)
 
 
 def _check_agreement(media_type: str, found: tuple[int, int], said: tuple[int, int]) -> None:

@@ -1,7 +1,7 @@
 """The one way in which a picture's file is opened, by the door and by everybody who reads after it.
 
-A file is known by its first bytes alone (`storage.image_types`), its header is read within bounds
-(`storage.image_headers`), and Pillow is left the one reader of that type. So nobody can read another picture
+A file is known by its first bytes alone (`doors.image_types`), its header is read within bounds
+(`doors.image_headers`), and Pillow is left the one reader of that type. So nobody can read another picture
 in a file than the door saw, and Pillow's other forty readers are never reached.
 """
 
@@ -17,9 +17,9 @@ from typing import BinaryIO
 from PIL import Image
 from pillow_heif import register_heif_opener
 
-from storage.image_facts import Header, HeaderError
-from storage.image_headers import exif_orientation, read_header
-from storage.image_types import FORMATS, SNIFF_SIZE, sniff
+from doors.image_facts import Header, HeaderError
+from doors.image_headers import exif_orientation, read_header
+from doors.image_types import FORMATS, SNIFF_SIZE, sniff
 
 # Pillow's list of readers belongs to the process, so this is said once, where pictures are opened. The
 # picture alone: what else is in such a file nobody asks for.

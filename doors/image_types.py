@@ -129,14 +129,21 @@ def name_of(head: bytes) -> str | None:
             return name
     if head.startswith((b"II+\0", b"MM\0+")):
         return "a BigTIFF"
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if text.startswith(b"<"):
-        if b"<svg" in text:
-            return "an SVG drawing"
-        if b"<html" in text or b"<!doctype html" in text:
-            return "a web page"
-        return "an XML document"
+    if (markup := markup_of(head)) is not None:
+        return markup
     # Cut inside a character at most at the very end.
     if not set(head) & set(range(9)) and head[:-4].decode("utf-8", "ignore").encode() in head:
         return "text"
     return None
+
+
+def markup_of(head: bytes) -> str | None:
+    """What a file that begins with `head` and is written in angle brackets is: "a web page"."""
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if not text.startswith(b"<"):
+        return None
+    if b"<svg" in text:
+        return "an SVG drawing"
+    if b"<html" in text or b"<!doctype html" in text:
+        return "a web page"
+    return "an XML document"

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from storage import image_headers
-from storage.image_cost import decoding_bytes
-from storage.image_headers import HeaderError, read_header
-from storage.image_types import FORMATS, sniff
+from doors import image_headers
+from doors.image_cost import decoding_bytes
+from doors.image_headers import HeaderError, read_header
+from doors.image_types import FORMATS, sniff
 
 #: A side; large enough that what is not the picture does not count.
 SIDE = 3000
@@ -46,14 +46,14 @@ KINDS = [
 _MEASURE = """
 import json, re, sys
 from PIL import Image
-from storage.images import inspect_image
+from doors.images import inspect_image
 from contextlib import nullcontext
 
 def memory(what):
     return int(re.search(what + r":\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
 
 Image.init()
-import storage.image_files  # and the reader of HEIC
+import doors.image_files  # and the reader of HEIC
 for line in sys.stdin:
     said = []
     before = memory("VmRSS")
