@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-OURS = ("api", "bot", "cli", "engines", "jobs", "queue_config", "storage", "web", "workers")
+OURS = ("accept", "api", "bot", "cli", "engines", "jobs", "queue_config", "storage", "web", "workers")
 
 #: Who may import what of ours. A folder may always import itself.
 ALLOWED = {
@@ -18,14 +18,15 @@ ALLOWED = {
     "storage": set(),
     "queue_config": set(),
     "engines": {"storage"},  # how a picture's file is opened, and no more of it: see below
-    "api": {"jobs", "engines", "storage", "queue_config"},
-    "workers": {"jobs", "engines", "storage", "queue_config"},
+    "accept": {"jobs", "engines", "storage"},
+    "api": {"accept", "jobs", "engines", "storage", "queue_config"},
+    "workers": {"accept", "jobs", "engines", "storage", "queue_config"},
     # The command line starts everything, so it may know everything but the workers' insides.
     "cli": {"api", "jobs", "engines", "storage", "queue_config"},
     # A client of the API, as anybody's could be (docs/adr/0012).
     "bot": set(),
 }
-#: Of the engines, the light side: what the API and the command line may import.
+#: Of the engines, the light side: what the API, `accept` and the command line may import.
 LIGHT = ("base", "weights", "install_weights")
 HEAVY = {"torch", "torchvision", "safetensors", "numpy"}
 
@@ -78,7 +79,7 @@ def test_a_picture_is_opened_with_the_readers_that_are_meant(folder):
                 assert "formats" in given, f"{path}:{node.lineno} opens a picture as anything"
 
 
-@pytest.mark.parametrize("folder", ["api", "cli"])
+@pytest.mark.parametrize("folder", ["accept", "api", "cli"])
 def test_the_light_side_never_imports_an_engine_s_heavy_half(folder):
     for path in sources(folder):
         for module in imports(path):
@@ -88,7 +89,9 @@ def test_the_light_side_never_imports_an_engine_s_heavy_half(folder):
             assert module != "engines.load", f"{path.relative_to(ROOT)} loads an engine"
 
 
-@pytest.mark.parametrize("folder", ["api", "bot", "workers", "jobs", "storage", "cli", "queue_config"])
+@pytest.mark.parametrize(
+    "folder", ["accept", "api", "bot", "workers", "jobs", "storage", "cli", "queue_config"]
+)
 def test_torch_stays_behind_the_one_door(folder):
     for path in sources(folder):
         assert not {top(m) for m in imports(path)} & HEAVY, f"{path.relative_to(ROOT)} imports torch or numpy"
@@ -163,6 +166,19 @@ import rich.console  # whoever wants it still gets it
             "HOME": str(tmp_path),
         },
     )
+
+
+def test_a_job_is_made_without_flask_and_without_torch():
+    """Schedules and parts of jobs make jobs in processes that serve nobody."""
+    program = """
+import sys
+import accept, engines
+for name in engines.names():
+    accept.Request("usr_1", name, dict(engines.spec(name).example))
+others = {"flask", "werkzeug", "celery", "torch", "numpy", "api", "queue_config"} & set(sys.modules)
+assert not others, others
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, env={"PATH": "/usr/bin:/bin"})
 
 
 def test_lazy_imports_are_two():

@@ -6,7 +6,7 @@ from flask import Blueprint, Response
 from pydantic import BaseModel, Field
 
 import engines
-from api.engine_names import find_engine
+from accept.engine_names import find_engine
 from api.forms import query
 from api.operations import operation
 from api.views import engine_view, respond

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 import engines
-from api.field_errors import field_errors
+from accept.field_errors import field_errors
+from accept.validation import validate
 from api.operations import operation_of
-from api.submit import validate
 from jobs.errors import InvalidParams
 from jobs.schemas import JobOptions, MoveRequest
 from tests.api.helpers import problem

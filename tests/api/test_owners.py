@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import event, insert, text
 
-from api import quota
-from api.quota import Quota
+from accept import quota
+from accept.quota import Quota
 from jobs.accounts import AccountStore
 from jobs.errors import NotFound, TooManyQueued
 from jobs.models import Job

@@ -8,9 +8,9 @@ import io
 import pytest
 from sqlalchemy import insert
 
-from api import stored
-from api.quota import Quota
-from api.stored import Stored
+from accept import stored
+from accept.quota import Quota
+from accept.stored import Stored
 from jobs.accounts import AccountStore
 from jobs.errors import TooMuchStored
 from jobs.files import FileStore

@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any, BinaryIO
 
 from sqlalchemy import Row
 
-from api.admission import admission
-from api.services import services
+from accept.means import Means
 from jobs.errors import AtelierError, BadFile
 from jobs.store import NewArtifact
 from storage.image_types import EXTENSIONS
-from storage.images import ImageInfo, ImageRefused, inspect_image
+from storage.images import ImageInfo, ImageRefused, Room, inspect_image
 
 
 def sha256_of(stream: BinaryIO) -> str:
@@ -28,13 +27,19 @@ def sha256_of(stream: BinaryIO) -> str:
     return made.hexdigest()
 
 
-def inspect(stream: BinaryIO, accept: Collection[str] | None = None, *, field: str = "file") -> ImageInfo:
+def inspect(
+    stream: BinaryIO,
+    accept: Collection[str] | None = None,
+    *,
+    field: str = "file",
+    room: Room = nullcontext,
+) -> ImageInfo:
     """What image this is. Raises BadFile, naming `field`, for what is none or none of `accept`.
 
-    Raises RateLimited and Unavailable when too much is under way.
+    `room` is entered with the bytes that decoding takes; what it raises passes.
     """
     try:
-        info = inspect_image(stream, room=admission().room)
+        info = inspect_image(stream, room=room)
     except ImageRefused as error:
         raise bad_file(field, str(error), error.code) from error
     if accept is not None and info.media_type not in accept:
@@ -49,34 +54,35 @@ def bad_file(field: str, message: str, code: str) -> BadFile:
     return BadFile(message, code=code, errors=[{"field": field, "message": message, "code": code}])
 
 
-def store_image(owner_id: str, stream: BinaryIO, name: str, info: ImageInfo, sha256: str) -> Row[Any]:
+def store_image(
+    means: Means, owner_id: str, stream: BinaryIO, name: str, info: ImageInfo, sha256: str
+) -> Row[Any]:
     """Keep an inspected image. Raises Unavailable and StorageUnavailable; then there is no file."""
-    file_id, artifact = _put(stream, name, info, sha256)
-    return services().files.add(file_id, owner_id, artifact)
+    file_id, artifact = _put(means, stream, name, info, sha256)
+    return means.files.add(file_id, owner_id, artifact)
 
 
 def store_image_once(
-    owner_id: str, stream: BinaryIO, name: str, info: ImageInfo, sha256: str, key: str
+    means: Means, owner_id: str, stream: BinaryIO, name: str, info: ImageInfo, sha256: str, key: str
 ) -> tuple[Row[Any], bool]:
     """`store_image`, under an Idempotency-Key: whether it made the file. Raises IdempotencyConflict too."""
-    file_id, artifact = _put(stream, name, info, sha256)
+    file_id, artifact = _put(means, stream, name, info, sha256)
     made = False
     try:
-        row, made = services().files.add_once(file_id, owner_id, artifact, key)
+        row, made = means.files.add_once(file_id, owner_id, artifact, key)
     finally:
         if not made:  # another request with this key was faster
             with suppress(AtelierError):
-                services().files.give_up(file_id)
+                means.files.give_up(file_id)
     return row, made
 
 
-def _put(stream: BinaryIO, name: str, info: ImageInfo, sha256: str) -> tuple[str, NewArtifact]:
+def _put(means: Means, stream: BinaryIO, name: str, info: ImageInfo, sha256: str) -> tuple[str, NewArtifact]:
     """Store the bytes: a reserved id, and what there is to record of it."""
-    found = services()
-    file_id = found.files.reserve()
+    file_id = means.files.reserve()
     shown = display_name(name, info.media_type)
     stream.seek(0)
-    kept = found.storage.put(
+    kept = means.storage.put(
         f"files/{file_id}/{storage_name(shown, info.media_type)}", stream, media_type=info.media_type
     )
     return file_id, NewArtifact(
