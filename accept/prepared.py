@@ -18,8 +18,9 @@ from accept.means import Means
 from accept.needs import require_weights
 from accept.options import PRIORITIES, check_options
 from accept.pinning import pin
-from accept.validation import validate
+from accept.validation import TOO_MUCH, validate
 from engines.base import EngineSpec, Placement
+from jobs.errors import InvalidParams
 from jobs.schemas import JobOptions
 from jobs.store import NewJob, request_hash
 from storage.images import Room
@@ -51,9 +52,13 @@ class Request:
         self._inputs = Inputs(self.spec, params, uploads)
 
     def fingerprint(self) -> str:
-        """What tells it from another one under the same Idempotency-Key."""
+        """What tells it from another one under the same Idempotency-Key. Raises InvalidParams."""
         asked = self.options.model_dump(mode="json", exclude_defaults=True, include=_OPTIONS)
-        return fingerprint_of(self.spec.name, self._inputs.fingerprint() | ({"?": asked} if asked else {}))
+        body = self._inputs.fingerprint() | ({"?": asked} if asked else {})
+        try:
+            return fingerprint_of(self.spec.name, body)
+        except (ValueError, RecursionError) as error:
+            raise InvalidParams(TOO_MUCH) from error
 
     def prepare(self, means: Means, *, room: Room = nullcontext) -> Prepared:
         """Look at all that may speak against it; `room` is entered with the bytes that a picture takes.

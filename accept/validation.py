@@ -13,6 +13,9 @@ from accept.hints import hint
 from engines.base import EngineSpec, Params
 from jobs.errors import InvalidParams
 
+#: An integer of thousands of digits; nesting without end.
+TOO_MUCH = "A value is too large or nested too deeply."
+
 
 def validate(spec: EngineSpec, params: Mapping[str, Any]) -> Params:
     """The engine's own model of these params. Raises InvalidParams."""
@@ -25,8 +28,8 @@ def validate(spec: EngineSpec, params: Mapping[str, Any]) -> Params:
         return spec.params.model_validate_json(json.dumps(params), strict=True)
     except ValidationError as error:
         raise InvalidParams(errors=field_errors(error, spec.params)) from error
-    except (ValueError, RecursionError) as error:  # an integer of thousands of digits; nesting without end
-        raise InvalidParams("A value is too large or nested too deeply.") from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidParams(TOO_MUCH) from error
 
 
 def _refuse_unknown(spec: EngineSpec, params: Mapping[str, Any]) -> None:
