@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
-from api.engine_names import find_engine
+from accept import earlier_job, fingerprint_of
+from accept.engine_names import find_engine
+from accept.options import priority_name
 from api.services import services
-from api.submit import dry_run, earlier_job, fingerprint_of, submit
-from api.views import priority_name
+from api.submit import dry_run, submit
 from jobs.errors import WrongState
 from jobs.schemas import AgainRequest, DryRun, JobOptions, WebhookRequest
 from jobs.states import FINAL, State
@@ -57,7 +58,7 @@ def _submitted(
     fingerprint = None
     if key is not None:
         fingerprint = fingerprint_of(what, sent)
-        found = earlier_job(owner_id, key, fingerprint)
+        found = earlier_job(services().jobs, owner_id, key, fingerprint)
         if found is not None:
             return found, False
     engine, params, options = asked()

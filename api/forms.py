@@ -16,9 +16,9 @@ from pydantic_core import from_json
 from werkzeug.exceptions import UnsupportedMediaType
 
 import engines
+from accept.engine_names import find_engine
+from accept.field_errors import field_errors
 from api.admission import SMALL_BODY, admission
-from api.engine_names import find_engine
-from api.field_errors import field_errors
 from api.json_keys import refuse_repeated
 from api.services import services
 from api.settings import JSON_FACTOR
@@ -118,8 +118,7 @@ def submission() -> Submission:
     """The body of `POST /v1/jobs`, JSON or multipart."""
     if request.mimetype != "multipart/form-data":
         made = body(JobRequest)
-        options = JobOptions(**{name: getattr(made, name) for name in JobOptions.model_fields})
-        return Submission(made.engine, made.params, options)
+        return Submission(made.engine, made.params, made)
     fields = {_bare(name): values for name, values in request.form.lists()}
     # By way of the model, so that a form without one is refused in the words of JSON without one.
     named = fields.pop("engine", [])[-1:]

@@ -12,16 +12,17 @@ from pydantic import Field, field_validator
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 import engines
+from accept import conversion, converters
 from api.keyring import Caller
 from api.services import services
 from api.tracing import request_id
-from engines.base import NETWORK_NAME, EngineSpec, ShippedNetwork
+from engines.base import NETWORK_NAME, ShippedNetwork
 from jobs.errors import AtelierError, BadUpload, Forbidden, NetworkTooLarge
 from jobs.networks import NewNetwork
 from jobs.rows import SizedNetworkRow
 from jobs.schemas import NetworkConfig, NetworkView, Wire
 from jobs.states import NetworkState
-from jobs.store import NewArtifact, NewJob
+from jobs.store import NewArtifact
 
 #: The first bytes are enough to tell what is sent.
 _HEAD = 16
@@ -63,8 +64,8 @@ class NetworkRequest(Wire):
     @field_validator("kind")
     @classmethod
     def _is_known(cls, value: str) -> str:
-        if value not in _converters():
-            raise ValueError(f"there are {', '.join(sorted(_converters()))}")
+        if value not in converters():
+            raise ValueError(f"there are {', '.join(sorted(converters()))}")
         return value
 
 
@@ -143,14 +144,15 @@ def receive(
             f"{wanted.name}{suffix}", kept.key, _MEDIA_TYPE, kept.size, coming.hash.hexdigest()
         )
         new = NewNetwork(caller.user_id, wanted.name, wanted.kind, wanted.shared, file_id, upload)
-        row, made = found.networks.add(new, _conversion(caller.user_id, wanted.kind, file_id))
+        job = conversion(found.means, caller.user_id, wanted.kind, file_id, request_id=request_id())
+        row, made = found.networks.add(new, job)
     finally:
         if not made:
             # Best effort: what is left goes by itself some hours later.
             with suppress(AtelierError):
                 found.files.give_up(file_id)
     if made:
-        found.doorbell.wake(_converters()[wanted.kind].queue)
+        found.doorbell.wake(converters()[wanted.kind].queue)
     return row, made
 
 
@@ -223,24 +225,3 @@ def _suffix(head: bytes) -> str:
 
 def _bad(code: str, message: str) -> BadUpload:
     return BadUpload(message, code=code, errors=[{"field": "file", "message": message, "code": code}])
-
-
-def _converters() -> dict[str, EngineSpec]:
-    """The engine that converts each kind of network."""
-    specs = map(engines.spec, engines.names())
-    return {spec.converts_to: spec for spec in specs if spec.converts_to}
-
-
-def _conversion(owner_id: str, kind: str, file_id: str) -> NewJob:
-    spec = _converters()[kind]
-    (field,) = spec.file_params
-    params = spec.params.model_validate({field: file_id, "seed": 0})
-    return NewJob(
-        owner_id=owner_id,
-        engine=spec.name,
-        queue=spec.queue,
-        params=params.model_dump(mode="json"),
-        seed=0,
-        cost=spec.cost(params),
-        request_id=request_id(),
-    )

@@ -11,7 +11,7 @@ from gunicorn.http.errors import ParseException
 from structlog.contextvars import get_contextvars
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from api.hints import hint
+from accept.hints import hint
 from jobs import errors
 from storage.base import StorageUnavailable
 

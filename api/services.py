@@ -6,17 +6,18 @@ from dataclasses import dataclass
 
 from flask import current_app
 
+from accept import Means
+from accept.quota import Quota
+from accept.stored import Stored
 from api.budget import Budget
 from api.depths import Depths
 from api.forecast import Forecaster
 from api.hangups import HangUps
 from api.keyring import Keyring
 from api.limits import Limiter
-from api.quota import Quota
 from api.settings import Settings
 from api.signing import Signer
 from api.slots import Slots
-from api.stored import Stored
 from api.strangers import Strangers
 from api.watching import Watcher
 from jobs.accounts import AccountStore
@@ -52,6 +53,8 @@ class Services:
     strangers: Strangers
     quota: Quota
     stored: Stored
+    #: Those of the above that it takes to make a job.
+    means: Means
     forecaster: Forecaster
     signer: Signer
     watcher: Watcher
@@ -63,19 +66,17 @@ class Services:
     @classmethod
     def build(cls, store: JobStore, storage: Storage, doorbell: Doorbell, settings: Settings) -> Services:
         """Everything around these four. Connects to nothing."""
+        means = Means.build(store, storage)
         accounts = AccountStore(store.database)
-        fleet = FleetStore(store.database)
         slots = Slots(settings.streams, settings.streams_each)
-        files = FileStore(store.database)
-        quota = Quota(store, accounts)
         return cls(
             settings=settings,
             jobs=store,
             depths=Depths(store),
-            files=files,
-            networks=NetworkStore(store.database),
+            files=means.files,
+            networks=means.networks,
             accounts=accounts,
-            fleet=fleet,
+            fleet=means.fleet,
             webhooks=WebhookStore(store.database),
             deliveries=DeliveryStore(store.database),
             storage=storage,
@@ -83,9 +84,10 @@ class Services:
             keyring=Keyring(accounts),
             limiter=Limiter(settings.rate_per_minute, redis_url()),
             strangers=Strangers(),
-            quota=quota,
-            stored=Stored(files, quota),
-            forecaster=Forecaster(store, fleet),
+            quota=means.quota,
+            stored=means.stored,
+            means=means,
+            forecaster=Forecaster(store, means.fleet),
             signer=Signer(lambda: accounts.shared_secret("content")),
             watcher=Watcher(store, accounts.valid),
             slots=slots,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Literal
 
 from flask import Response
 from pydantic import BaseModel
 
+from accept.options import priority_name
 from api.services import Services, services
 from engines import weights, words
 from engines.base import EngineSpec
@@ -25,16 +25,8 @@ from jobs.schemas import (
     Timings,
     WebhookRequest,
 )
-from jobs.states import FINAL, Hold, Priority, State
+from jobs.states import FINAL, Hold, State
 from jobs.store import JobRow, expires_at
-
-PriorityName = Literal["low", "normal", "high"]
-PRIORITIES: dict[PriorityName, Priority] = {
-    "low": Priority.LOW,
-    "normal": Priority.NORMAL,
-    "high": Priority.HIGH,
-}
-_NAMES = {priority: name for name, priority in PRIORITIES.items()}
 
 
 def respond(model: BaseModel, status: int = 200, **headers: str) -> Response:
@@ -139,11 +131,6 @@ def whole_job(row: JobRow, *, new: bool = False) -> JobView:
     position = where.position(row) if row.state == State.QUEUED else None
     forecast = services().forecaster.of(row, position, held=_held(row) is not None)
     return job_view(row, position=position, forecast=forecast)
-
-
-def priority_name(priority: int) -> PriorityName:
-    """How a priority is called on the wire."""
-    return _NAMES[Priority(priority)]
 
 
 def _limits(row: JobRow) -> Limits:

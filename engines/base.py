@@ -12,6 +12,7 @@ An engine is a folder `engines/<kind>/` with a light `spec.py` (pydantic; import
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -233,6 +234,22 @@ class NetworkParam:
 
 
 @dataclass(frozen=True)
+class Placement:
+    """Where a job of certain params belongs, and how much work it is."""
+
+    queue: str
+    #: What a worker must have loaded to run it at once.
+    model: str
+    #: Jobs with the same text run together, at most `batch_most` of them; None: it runs alone.
+    batch: str | None
+    batch_most: int
+    #: In about the seconds of one processor core.
+    cost: float
+    #: Names (`engines.weights`) of what a worker must have.
+    needs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class EngineSpec:
     """What the API must know of an engine, without torch."""
 
@@ -303,6 +320,19 @@ class EngineSpec:
             return None
         first, *others = [field.accept for field in fields]
         return tuple(one for one in first if all(one in accept for accept in others))
+
+    def placement(self, params: Params, networks: Iterable[NetworkFacts] = ()) -> Placement:
+        """Of these params, whose networks are pinned; `networks`: what is known of the uploaded ones."""
+        model = self.model_for(params)
+        key = self.batch_key(params) if self.max_batch > 1 else None
+        return Placement(
+            queue=self.queue,
+            model=f"{self.name}:{model}" if model else self.name,
+            batch=None if key is None else f"{self.name}:{hashlib.sha256(key.encode()).hexdigest()[:32]}",
+            batch_most=self.max_batch,
+            cost=self.cost(params) * max(map(self.network_cost, networks), default=1.0),
+            needs=self.weights_for(params),
+        )
 
     def _marked(self, kind: type[_Mark]) -> Iterator[tuple[str, _Mark, bool]]:
         """(name, mark, whether it is a list) of the params fields with such a mark."""

@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 OURS = (
+    "accept",
     "api",
     "bot",
     "cli",
@@ -37,8 +38,9 @@ ALLOWED = {
     "storage": set(),
     "queue_config": set(),
     "engines": {"doors"},  # what comes in by which door, and how a picture's file is opened: see below
-    "api": {"jobs", "doors", "engines", "storage", "queue_config"},
-    "workers": {"jobs", "doors", "engines", "storage", "queue_config"},
+    "accept": {"jobs", "doors", "engines", "storage"},
+    "api": {"accept", "jobs", "doors", "engines", "storage", "queue_config"},
+    "workers": {"accept", "jobs", "doors", "engines", "storage", "queue_config"},
     # The command line starts everything, so it may know everything but the workers' insides.
     "cli": {"api", "jobs", "engines", "storage", "queue_config"},
     # A client of the API, as anybody's could be (docs/adr/0012).
@@ -48,7 +50,7 @@ ALLOWED = {
     # At the top: benchmarks and chaos look at everything, with the servers that the tests start.
     "scripts": set(OURS),
 }
-#: Of the engines, the light side: what the API and the command line may import.
+#: Of the engines, the light side: what the API, `accept` and the command line may import.
 LIGHT = ("base", "weights", "words", "install_weights")
 HEAVY = {"torch", "torchvision", "safetensors", "numpy"}
 
@@ -118,7 +120,7 @@ def test_a_picture_is_opened_with_the_readers_that_are_meant(folder):
                 assert "formats" in given, f"{path}:{node.lineno} opens a picture as anything"
 
 
-@pytest.mark.parametrize("folder", ["api", "cli"])
+@pytest.mark.parametrize("folder", ["accept", "api", "cli"])
 def test_the_light_side_never_imports_an_engine_s_heavy_half(folder):
     for path in sources(folder):
         for module in imports(path):
@@ -129,7 +131,7 @@ def test_the_light_side_never_imports_an_engine_s_heavy_half(folder):
 
 
 @pytest.mark.parametrize(
-    "folder", ["api", "bot", "workers", "jobs", "doors", "storage", "cli", "queue_config"]
+    "folder", ["accept", "api", "bot", "workers", "jobs", "doors", "storage", "cli", "queue_config"]
 )
 def test_torch_stays_behind_the_one_door(folder):
     for path in sources(folder):
@@ -234,6 +236,19 @@ import rich.console  # whoever wants it still gets it
             "HOME": str(tmp_path),
         },
     )
+
+
+def test_a_job_is_made_without_flask_and_without_torch():
+    """Schedules and parts of jobs make jobs in processes that serve nobody."""
+    program = """
+import sys
+import accept, engines
+for name in engines.names():
+    accept.Request("usr_1", name, dict(engines.spec(name).example))
+others = {"flask", "werkzeug", "celery", "torch", "numpy", "api", "queue_config"} & set(sys.modules)
+assert not others, others
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, env={"PATH": "/usr/bin:/bin"})
 
 
 def test_lazy_imports_are_two():

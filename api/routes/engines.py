@@ -6,7 +6,7 @@ from flask import Blueprint, Response
 from pydantic import Field
 
 import engines
-from api.engine_names import find_engine
+from accept.engine_names import find_engine
 from api.forms import query
 from api.languages import ACCEPT_LANGUAGE, CONTENT_LANGUAGE, LanguageQuery, chosen, in_language
 from api.operations import operation

@@ -8,14 +8,14 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
 from werkzeug.exceptions import UnsupportedMediaType
 
-from api.admission import answer_for
+from accept.stored import size_of
+from accept.uploads import bad_file, inspect, sha256_of, store_file, store_file_once
+from api.admission import admission, answer_for
 from api.auth import caller, owner_scope, require_key
 from api.content import serve
 from api.forms import idempotency_key, query
 from api.operations import idempotency, operation
 from api.services import services
-from api.stored import size_of
-from api.uploads import bad_file, inspect, sha256_of, store_file, store_file_once
 from api.views import artifact_view, respond
 from jobs.rows import ArtifactRow
 from jobs.schemas import ArtifactView, Wire
@@ -151,8 +151,8 @@ def _kept(stream: BinaryIO, name: str, key: str | None) -> tuple[ArtifactRow, bo
     earlier = None if key is None else services().files.by_key(owner_id, key, sha256)
     if earlier is not None:
         return earlier, False
-    info = inspect(stream)
+    info = inspect(stream, room=admission().room)
     services().stored.check(owner_id, size_of(stream))
     if key is None:
-        return store_file(owner_id, stream, name, info, sha256), True
-    return store_file_once(owner_id, stream, name, info, sha256, key)
+        return store_file(services().means, owner_id, stream, name, info, sha256), True
+    return store_file_once(services().means, owner_id, stream, name, info, sha256, key)

@@ -8,12 +8,12 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
+from accept.uploads import bad_file
 from api.auth import caller, owner_scope
 from api.forms import fitted, query
 from api.networks import NetworkRequest, check_request, receive, shipped, too_large, upload_limit
 from api.operations import operation
 from api.services import services
-from api.uploads import bad_file
 from api.views import respond
 from jobs.rows import SizedNetworkRow
 from jobs.schemas import Failure, NetworkConfig, NetworkPage, NetworkView

@@ -282,7 +282,7 @@ def test_an_http_url_is_refused_with_what_to_do_instead(api):
 
 
 def test_a_job_goes_only_to_a_worker_with_the_weights_it_needs(api, store, monkeypatch):
-    monkeypatch.setattr("api.submit.weights.present", lambda _name: True)
+    monkeypatch.setattr("accept.needs.weights.present", lambda _name: True)
     uri = data_uri(picture())
     job = style_job(api, content=uri, style=[uri], method="gatys").json
     api.post(f"/v1/jobs/{job['id']}/cancel")

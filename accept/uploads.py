@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import BinaryIO
 
-from api.admission import admission
-from api.services import services
+from accept.means import Means
 from doors import door
-from doors.base import FileInfo, FileRefused, NotInspected
+from doors.base import FileInfo, FileRefused, NotInspected, Room
 from doors.media_types import EXTENSIONS
 from jobs.errors import AtelierError, BadFile, Unavailable
 from jobs.rows import ArtifactRow
@@ -31,13 +30,19 @@ def sha256_of(stream: BinaryIO) -> str:
     return made.hexdigest()
 
 
-def inspect(stream: BinaryIO, accept: Collection[str] | None = None, *, field: str = "file") -> FileInfo:
+def inspect(
+    stream: BinaryIO,
+    accept: Collection[str] | None = None,
+    *,
+    field: str = "file",
+    room: Room = nullcontext,
+) -> FileInfo:
     """What file this is. Raises BadFile, naming `field`, for what is not taken, or is none of `accept`.
 
-    Raises RateLimited and Unavailable when too much is under way.
+    `room` is entered with the bytes that decoding takes; what it raises passes.
     """
     try:
-        return door.inspect(stream, accept, room=admission().room)
+        return door.inspect(stream, accept, room=room)
     except FileRefused as error:
         raise bad_file(field, str(error), error.code) from error
     except NotInspected as error:
@@ -61,34 +66,35 @@ def bad_file(field: str, message: str, code: str) -> BadFile:
     return BadFile(message, code=code, errors=[{"field": field, "message": message, "code": code}])
 
 
-def store_file(owner_id: str, stream: BinaryIO, name: str, info: FileInfo, sha256: str) -> ArtifactRow:
+def store_file(
+    means: Means, owner_id: str, stream: BinaryIO, name: str, info: FileInfo, sha256: str
+) -> ArtifactRow:
     """Keep an inspected file. Raises Unavailable and StorageUnavailable; then there is no file."""
-    file_id, artifact = _put(stream, name, info, sha256)
-    return services().files.add(file_id, owner_id, artifact)
+    file_id, artifact = _put(means, stream, name, info, sha256)
+    return means.files.add(file_id, owner_id, artifact)
 
 
 def store_file_once(
-    owner_id: str, stream: BinaryIO, name: str, info: FileInfo, sha256: str, key: str
+    means: Means, owner_id: str, stream: BinaryIO, name: str, info: FileInfo, sha256: str, key: str
 ) -> tuple[ArtifactRow, bool]:
     """`store_file`, under an Idempotency-Key: whether it made the file. Raises IdempotencyConflict too."""
-    file_id, artifact = _put(stream, name, info, sha256)
+    file_id, artifact = _put(means, stream, name, info, sha256)
     made = False
     try:
-        row, made = services().files.add_once(file_id, owner_id, artifact, key)
+        row, made = means.files.add_once(file_id, owner_id, artifact, key)
     finally:
         if not made:  # another request with this key was faster
             with suppress(AtelierError):
-                services().files.give_up(file_id)
+                means.files.give_up(file_id)
     return row, made
 
 
-def _put(stream: BinaryIO, name: str, info: FileInfo, sha256: str) -> tuple[str, NewArtifact]:
+def _put(means: Means, stream: BinaryIO, name: str, info: FileInfo, sha256: str) -> tuple[str, NewArtifact]:
     """Store the bytes: a reserved id, and what there is to record of it."""
-    found = services()
-    file_id = found.files.reserve()
+    file_id = means.files.reserve()
     shown = display_name(name, info.media_type)
     stream.seek(0)
-    kept = found.storage.put(
+    kept = means.storage.put(
         f"files/{file_id}/{storage_name(shown, info.media_type)}", stream, media_type=info.media_type
     )
     return file_id, NewArtifact(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import engines
-from api.hints import hint
+from accept.hints import hint
 from engines.base import EngineSpec
 from jobs.errors import EngineNotFound
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from api.hints import hint
+from accept.hints import hint
 
 #: Entries and characters of a report: enough to help, too few to be an amplifier.
 MAX_ERRORS = 20

@@ -5,12 +5,13 @@ What the job asks of them is checked then as well, by what is known of each: nob
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from api.services import services
 from engines.base import BadInput, EngineSpec, NetworkFacts, NetworkParam, Params, network_sha256
 from jobs.errors import AtelierError, InvalidParams, NetworkNotReady
+from jobs.networks import NetworkStore
 from jobs.rows import SizedNetworkRow
 from jobs.states import NetworkState
 
@@ -18,7 +19,17 @@ from jobs.states import NetworkState
 _TOLD = 20
 
 
-def pin(owner_id: str, spec: EngineSpec, params: Params) -> Params:
+@dataclass(frozen=True)
+class Pinned:
+    """Params whose networks are found."""
+
+    params: Params
+    #: Hashes of the uploaded networks that they name, and what is known of these.
+    hashes: Sequence[str] = ()
+    facts: Sequence[NetworkFacts] = ()
+
+
+def pin(networks: NetworkStore, owner_id: str, spec: EngineSpec, params: Params) -> Pinned:
     """The params with `net_...@<sha256>` for each uploaded network they name, as the engine will take them.
 
     The owner's own networks go before shared ones, and those before the engine's shipped ones. Raises
@@ -34,21 +45,20 @@ def pin(owner_id: str, spec: EngineSpec, params: Params) -> Params:
         if not refs:
             continue
         wanted = {ref: ref.partition("@")[0] for ref in refs}
-        found = services().networks.resolve(owner_id, param.kind, set(wanted.values()))
+        found = networks.resolve(owner_id, param.kind, set(wanted.values()))
         made = []
         for ref in refs:
             row = found.get(wanted[ref])
-            made.append(_pinned(owner_id, ref, row, param))
+            made.append(_pinned(networks, owner_id, ref, row, param))
             if row is not None and row.config:
                 facts[made[-1]] = row.config
         changes[param.name] = made if param.multiple else made[0]
-    return _fitted(spec, params.model_copy(update=changes), facts) if changes else params
-
-
-def pinned(spec: EngineSpec, params: Params) -> list[str]:
-    """The hashes of the networks that these params, pinned before, name."""
-    refs = [ref for param in spec.network_params.values() for ref in _refs(params, param)]
-    return [sha256 for ref in refs if (sha256 := network_sha256(ref)) is not None]
+    if not changes:
+        return Pinned(params)
+    fitted = _fitted(spec, params.model_copy(update=changes), facts)
+    refs = [ref for param in spec.network_params.values() for ref in _refs(fitted, param)]
+    hashes = {ref: sha256 for ref in refs if (sha256 := network_sha256(ref)) is not None}
+    return Pinned(fitted, list(hashes.values()), [facts[ref] for ref in hashes if ref in facts])
 
 
 def _refs(params: Params, param: NetworkParam) -> Iterator[str]:
@@ -68,13 +78,15 @@ def _fitted(spec: EngineSpec, params: Params, facts: Mapping[str, NetworkFacts])
     return fitted
 
 
-def _pinned(owner_id: str, ref: str, row: SizedNetworkRow | None, param: NetworkParam) -> str:
+def _pinned(
+    networks: NetworkStore, owner_id: str, ref: str, row: SizedNetworkRow | None, param: NetworkParam
+) -> str:
     sha256 = network_sha256(ref)
     if row is None and ref in param.shipped:
         return ref
     # An id never gets other bytes; a pinned one that says so was not made here.
     if row is None or (sha256 is not None and row.sha256 != sha256):
-        message = f"There is no network {ref[:64]} for this engine; {_there_are(owner_id, param)}."
+        message = f"There is no network {ref[:64]} for this engine; {_there_are(networks, owner_id, param)}."
         raise _refused(InvalidParams, param, "network_not_found", message)
     if row.state == NetworkState.CONVERTING:
         message = f"The network {row.name} is still being converted; wait until it is ready."
@@ -85,9 +97,9 @@ def _pinned(owner_id: str, ref: str, row: SizedNetworkRow | None, param: Network
     return f"{row.id}@{row.sha256}"
 
 
-def _there_are(owner_id: str, param: NetworkParam) -> str:
+def _there_are(networks: NetworkStore, owner_id: str, param: NetworkParam) -> str:
     """Which networks somebody may name here: their own, the shared and the shipped ones."""
-    rows = services().networks.page(owner_id, kind=param.kind, state=NetworkState.READY, limit=_TOLD)
+    rows = networks.page(owner_id, kind=param.kind, state=NetworkState.READY, limit=_TOLD)
     own_first = sorted(rows, key=lambda row: bool(row.owner_id != owner_id))
     names = list(dict.fromkeys([*(row.name for row in own_first), *param.shipped]))
     return f"there are {', '.join(names)}" if names else "there is none yet: POST /v1/networks takes one"

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from api.quota import Quota
+from accept.quota import Quota
 from jobs.errors import NotFound, TooMuchStored
 from jobs.files import FileStore
 

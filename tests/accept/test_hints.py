@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.hints import hint
+from accept.hints import hint
 
 KNOWN = ("engine", "params", "priority", "style_weights", "seed")
 

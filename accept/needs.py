@@ -1,0 +1,24 @@
+"""What params need that may not be installed: asked before a job waits for a worker that will never come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engines import weights
+from jobs.errors import WeightsMissing
+from jobs.fleet import FleetStore
+
+
+def require_weights(fleet: FleetStore, needed: Sequence[str]) -> None:
+    """Raises WeightsMissing unless this machine or a live worker has them."""
+    missing = [name for name in needed if not weights.present(name)]
+    if missing:
+        reported = {name for worker in fleet.alive() for name in worker.weights}
+        missing = [name for name in missing if name not in reported]
+    if missing:
+        pull = "; ".join(f"`atelier weights pull {name}`" for name in missing)
+        raise WeightsMissing(
+            f"No worker has the weights {', '.join(missing)}. Run {pull} where the workers run, "
+            "or choose a method that needs none.",
+            weights=missing,
+        )
