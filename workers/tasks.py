@@ -32,12 +32,12 @@ import engines
 from engines.weights import installed
 from jobs.database import Database
 from jobs.errors import Unavailable
-from jobs.fleet import FleetStore
 from jobs.ids import new_id
 from jobs.logs import configure_logging
 from queue_config import WAKE_TASK, worker_app
 from storage import open_storage
 from workers import settings
+from workers.house import House
 from workers.lost_child import free_leases
 from workers.runner import Runner
 from workers.scratch import remove_left
@@ -55,9 +55,9 @@ class _Child:
         if left:
             _log.info("scratch_removed", folders=len(left))
         self.worker_id = settings.worker_id() or new_id("wrk")
-        database = Database(pool_size=2)
-        self.runner = Runner(database, open_storage(), worker_id=self.worker_id, queues=settings.queues())
-        self._fleet = FleetStore(database)
+        house = House.of(Database(pool_size=2), open_storage())
+        self.runner = Runner(house, worker_id=self.worker_id, queues=settings.queues())
+        self._fleet = house.fleet
         self._ended = threading.Event()
         self._reporter = threading.Thread(target=self._report, name="report", daemon=True)
         self._reporter.start()

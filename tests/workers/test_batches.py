@@ -279,7 +279,7 @@ def test_a_batch_that_lost_its_leases_changes_nothing(batches):
     ids = []
     made = batches(slow(lose))
     ids += [made.submit(n=n, new=TOGETHER) for n in range(2)]
-    made.runner.run(made.runner._claim("cpu"))
+    made.runner.run(made.runner.claim("cpu"))
     assert states(made, ids) == ["queued"] * 2
     assert results(made, ids) == {}
 
@@ -287,7 +287,7 @@ def test_a_batch_that_lost_its_leases_changes_nothing(batches):
 def test_a_database_that_is_away_for_a_moment_loses_no_batch(batches, monkeypatch):
     made = batches(each)
     ids = [made.submit(n=n, new=TOGETHER) for n in range(2)]
-    real = made.runner._store.succeed_together
+    real = made.house.store.succeed_together
     failing = iter([True, True])
 
     def flaky(*args, **kwargs):
@@ -295,7 +295,7 @@ def test_a_database_that_is_away_for_a_moment_loses_no_batch(batches, monkeypatc
             raise Unavailable
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(made.runner._store, "succeed_together", flaky)
+    monkeypatch.setattr(made.house.store, "succeed_together", flaky)
     made.runner.work()
     assert states(made, ids) == ["succeeded"] * 2
 
@@ -303,7 +303,7 @@ def test_a_database_that_is_away_for_a_moment_loses_no_batch(batches, monkeypatc
 def test_a_job_whose_worker_died_runs_alone_from_then_on(batches):
     made = batches(each)
     ids = [made.submit(n=n, new=TOGETHER) for n in range(3)]
-    made.runner._claim("cpu")
+    made.runner.claim("cpu")
     made.store.expire_leases(worker_id="wrk_1")
     made.runner.work()
     assert states(made, ids) == ["succeeded"] * 3

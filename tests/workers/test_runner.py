@@ -323,28 +323,28 @@ class Away:
 
 def test_storage_away_at_the_write_is_waited_for(bench):
     made = bench(one)
-    made.runner._storage = Away(made.storage, StorageUnavailable("away"), put=2)
+    made.move_in(storage=Away(made.storage, StorageUnavailable("away"), put=2))
     assert made.run().state == "succeeded"
 
 
 def test_storage_away_for_long_is_a_transient_error(bench, monkeypatch):
     monkeypatch.setattr(settings, "WRITE_PATIENCE_SECONDS", 0.5)
     made = bench(one)
-    made.runner._storage = Away(made.storage, StorageUnavailable("away"), put=99)
+    made.move_in(storage=Away(made.storage, StorageUnavailable("away"), put=99))
     job = made.run()
     assert (job.state, job.error_code) == ("queued", "storage_unavailable")
 
 
 def test_database_away_at_the_finish_is_waited_for(bench):
     made = bench(one)
-    made.runner._store = Away(made.store, Unavailable("away"), succeed=2)
+    made.move_in(store=Away(made.store, Unavailable("away"), succeed=2))
     assert made.run().state == "succeeded"
     assert made.store.page(None)[0].attempt == 1
 
 
 def test_database_away_at_the_claim_claims_nothing_and_loses_nothing(bench):
     made = bench(one)
-    made.runner._store = Away(made.store, Unavailable("away"), claim=1)
+    made.move_in(store=Away(made.store, Unavailable("away"), claim=1))
     assert made.run().state == "queued"
     made.runner.work()
     assert made.store.page(None)[0].state == "succeeded"
@@ -352,7 +352,7 @@ def test_database_away_at_the_claim_claims_nothing_and_loses_nothing(bench):
 
 def test_database_away_while_running_does_not_stop_the_job(bench):
     made = bench(steps(40))
-    made.runner._store = Away(made.store, Unavailable("away"), beat=3, cancel_requested=3)
+    made.move_in(store=Away(made.store, Unavailable("away"), beat=3, cancel_requested=3))
     assert made.run().state == "succeeded"
 
 
@@ -360,7 +360,7 @@ def test_any_fault_of_the_database_leaves_the_lease_s_thread_alive(bench):
     """Without the thread nobody would renew, and nobody would hear of the cancel."""
     made = bench(steps(400))
     refused = DataError("UPDATE", {}, ValueError("refused"))
-    made.runner._store = Away(made.store, refused, beat=2, cancel_requested=2)
+    made.move_in(store=Away(made.store, refused, beat=2, cancel_requested=2))
     job_id = made.submit()
     thread = in_background(made)
     until(lambda: made.store.get(job_id).state == "running")
@@ -372,7 +372,7 @@ def test_any_fault_of_the_database_leaves_the_lease_s_thread_alive(bench):
 
 def test_a_result_that_the_database_refuses_fails_the_job_once(bench):
     made = bench(one)
-    made.runner._store = Away(made.store, DataError("INSERT", {}, ValueError("refused")), succeed=99)
+    made.move_in(store=Away(made.store, DataError("INSERT", {}, ValueError("refused")), succeed=99))
     job = made.run()
     assert (job.state, job.error_code, job.attempt) == ("failed", "result_not_recorded", 1)
 
@@ -427,7 +427,7 @@ def test_a_worker_that_records_an_outcome_is_not_ended_hard(bench, monkeypatch):
     ends = []
     monkeypatch.setattr("workers.runner.Lease", lambda *a, **k: Lease(*a, **k, end_process=ends.append))
     made = bench(one)
-    made.runner._store = Away(made.store, Unavailable("away"), succeed=4, cancel_requested=99, beat=99)
+    made.move_in(store=Away(made.store, Unavailable("away"), succeed=4, cancel_requested=99, beat=99))
     assert made.run().state == "succeeded"
     assert ends == []
 
