@@ -12,6 +12,7 @@ import pytest
 import redis
 from kombu.exceptions import OperationalError
 from sqlalchemy import update
+from sqlalchemy.exc import DataError
 
 from engines.base import Output
 from jobs.accounts import AccountStore
@@ -57,6 +58,12 @@ def submit(database, count=1, **values):
     owner_id = owner(database)
     defaults = {"owner_id": owner_id, "engine": "e", "queue": "cpu", "params": {}, "seed": 1}
     return [store.submit(NewJob(**(defaults | values)))[0] for _ in range(count)]
+
+
+def hurry(sweeper):
+    """Everything is due now."""
+    for chore in (*sweeper.chores, *sweeper.slow_chores):
+        chore.due = 0.0
 
 
 def put(storage, key):
@@ -124,6 +131,22 @@ def test_a_dead_broker_costs_a_sweep_a_moment_and_the_rest_is_done(sqlite_databa
     assert time.monotonic() - began < 5
 
 
+def test_a_statement_that_is_refused_holds_up_no_other_chore(sqlite_database, storage, doorbell, monkeypatch):
+    (job,) = submit(sqlite_database)
+    store = JobStore(sqlite_database)
+    store.claim("wrk_1", "cpu", engines=["e"], lease_seconds=-1)
+
+    def refused(*_, **__):
+        raise DataError("UPDATE", {}, ValueError("refused"))
+
+    monkeypatch.setattr(JobStore, "end_late", refused)
+    sweeper = Sweeper(sqlite_database, storage, doorbell)
+    for _ in range(2):
+        sweeper.sweep()
+    assert (store.get(job.id).state, doorbell.waiting("cpu")) == ("queued", 1)
+    assert {chore.name: chore.failures for chore in sweeper.chores if chore.failures} == {"late jobs": 2}
+
+
 def test_one_sweeper_at_a_time(sqlite_database, storage, doorbell):
     first, second = (Sweeper(sqlite_database, storage, doorbell) for _ in range(2))
     first.sweep()
@@ -142,11 +165,11 @@ def test_after_a_pause_of_the_machine_living_workers_get_time_to_renew(sqlite_da
     sweeper = Sweeper(sqlite_database, storage, doorbell)
     sweeper.sweep()
     assert store.get(job.id).state == "running", "a sweeper that just began has seen nothing yet"
-    sweeper._expire_from = 0.0
+    hurry(sweeper)
     sweeper._swept -= 60  # the machine slept
     sweeper.sweep()
     assert store.get(job.id).state == "running"
-    sweeper._expire_from = 0.0
+    hurry(sweeper)
     sweeper.sweep()
     assert store.get(job.id).state == "queued"
 
@@ -245,11 +268,11 @@ def test_nobody_is_forgotten_who_could_not_report(sqlite_database, storage, door
     sweeper = Sweeper(sqlite_database, storage, doorbell)
     if why == "an outage":
         sweeper.sweep()
-        sweeper._forget_at = 0.0
+        hurry(sweeper)
         sweeper.after_outage()
     if why == "the machine slept":
         sweeper.sweep()
-        sweeper._forget_at = 0.0
+        hurry(sweeper)
         sweeper._swept -= 3600.0
     long_ago = update(Worker).values(heartbeat_at=now(-2 * 3600.0))
     sqlite_database.write(lambda c: c.execute(long_ago))
@@ -257,7 +280,7 @@ def test_nobody_is_forgotten_who_could_not_report(sqlite_database, storage, door
     sweeper.sweep()
     assert JobStore(sqlite_database).get(job.id).state == "queued", "its engine's workers are coming back"
     alive(sqlite_database, engines=["theirs"])
-    sweeper._forget_at = 0.0
+    hurry(sweeper)
     sweeper.sweep()
 
     assert FleetStore(sqlite_database).orders("wrk_1").draining
@@ -374,7 +397,7 @@ def test_results_and_uploads_of_owners_who_do_not_keep_them_go_with_their_object
     pass_days(sqlite_database, 8)
     sweeper.expire()
     assert not store.get(short.id).data_removed, "it was looked a moment ago"
-    sweeper._expiry_at = 0.0
+    hurry(sweeper)
     sweeper.expire()
     sweeper.clean()
     assert store.get(short.id).data_removed
