@@ -1,6 +1,6 @@
 """The child's side of a worker: the one task, and the signals that tie the pool's child to a Runner.
 
-The child is started by `spawn` and shares nothing with its parent (`workers.parent`), which knows its name only.
+The child is started by `spawn` and shares nothing with its parent (`workers.parent`), which does not know it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from jobs.database import Database
 from jobs.errors import Unavailable
 from jobs.ids import new_id
 from jobs.logs import configure_logging
-from queue_config import WAKE_TASK
+from queue_config import WAKE_TASK, Doorbell
 from storage import open_storage
 from workers import settings
 from workers.house import House
@@ -48,7 +48,8 @@ class Child:
         if left:
             _log.info("scratch_removed", folders=len(left))
         if settings.is_successor():
-            free_leases(charge=True)  # before this one claims any, and learns what is thought of it
+            # Before this one claims any, and learns what is thought of it.
+            free_leases(charge=True, ring=Doorbell().wake)
         self.worker_id = settings.worker_id() or new_id("wrk")
         house = House.of(Database(pool_size=2), open_storage())
         self.runner = Runner(house, worker_id=self.worker_id, queues=settings.queues())
