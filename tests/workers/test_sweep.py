@@ -27,7 +27,7 @@ from storage.base import StorageUnavailable
 from tests.jobs.ageing import pass_days
 from tests.jobs.conftest import owner
 from tests.services import redis_server
-from workers import expiry, settings, sweep
+from workers import settings, sweep
 from workers.sweep import EXPIRE_AT_ONCE, SPARE_RINGS, Sweeper
 
 
@@ -403,33 +403,6 @@ def test_results_and_uploads_of_owners_who_do_not_keep_them_go_with_their_object
     assert store.get(short.id).data_removed
     assert not store.get(kept.id).data_removed
     assert keys(storage, "") == [f"jobs/{kept.id}/1/out/a.txt"]
-
-
-def test_a_backlog_of_what_is_due_is_worked_off_in_bounded_turns(sqlite_database, monkeypatch):
-    monkeypatch.setenv("ATELIER_KEEP_DAYS", "7")
-    monkeypatch.setattr(expiry, "RESULTS_AT_ONCE", 2)
-    monkeypatch.setattr(expiry, "TURNS", 2)
-    monkeypatch.setattr(expiry, "FILES_AT_ONCE", 2)
-    monkeypatch.setattr(expiry, "OWNERS_AT_ONCE", 1)
-    store, files = JobStore(sqlite_database), FileStore(sqlite_database)
-    for name in ("bob", "eve"):
-        for _ in range(5):
-            submit(sqlite_database, owner_id=owner(sqlite_database, name))
-            (row,) = store.claim("wrk_1", "cpu", engines=["e"], lease_seconds=60)
-            store.succeed(row.id, row.attempt, [])
-            file_id = files.reserve()
-            made = NewArtifact("a.png", f"files/{file_id}/a.png", "image/png", 1, "0" * 64)
-            files.add(file_id, row.owner_id, made)
-    pass_days(sqlite_database, 8)
-    look = expiry.Expiry(store, files).look
-
-    assert look(), "two turns of two for each owner: there is more"
-    removed = [row.owner_id for row in store.page(None, limit=100) if row.data_removed]
-    assert sorted(map(removed.count, set(removed))) == [4, 4]
-    while look():
-        pass
-    assert all(row.data_removed for row in store.page(None, limit=100))
-    assert files.walk() == []
 
 
 def test_hundreds_of_folders_are_cleaned_in_one_pass(sqlite_database, storage, doorbell):
