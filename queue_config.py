@@ -81,7 +81,7 @@ def _settings() -> dict[str, Any]:
 
 def worker_app() -> Celery:
     """The app of a worker process: patient with a broker that is away, quick to notice a frozen one."""
-    app = Celery("atelier", include=["workers.tasks"])
+    app = Celery("atelier")
     app.conf.update(_settings())
     if redis_url().startswith("redis"):
         app.conf.broker_transport_options = {

@@ -7,7 +7,7 @@ import argparse
 from jobs.ids import new_id
 from queue_config import QUEUES
 from workers import settings
-from workers.tasks import app
+from workers.parent import CHILD_MODULE, app
 
 
 def main() -> None:
@@ -42,6 +42,7 @@ def main() -> None:
             "--without-gossip",
             "--without-mingle",
             "--without-heartbeat",
+            *(["--include", CHILD_MODULE] if arguments.pool == "solo" else []),
         ]
     )
 

@@ -7,8 +7,9 @@ import math
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
@@ -18,14 +19,13 @@ from doors import door
 from doors.base import FileRefused, NotInspected, WrongMediaType
 from engines.base import BadInput, EngineError, EngineSpec, Interrupted, Transient, network_sha256
 from jobs.errors import LeaseLost, NotFound, Unavailable
-from jobs.files import FileStore
-from jobs.networks import NetworkStore
-from jobs.store import JobRow, JobStore
-from storage.base import Storage, StorageUnavailable
+from jobs.store import JobRow
+from storage.base import StorageUnavailable
 from workers import settings
 from workers.fetch import FetchFailed, FetchRefused, fetch
+from workers.house import House
 from workers.lease import Lease, Stop
-from workers.networks import Kept, NetworkCache
+from workers.networks import Kept
 from workers.scratch import Scratch
 
 _log = structlog.get_logger(__name__)
@@ -62,24 +62,10 @@ class NetworkGone(EngineError):
 class JobContext:
     """One attempt's context. Used from the engine's thread only."""
 
-    def __init__(
-        self,
-        job: JobRow,
-        lease: Lease,
-        *,
-        store: JobStore,
-        files: FileStore,
-        networks: NetworkStore,
-        cache: NetworkCache,
-        storage: Storage,
-    ) -> None:
+    def __init__(self, job: JobRow, lease: Lease, house: House) -> None:
         self._job = job
         self._lease = lease
-        self._store = store
-        self._files = files
-        self._networks = networks
-        self._cache = cache
-        self._storage = storage
+        self._house = house
         #: Of the job's engine: what its file fields take. Until it is known, they take whatever is let in.
         self.spec: EngineSpec | None = None
         self._scratch: Scratch | None = None
@@ -91,10 +77,8 @@ class JobContext:
         self._preview_key: str | None = None
         self._preview_due = 0.0
         self._stored_more = False
-        #: Whether the engine was told, by Interrupted, to stop.
-        self.interrupted = False
-        #: Called at each report of progress; for a batch, whose engine shows by any job's that it goes on.
-        self.on_progress: Callable[[], None] | None = None
+        self._interrupted = False
+        self._watcher: Callable[[], None] | None = None
         self._checkpoint_due = time.monotonic() + settings.CHECKPOINT_SECONDS
 
     @property
@@ -118,6 +102,20 @@ class JobContext:
     def stored_more(self) -> bool:
         """Whether this attempt stored a preview or a checkpoint beside its outputs."""
         return self._stored_more
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the engine was told, by Interrupted, to stop."""
+        return self._interrupted
+
+    @contextmanager
+    def watched(self, watcher: Callable[[], None]) -> Iterator[None]:
+        """Call this at each report of progress meanwhile: by any job's a batch shows that it goes on."""
+        self._watcher = watcher
+        try:
+            yield
+        finally:
+            self._watcher = None
 
     def key(self, name: str) -> str:
         """Where this attempt stores an object of that name."""
@@ -149,8 +147,8 @@ class JobContext:
 
     def _hold(self, sha256: str) -> None:
         try:
-            file = self._networks.file_of_job(self._job.id, sha256)
-            kept = self._cache.hold(sha256, file.key, file.size, self._storage)
+            file = self._house.networks.file_of_job(self._job.id, sha256)
+            kept = self._house.cache.hold(sha256, file.key, file.size, self._house.storage)
         except (NotFound, FileNotFoundError) as error:
             raise NetworkGone(f"The network {sha256[:16]}... is no longer there.") from error
         with self._keeping:
@@ -185,13 +183,16 @@ class JobContext:
                 if coming.done():
                     raise  # the call's own
             if self._lease.stop is not None:
-                self.interrupted = True
-                raise Interrupted(self._lease.stop.value)
+                raise self._told(self._lease.stop)
+
+    def _told(self, stop: Stop) -> Interrupted:
+        self._interrupted = True
+        return Interrupted(stop.value)
 
     def _download(self, file_id: str, path: Path) -> None:
         try:
-            row = self._files.get(file_id, self._job.owner_id)
-            with self._storage.open(row.key) as source, path.open("wb") as target:
+            row = self._house.files.get(file_id, self._job.owner_id)
+            with self._house.storage.open(row.key) as source, path.open("wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
         except (NotFound, FileNotFoundError) as error:
             raise BadInput(f"The file {file_id} is no longer there.") from error
@@ -219,14 +220,13 @@ class JobContext:
         state: Callable[[], bytes] | None = None,
     ) -> None:
         """See `engines.base.Context.progress`."""
-        if self.on_progress is not None:
-            self.on_progress()
+        if self._watcher is not None:
+            self._watcher()
         stop = self._lease.stop
         if stop is not None:
             if stop is Stop.RELEASED and state is not None:
                 self._save_checkpoint(state)
-            self.interrupted = True
-            raise Interrupted(stop.value)
+            raise self._told(stop)
         now = time.monotonic()
         if preview is not None and now >= self._preview_due:
             self._store_preview(preview)
@@ -245,7 +245,7 @@ class JobContext:
         if self._job.checkpoint_key is None:
             return None
         try:
-            with self._storage.open(self._job.checkpoint_key) as stream:
+            with self._house.storage.open(self._job.checkpoint_key) as stream:
                 return stream.read()
         except FileNotFoundError:
             return None
@@ -254,7 +254,7 @@ class JobContext:
         key = self.key("preview.jpg")
         self._stored_more = True
         try:
-            self._storage.put(key, io.BytesIO(preview()), media_type="image/jpeg")
+            self._house.storage.put(key, io.BytesIO(preview()), media_type="image/jpeg")
             self._preview_key = key
         except StorageUnavailable as error:
             _log.warning("preview_not_stored", error=str(error))  # the job matters, not its preview
@@ -263,8 +263,8 @@ class JobContext:
         key = self.key("checkpoint")
         self._stored_more = True
         try:
-            self._storage.put(key, io.BytesIO(state()))
-            self._store.save_checkpoint(self._job.id, self._job.attempt, key)
+            self._house.storage.put(key, io.BytesIO(state()))
+            self._house.store.save_checkpoint(self._job.id, self._job.attempt, key)
         except (StorageUnavailable, Unavailable, SQLAlchemyError) as error:
             _log.warning("checkpoint_not_stored", error=str(error))  # a later attempt repeats more work
         except LeaseLost as error:

@@ -20,7 +20,7 @@ from workers.lease import Flag
 
 _log = structlog.get_logger(__name__)
 
-#: Outcomes of an attempt (`workers.attempt`) that may be the machine's fault. What the input or the params
+#: Outcomes of an attempt (`workers.ending`) that may be the machine's fault. What the input or the params
 #: did, a limit of time, a stop that was asked for and a part of the house that was away are none.
 SUSPICIOUS = frozenset({"failed: engine_crashed", "failed: out_of_memory", "retry: transient"})
 #: Outcomes that left the job to its lease, though this worker lives.

@@ -3,8 +3,9 @@
 Owner of ATELIER_QUEUES (default: all), ATELIER_NETWORKS_DIR (where networks that users uploaded are kept, by
 all workers of a machine together; default: a folder of this user's below the temporary one),
 ATELIER_NETWORKS_BYTES (what these may take; default 2 GiB) and ATELIER_WORKER_ID (default: a new one; the
-parent process sets it so that its pool child and its successors report under one name), and of
-OMP_WAIT_POLICY for its child processes (default: PASSIVE).
+parent process sets it so that its pool child and its successors report under one name) and ATELIER_CHILD_DIED
+(default: no; it tells a child that the one before it died in a job), and of OMP_WAIT_POLICY for its child
+processes (default: PASSIVE).
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ GIVE_UP_SECONDS = 60.0
 HARD_STOP_SECONDS = 30.0
 #: A parent that is told to shut down waits this long for its child to give the job back.
 DRAIN_SECONDS = 12.0
+#: It starts the process that frees a killed child's job so long before: on a busy machine it takes a while.
+FREER_SECONDS = 6.0
 #: And is gone after this, whatever holds it. A spot machine may give 20, and a busy one hears late (5 s).
 EXIT_SECONDS = 15.0
 #: How long a worker tries to store an output or a final state while the storage or the database is away.
@@ -83,10 +86,21 @@ def worker_id() -> str | None:
     return os.environ.get("ATELIER_WORKER_ID")
 
 
+def is_successor() -> bool:
+    """Whether this process takes the place of one that died in a job."""
+    return bool(os.environ.get("ATELIER_CHILD_DIED"))
+
+
+def hand_down_death() -> None:
+    """Tell the child that is started next that the one before it died in a job."""
+    os.environ["ATELIER_CHILD_DIED"] = "1"
+
+
 def hand_down(worker_id: str, queues: tuple[str, ...]) -> None:
     """Tell the processes this one starts who they are, and how to wait."""
     # OpenMP's threads spin while they wait; beside anything else that computes, a neural style job then takes
     # 2.5 to 5 times as long (docs/benchmarks.md). Read by torch when it is imported, in the child.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ["ATELIER_WORKER_ID"] = worker_id
+    os.environ.pop("ATELIER_CHILD_DIED", None)
     os.environ["ATELIER_QUEUES"] = ",".join(queues)

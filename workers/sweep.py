@@ -5,11 +5,8 @@ Any number may run; a lock in the database lets one work at a time. `python -m w
 
 from __future__ import annotations
 
-import signal
 import threading
-import time
 from collections.abc import Sequence
-from types import FrameType
 
 import structlog
 from kombu.exceptions import OperationalError
@@ -30,7 +27,9 @@ from queue_config import Doorbell
 from storage import open_storage
 from storage.base import Storage, StorageUnavailable
 from workers import settings
+from workers.chores import Chore, clock, do_due
 from workers.expiry import Expiry, OldMessages
+from workers.told import until_told
 
 _log = structlog.get_logger(__name__)
 
@@ -56,15 +55,13 @@ MOST_FOLDERS = 2000
 class Sweeper:
     """One pass is `sweep`, and `expire` and `clean` for what is kept no longer and its objects.
 
-    `run` repeats both, each in a thread of its own.
+    `run` repeats both, each in a thread of its own. A further chore is a line in one of the two lists.
     """
 
     def __init__(self, database: Database, storage: Storage, doorbell: Doorbell) -> None:
         self._store = JobStore(database)
         self._files = FileStore(database)
         self._fleet = FleetStore(database)
-        self._expiry = Expiry(self._store, self._files)
-        self._messages = OldMessages(DeliveryStore(database))
         self._networks = NetworkStore(database)
         self._storage = storage
         self._doorbell = doorbell
@@ -73,14 +70,25 @@ class Sweeper:
         #: The database was away: a lease that ran out meanwhile says nothing of its job or its worker.
         self._outage = False
         self._swept: float | None = None
-        self._expire_from = 0.0
-        self._forget_at = 0.0
-        self._top_up_at = 0.0
         #: The last owner whose jobs were let into the line; the next pass goes on after them.
         self._topped_up: str | None = None
-        self._expiry_at = 0.0
-        self._networks_at = 0.0
-        self._messages_at = 0.0
+        #: Those that put off what would take the workers' silence for their death.
+        self._leases = Chore("leases", 0, self._expire)
+        self._silence = Chore("silence", settings.FORGET_SECONDS, self._forget)
+        self.chores = (
+            self._leases,
+            Chore("late jobs", 0, self._end_late),
+            Chore("line", settings.TOP_UP_SECONDS, self._top_up),
+            Chore("doorbells", 0, self._ring),
+            self._silence,
+        )
+        #: In a thread of their own: neither a slow object store nor a million old results may delay taking
+        #: back a lease.
+        self.slow_chores = (
+            Chore("results and uploads", settings.EXPIRY_SECONDS, Expiry(self._store, self._files).look),
+            Chore("networks", settings.EXPIRY_SECONDS, self._free_networks),
+            Chore("messages", settings.EXPIRY_SECONDS, OldMessages(DeliveryStore(database)).look),
+        )
 
     def run(self, ended: threading.Event) -> None:
         """Sweep until `ended` is set."""
@@ -101,8 +109,8 @@ class Sweeper:
         """The database was away just now: what nobody did meanwhile says nothing of the workers."""
         # No worker could renew its lease. Give the living ones the time to do so before their jobs are taken
         # from them; they try every half second, and a job that is taken too early is charged nothing.
-        self._expire_from = _clock() + settings.REUNION_SECONDS
-        self._forget_at = max(self._forget_at, _clock() + settings.RETURN_SECONDS)
+        self._leases.put_off(settings.REUNION_SECONDS)
+        self._silence.put_off(settings.RETURN_SECONDS)
         self._outage = True
 
     def sweep(self) -> None:
@@ -111,32 +119,18 @@ class Sweeper:
         if not self._leading:
             self._swept = None
             return
-        now = _clock()
+        now = clock()
         if self._swept is None or now - self._swept > 3 * settings.SWEEP_SECONDS:
             # Nobody swept for a while: the machine may have slept, the database hung. Workers that slept
             # too renew their leases in their first seconds, and report a little later.
-            self._expire_from = max(self._expire_from, now + settings.RENEW_SECONDS + 2)
-            self._forget_at = max(self._forget_at, now + settings.RETURN_SECONDS)
+            self._leases.put_off(settings.RENEW_SECONDS + 2)
+            self._silence.put_off(settings.RETURN_SECONDS)
         self._swept = now
-        if now >= self._expire_from:
-            self._expire()
-        self._end_late()
-        if now >= self._top_up_at:
-            self._top_up()
-            if self._topped_up is None:  # all owners were looked at
-                self._top_up_at = now + settings.TOP_UP_SECONDS
-        self._ring()
-        if now >= self._forget_at and not self._forget():
-            self._forget_at = now + settings.FORGET_SECONDS
+        do_due(self.chores)
 
     def expire(self) -> None:
-        """Remove what was kept long enough, and networks nobody needs, if it is time to look for them."""
-        if _clock() >= self._expiry_at and not self._expiry.look():
-            self._expiry_at = _clock() + settings.EXPIRY_SECONDS
-        if _clock() >= self._networks_at and len(self._networks.free(limit=FILES_AT_ONCE)) < FILES_AT_ONCE:
-            self._networks_at = _clock() + settings.EXPIRY_SECONDS
-        if _clock() >= self._messages_at and not self._messages.look():
-            self._messages_at = _clock() + settings.EXPIRY_SECONDS
+        """Remove what was kept long enough, and networks nobody needs. Raises Unavailable."""
+        do_due(self.slow_chores)
 
     def clean(self) -> None:
         """Delete the objects that no row names, of one folder after the other."""
@@ -162,8 +156,6 @@ class Sweeper:
         return True
 
     def _run_cleaner(self, ended: threading.Event) -> None:
-        # A thread of its own: neither a slow object store nor a million old results may delay taking back a
-        # lease.
         while not ended.wait(settings.SWEEP_SECONDS):
             if self._leading:
                 try:
@@ -197,8 +189,13 @@ class Sweeper:
             if len(late) < LATE_AT_ONCE:
                 return
 
-    def _top_up(self) -> None:
+    def _top_up(self) -> bool:
+        """Let jobs into the line. True: not all owners were looked at."""
         self._topped_up = self._store.top_up(after=self._topped_up or "", limit=OWNERS_AT_ONCE)
+        return self._topped_up is not None
+
+    def _free_networks(self) -> bool:
+        return len(self._networks.free(limit=FILES_AT_ONCE)) == FILES_AT_ONCE
 
     def _ring(self) -> None:
         """Ring for waiting jobs as often as there are workers to hear it: no lost message survives this."""
@@ -228,25 +225,17 @@ class Sweeper:
         return True
 
 
-def _clock() -> float:
-    """Seconds that go on while the machine sleeps, where the system can tell."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+def _sweep(ended: threading.Event) -> None:
+    database = Database(pool_size=2)
+    _log.info("sweeper_started")
+    Sweeper(database, open_storage(), Doorbell()).run(ended)
+    database.close()
 
 
 def main() -> None:
     """Run a sweeper until SIGTERM or Ctrl-C."""
     configure_logging("sweeper")
-    ended = threading.Event()
-
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        ended.set()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    database = Database(pool_size=2)
-    _log.info("sweeper_started")
-    Sweeper(database, open_storage(), Doorbell()).run(ended)
-    database.close()
+    until_told(_sweep)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,10 @@ when its lease ends. So a receiver hears of everything at least once; the messag
 from __future__ import annotations
 
 import random
-import signal
 import threading
 import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
-from types import FrameType
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +21,7 @@ from jobs.errors import Unavailable
 from jobs.logs import configure_logging
 from jobs.webhooks import allow_private
 from workers.outbound import FetchFailed, FetchRefused, Resolver, ssl_context
+from workers.told import until_told
 from workers.webhook_send import TIMEOUT_SECONDS, Answer, send
 from workers.webhook_slots import Slots
 
@@ -177,20 +176,17 @@ def _unwelcome(status: int) -> str:
     return f"The receiver answered {status}."
 
 
-def main() -> None:
-    """Run a dispatcher until SIGTERM or Ctrl-C."""
-    configure_logging("webhooks")
-    ended = threading.Event()
-
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        ended.set()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
+def _dispatch(ended: threading.Event) -> None:
     database = Database(pool_size=8)
     _log.info("dispatcher_started")
     Dispatcher(database).run(ended)
     database.close()
+
+
+def main() -> None:
+    """Run a dispatcher until SIGTERM or Ctrl-C."""
+    configure_logging("webhooks")
+    until_told(_dispatch)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from pydantic import Field
@@ -13,6 +14,7 @@ from jobs.store import JobRow, JobStore, NewJob
 from storage.base import Storage
 from storage.local import LocalStorage
 from tests.jobs.conftest import owner
+from workers.house import House
 from workers.runner import Runner
 
 
@@ -59,7 +61,13 @@ class Bench:
             queue="cpu",
             **{"params": TestParams} | spec,
         )
-        self.runner = Runner(database, storage, worker_id="wrk_1", queues=["cpu"], catalogue=self)
+        self.house = House.of(database, storage)
+        self.move_in()
+
+    def move_in(self, **services) -> None:
+        """Another worker, with these services in place of the house's own."""
+        self.house = replace(self.house, **services)
+        self.runner = Runner(self.house, worker_id="wrk_1", queues=["cpu"], catalogue=self)
 
     def names(self):
         return ("scripted",)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -120,3 +122,28 @@ def test_a_pool_without_children_has_none_to_lose(store, away, monkeypatch):
     job = claimed(store)
     free_leases(charge=True)
     assert (store.get(job.id).state, away.closed) == ("running", 0)
+
+
+def test_who_waits_for_a_freed_job_is_woken_once_it_is_free(store, away):
+    rung = []
+    claimed(store)
+    away.now = True
+    free_leases(charge=True, ring=rung.append)
+    assert rung == []
+    away.now = False
+    closed(away)
+    assert rung == ["cpu"]
+
+
+def test_nobody_is_woken_for_nothing(store, away):  # noqa: ARG001
+    rung = []
+    free_leases(charge=True, ring=rung.append)
+    assert rung == []
+
+
+@pytest.mark.parametrize(("told", "state"), [(b"\n", "queued"), (b"", "running")], ids=["told", "not told"])
+def test_as_a_process_it_frees_when_it_is_told_and_charges_nobody(store, told, state):
+    job = claimed(store)
+    subprocess.run([sys.executable, "-m", "workers.lost_child"], input=told, check=True, timeout=60)
+    row = store.get(job.id)
+    assert (row.state, row.failures, row.died_on, suspected(store)) == (state, 0, None, 0)

@@ -12,6 +12,7 @@ import pytest
 import redis
 from kombu.exceptions import OperationalError
 from sqlalchemy import update
+from sqlalchemy.exc import DataError
 
 from engines.base import Output
 from jobs.accounts import AccountStore
@@ -26,7 +27,7 @@ from storage.base import StorageUnavailable
 from tests.jobs.ageing import pass_days
 from tests.jobs.conftest import owner
 from tests.services import redis_server
-from workers import expiry, settings, sweep
+from workers import settings, sweep
 from workers.sweep import EXPIRE_AT_ONCE, SPARE_RINGS, Sweeper
 
 
@@ -57,6 +58,12 @@ def submit(database, count=1, **values):
     owner_id = owner(database)
     defaults = {"owner_id": owner_id, "engine": "e", "queue": "cpu", "params": {}, "seed": 1}
     return [store.submit(NewJob(**(defaults | values)))[0] for _ in range(count)]
+
+
+def hurry(sweeper):
+    """Everything is due now."""
+    for chore in (*sweeper.chores, *sweeper.slow_chores):
+        chore.due = 0.0
 
 
 def put(storage, key):
@@ -124,6 +131,22 @@ def test_a_dead_broker_costs_a_sweep_a_moment_and_the_rest_is_done(sqlite_databa
     assert time.monotonic() - began < 5
 
 
+def test_a_statement_that_is_refused_holds_up_no_other_chore(sqlite_database, storage, doorbell, monkeypatch):
+    (job,) = submit(sqlite_database)
+    store = JobStore(sqlite_database)
+    store.claim("wrk_1", "cpu", engines=["e"], lease_seconds=-1)
+
+    def refused(*_, **__):
+        raise DataError("UPDATE", {}, ValueError("refused"))
+
+    monkeypatch.setattr(JobStore, "end_late", refused)
+    sweeper = Sweeper(sqlite_database, storage, doorbell)
+    for _ in range(2):
+        sweeper.sweep()
+    assert (store.get(job.id).state, doorbell.waiting("cpu")) == ("queued", 1)
+    assert {chore.name: chore.failures for chore in sweeper.chores if chore.failures} == {"late jobs": 2}
+
+
 def test_one_sweeper_at_a_time(sqlite_database, storage, doorbell):
     first, second = (Sweeper(sqlite_database, storage, doorbell) for _ in range(2))
     first.sweep()
@@ -142,11 +165,11 @@ def test_after_a_pause_of_the_machine_living_workers_get_time_to_renew(sqlite_da
     sweeper = Sweeper(sqlite_database, storage, doorbell)
     sweeper.sweep()
     assert store.get(job.id).state == "running", "a sweeper that just began has seen nothing yet"
-    sweeper._expire_from = 0.0
+    hurry(sweeper)
     sweeper._swept -= 60  # the machine slept
     sweeper.sweep()
     assert store.get(job.id).state == "running"
-    sweeper._expire_from = 0.0
+    hurry(sweeper)
     sweeper.sweep()
     assert store.get(job.id).state == "queued"
 
@@ -245,11 +268,11 @@ def test_nobody_is_forgotten_who_could_not_report(sqlite_database, storage, door
     sweeper = Sweeper(sqlite_database, storage, doorbell)
     if why == "an outage":
         sweeper.sweep()
-        sweeper._forget_at = 0.0
+        hurry(sweeper)
         sweeper.after_outage()
     if why == "the machine slept":
         sweeper.sweep()
-        sweeper._forget_at = 0.0
+        hurry(sweeper)
         sweeper._swept -= 3600.0
     long_ago = update(Worker).values(heartbeat_at=now(-2 * 3600.0))
     sqlite_database.write(lambda c: c.execute(long_ago))
@@ -257,7 +280,7 @@ def test_nobody_is_forgotten_who_could_not_report(sqlite_database, storage, door
     sweeper.sweep()
     assert JobStore(sqlite_database).get(job.id).state == "queued", "its engine's workers are coming back"
     alive(sqlite_database, engines=["theirs"])
-    sweeper._forget_at = 0.0
+    hurry(sweeper)
     sweeper.sweep()
 
     assert FleetStore(sqlite_database).orders("wrk_1").draining
@@ -374,39 +397,12 @@ def test_results_and_uploads_of_owners_who_do_not_keep_them_go_with_their_object
     pass_days(sqlite_database, 8)
     sweeper.expire()
     assert not store.get(short.id).data_removed, "it was looked a moment ago"
-    sweeper._expiry_at = 0.0
+    hurry(sweeper)
     sweeper.expire()
     sweeper.clean()
     assert store.get(short.id).data_removed
     assert not store.get(kept.id).data_removed
     assert keys(storage, "") == [f"jobs/{kept.id}/1/out/a.txt"]
-
-
-def test_a_backlog_of_what_is_due_is_worked_off_in_bounded_turns(sqlite_database, monkeypatch):
-    monkeypatch.setenv("ATELIER_KEEP_DAYS", "7")
-    monkeypatch.setattr(expiry, "RESULTS_AT_ONCE", 2)
-    monkeypatch.setattr(expiry, "TURNS", 2)
-    monkeypatch.setattr(expiry, "FILES_AT_ONCE", 2)
-    monkeypatch.setattr(expiry, "OWNERS_AT_ONCE", 1)
-    store, files = JobStore(sqlite_database), FileStore(sqlite_database)
-    for name in ("bob", "eve"):
-        for _ in range(5):
-            submit(sqlite_database, owner_id=owner(sqlite_database, name))
-            (row,) = store.claim("wrk_1", "cpu", engines=["e"], lease_seconds=60)
-            store.succeed(row.id, row.attempt, [])
-            file_id = files.reserve()
-            made = NewArtifact("a.png", f"files/{file_id}/a.png", "image/png", 1, "0" * 64)
-            files.add(file_id, row.owner_id, made)
-    pass_days(sqlite_database, 8)
-    look = expiry.Expiry(store, files).look
-
-    assert look(), "two turns of two for each owner: there is more"
-    removed = [row.owner_id for row in store.page(None, limit=100) if row.data_removed]
-    assert sorted(map(removed.count, set(removed))) == [4, 4]
-    while look():
-        pass
-    assert all(row.data_removed for row in store.page(None, limit=100))
-    assert files.walk() == []
 
 
 def test_hundreds_of_folders_are_cleaned_in_one_pass(sqlite_database, storage, doorbell):

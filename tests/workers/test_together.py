@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,7 +12,9 @@ from engines.base import BadInput, Interrupted, Output
 from jobs.errors import Unavailable
 from tests.jobs.conftest import owner
 from workers import settings
-from workers.lease import Lease
+from workers.attempt import Attempt
+from workers.lease import Flag, Lease
+from workers.together import Together
 
 TOGETHER = {"batch": "same", "batch_most": 16}
 
@@ -279,7 +283,7 @@ def test_a_batch_that_lost_its_leases_changes_nothing(batches):
     ids = []
     made = batches(slow(lose))
     ids += [made.submit(n=n, new=TOGETHER) for n in range(2)]
-    made.runner.run(made.runner._claim("cpu"))
+    made.runner.run(made.runner.claim("cpu"))
     assert states(made, ids) == ["queued"] * 2
     assert results(made, ids) == {}
 
@@ -287,7 +291,7 @@ def test_a_batch_that_lost_its_leases_changes_nothing(batches):
 def test_a_database_that_is_away_for_a_moment_loses_no_batch(batches, monkeypatch):
     made = batches(each)
     ids = [made.submit(n=n, new=TOGETHER) for n in range(2)]
-    real = made.runner._store.succeed_together
+    real = made.house.store.succeed_together
     failing = iter([True, True])
 
     def flaky(*args, **kwargs):
@@ -295,7 +299,7 @@ def test_a_database_that_is_away_for_a_moment_loses_no_batch(batches, monkeypatc
             raise Unavailable
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(made.runner._store, "succeed_together", flaky)
+    monkeypatch.setattr(made.house.store, "succeed_together", flaky)
     made.runner.work()
     assert states(made, ids) == ["succeeded"] * 2
 
@@ -303,8 +307,106 @@ def test_a_database_that_is_away_for_a_moment_loses_no_batch(batches, monkeypatc
 def test_a_job_whose_worker_died_runs_alone_from_then_on(batches):
     made = batches(each)
     ids = [made.submit(n=n, new=TOGETHER) for n in range(3)]
-    made.runner._claim("cpu")
+    made.runner.claim("cpu")
     made.store.expire_leases(worker_id="wrk_1")
     made.runner.work()
     assert states(made, ids) == ["succeeded"] * 3
     assert made.sizes == []
+
+
+class Endings:
+    """Stands for `workers.ending`: what was written, in order."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[str, object]] = []
+
+    def end(self, attempt, error, _began):
+        self.written.append((attempt.job.id, error))
+
+    def succeed_together(self, attempts, _began):
+        if attempts:
+            self.written.append(("together", [attempt.job.id for attempt in attempts]))
+
+
+class TestByItself:
+    """One batch of three, and nothing else of the house."""
+
+    @pytest.fixture
+    def ending(self):
+        return Endings()
+
+    @pytest.fixture
+    def attempts(self, bench):
+        made = bench(alone)
+        for n in range(3):
+            made.submit(n=n, new=TOGETHER)
+        house = made.house
+        return [
+            Attempt(job, Lease(house.store, job.id, job.attempt, draining=Flag()), house)
+            for job in made.runner.claim("cpu")
+        ]
+
+    def run(self, attempts, ending, run_batch, *, refuse=()):
+        class Engine:
+            device = "test device"
+
+            def run_batch(self, items):
+                return run_batch(items)
+
+        class Loaded:
+            def prepare(self, attempt):
+                if attempt in refuse:
+                    raise ZeroDivisionError
+                return Engine(), SimpleNamespace(n=attempts.index(attempt))
+
+        return Together(attempts, Loaded(), ending).run()
+
+    def test_what_came_out_well_is_one_write_and_is_written_first(self, attempts, ending):
+        def some(items):
+            for index, (params, _) in enumerate(items):
+                yield index, BadInput("no") if params.n == 1 else text(params)
+
+        assert self.run(attempts, ending, some) == []
+        (together, whole), (job_id, error) = ending.written
+        assert (together, whole) == ("together", [attempts[0].job.id, attempts[2].job.id])
+        assert (job_id, type(error)) == (attempts[1].job.id, BadInput)
+        assert all(attempt.peak_memory for attempt in attempts)
+
+    def test_none_that_is_ready_calls_no_engine(self, attempts, ending):
+        called = []
+        assert self.run(attempts, ending, called.append, refuse=attempts) == []
+        assert called == []
+        assert [type(error) for _, error in ending.written] == [ZeroDivisionError] * 3
+
+    def test_of_one_that_broke_those_are_left_that_nothing_else_stands_in_the_way_of(self, attempts, ending):
+        def broken(items):
+            assert len(items) == 2
+            yield 0, BadInput("no")
+            raise MemoryError
+
+        first, second, third = attempts
+        assert self.run(attempts, ending, broken, refuse=[first]) == [third]
+        assert [(job_id, type(error)) for job_id, error in ending.written] == [
+            (first.job.id, ZeroDivisionError),
+            (second.job.id, BadInput),
+        ]
+
+    def test_who_stops_ends_once_and_at_once_and_is_watched_no_more(self, attempts, ending):
+        seen = []
+
+        def one_stops(items):
+            attempts[1].lease.release()
+            for step in range(3):
+                for index, (_, context) in enumerate(items):
+                    if index == 1 and step:
+                        continue
+                    with suppress(Interrupted):
+                        context.progress(step / 3)
+            seen.extend(ending.written)
+            yield from ((index, text(params)) for index, (params, _) in enumerate(items))
+
+        assert self.run(attempts, ending, one_stops) == []
+        assert [(job_id, type(error)) for job_id, error in seen] == [(attempts[1].job.id, Interrupted)]
+        assert ending.written[1:] == [("together", [attempts[0].job.id, attempts[2].job.id])]
+        attempts[0].context.progress(1.0)
+        assert len(ending.written) == 2

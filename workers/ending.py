@@ -1,0 +1,156 @@
+"""How attempts end, well or not: the one place where a worker writes a job's end."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+
+import structlog
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+
+from engines.base import EngineError, Interrupted, OutOfMemory, Transient
+from jobs.errors import LeaseLost, Unavailable
+from jobs.states import State
+from jobs.store import JobStore
+from storage.base import StorageUnavailable
+from workers import settings
+from workers.attempt import Attempt, patiently
+from workers.health import Health
+from workers.lease import Stop
+
+_log = structlog.get_logger(__name__)
+
+
+class Ending:
+    """Of a worker's attempts. Each end is written, judged (`workers.health`) and logged."""
+
+    def __init__(self, store: JobStore, health: Health) -> None:
+        self._store = store
+        self._health = health
+
+    def end(self, attempt: Attempt, error: Exception | None, began: float) -> None:
+        """End an attempt well, or with what was raised."""
+        attempt.lease.engine_ended()
+        outcome = self._write(attempt, error)
+        self._health.judge(attempt.job, outcome)
+        _log.info("job_ended", outcome=outcome, seconds=round(time.monotonic() - began, 3))
+
+    def succeed_together(self, attempts: Sequence[Attempt], began: float) -> None:
+        """End attempts that ran together, all well."""
+        if not attempts:
+            return
+        for attempt in attempts:
+            attempt.lease.engine_ended()
+        successes = [attempt.success for attempt in attempts]
+        try:
+            rows = patiently(
+                lambda: self._store.succeed_together(successes, **attempts[0].ran),
+                Unavailable,
+            )
+        except Unavailable:
+            _log.warning("batch_not_recorded")
+            for attempt in attempts:
+                self._health.judge(attempt.job, "not_recorded")
+        except SQLAlchemyError as error:
+            # One result that the database refuses must not take the others with it.
+            _log.warning("recorded_one_by_one", error=repr(error))
+            for attempt in attempts:
+                with attempt.named():
+                    self.end(attempt, None, began)
+        else:
+            for attempt, row in zip(attempts, rows, strict=True):
+                self._health.judge(attempt.job, "lease_lost" if row is None else "succeeded")
+
+    def _write(self, attempt: Attempt, error: Exception | None) -> str:
+        """Record how it ended. Returns the outcome in a word or two."""
+        try:
+            return self._succeed(attempt) if error is None else self._end_with(attempt, error)
+        except LeaseLost:
+            return "lease_lost"
+        except Unavailable:
+            return "not_recorded"  # the database stayed away: `workers.health` gives it back later
+
+    def _end_with(self, attempt: Attempt, error: Exception) -> str:
+        match error:
+            case Interrupted():
+                return self._interrupted(attempt)
+            case ValidationError():
+                return self._fail(
+                    attempt, "invalid_params", f"This worker does not take these parameters: {error}"
+                )
+            case Transient() | StorageUnavailable() | Unavailable():
+                if attempt.lease.stop is not None:
+                    return self._interrupted(attempt)
+                code = "storage_unavailable" if isinstance(error, StorageUnavailable) else error.code
+                return self._retry(attempt, code, str(error), charge=isinstance(error, Transient))
+            case EngineError():
+                return self._fail(attempt, error.code, str(error))
+            case MemoryError():
+                return self._fail(
+                    attempt, OutOfMemory.code, "The job did not fit into memory; try a smaller size."
+                )
+            case _:
+                _log.error("engine_crashed", exc_info=error)
+                return self._fail(
+                    attempt, "engine_crashed", f"The engine broke down ({type(error).__name__})."
+                )
+
+    def _succeed(self, attempt: Attempt) -> str:
+        made = attempt.success
+        try:
+            patiently(
+                lambda: self._store.succeed(
+                    made.job_id, made.attempt, made.artifacts, **attempt.ran, leftovers=made.leftovers
+                ),
+                Unavailable,
+            )
+        except SQLAlchemyError:  # the database refuses what the engine says of its result
+            _log.exception("result_refused")
+            return self._fail(attempt, "result_not_recorded", "The result could not be recorded.")
+        return "succeeded"
+
+    def _interrupted(self, attempt: Attempt) -> str:
+        job = attempt.job
+        match attempt.lease.stop:
+            case Stop.CANCELED:
+                patiently(lambda: self._store.end_canceled(job.id, job.attempt, **attempt.ran), Unavailable)
+                return "canceled"
+            case Stop.RELEASED:
+                row = patiently(lambda: self._store.release(job.id, job.attempt, **attempt.ran), Unavailable)
+                return "released" if row.state == State.QUEUED else str(row.state)
+            case Stop.TIMED_OUT:
+                return self._fail(attempt, "timeout", "The job ran for too long.")
+            case _:
+                return "lease_lost"
+
+    def _fail(self, attempt: Attempt, code: str, detail: str) -> str:
+        job = attempt.job
+        patiently(
+            lambda: self._store.fail(job.id, job.attempt, code=code, detail=detail, **attempt.ran),
+            Unavailable,
+        )
+        return f"failed: {code}"
+
+    def _retry(self, attempt: Attempt, code: str, detail: str, *, charge: bool) -> str:
+        job = attempt.job
+        # Whatever the reason, longer each time; an outage that lasts counts attempts and not failures.
+        before = job.failures if charge else min(job.attempt, 16)
+        delay = min(settings.RETRY_CAP_SECONDS, settings.RETRY_BASE_SECONDS * 2**before)
+        # Full jitter on the upper half, so that a fleet does not come back in step.
+        delay *= random.uniform(0.5, 1.0)
+        patiently(
+            lambda: self._store.retry_later(
+                job.id,
+                job.attempt,
+                code=code,
+                detail=detail,
+                delay_seconds=delay,
+                charge=charge,
+                **attempt.ran,
+            ),
+            Unavailable,
+        )
+        _log.warning("job_retried", code=code, detail=detail, delay=round(delay, 1), charged=charge)
+        return f"retry: {code}"

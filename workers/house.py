@@ -1,0 +1,40 @@
+"""The services that a job's run may need, handed on as one to runner, attempt and context."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from jobs.database import Database
+from jobs.files import FileStore
+from jobs.fleet import FleetStore
+from jobs.networks import NetworkStore
+from jobs.store import JobStore
+from storage.base import Storage
+from workers import settings
+from workers.networks import NetworkCache
+
+
+@dataclass(frozen=True)
+class House:
+    """What is shared by all jobs of a process. A further service is one line here, and one in `of`."""
+
+    store: JobStore
+    files: FileStore
+    fleet: FleetStore
+    networks: NetworkStore
+    #: Networks on this machine's disk.
+    cache: NetworkCache
+    storage: Storage
+
+    @classmethod
+    def of(cls, database: Database, storage: Storage) -> Self:
+        """The house around a database and an object store."""
+        return cls(
+            store=JobStore(database),
+            files=FileStore(database),
+            fleet=FleetStore(database),
+            networks=NetworkStore(database),
+            cache=NetworkCache(settings.networks_dir(), settings.networks_bytes()),
+            storage=storage,
+        )
