@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+# Before anything of ours reads it. What is about the pace of a house in use starts its processes at that one.
+os.environ.setdefault("ATELIER_PACE", "4")
+
 from jobs.database import Database
 from jobs.logs import configure_logging
 from jobs.migrate import migrate

@@ -116,7 +116,7 @@ class Sweeper:
         if self._swept is None or now - self._swept > 3 * settings.SWEEP_SECONDS:
             # Nobody swept for a while: the machine may have slept, the database hung. Workers that slept
             # too renew their leases in their first seconds, and report a little later.
-            self._expire_from = max(self._expire_from, now + settings.RENEW_SECONDS + 2)
+            self._expire_from = max(self._expire_from, now + settings.RENEW_SECONDS + settings.MARGIN_SECONDS)
             self._forget_at = max(self._forget_at, now + settings.RETURN_SECONDS)
         self._swept = now
         if now >= self._expire_from:

@@ -35,6 +35,7 @@ from cli.main import main
 from jobs.accounts import AccountStore
 from jobs.clock import now
 from jobs.models import Job
+from jobs.pace import PACE
 from jobs.store import JobStore, NewJob
 from jobs.urls import is_public
 from queue_config import QUEUES
@@ -473,7 +474,7 @@ def test_grace_is_longer_than_what_ends_within_it():
         pod = pods()[name]["spec"]
         assert pod["terminationGracePeriodSeconds"] >= 2 * settings.DRAIN_SECONDS
         assert "lifecycle" not in pod["containers"][0]
-    assert pods()["atelier-webhooks"]["spec"]["terminationGracePeriodSeconds"] > TIMEOUT_SECONDS
+    assert pods()["atelier-webhooks"]["spec"]["terminationGracePeriodSeconds"] > TIMEOUT_SECONDS * PACE
     api = pods()["atelier-api"]["spec"]
     pause = api["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert api["terminationGracePeriodSeconds"] > pause + gunicorn.graceful_timeout
@@ -647,7 +648,7 @@ def probe(tmp_path: Path, worker: psutil.Process, database: str | None = None) -
     script.write_text(of("ConfigMap")["atelier-worker-probe"]["data"]["alive.py"])
     environment = {**os.environ, "DATABASE_URL": database or f"sqlite:///{tmp_path}/atelier.db"}
     return subprocess.run(
-        [sys.executable, str(script), str(worker.pid), str(settings.REPORT_SECONDS + 3)],
+        [sys.executable, str(script), str(worker.pid), str(3 * settings.REPORT_SECONDS)],
         env=environment,
         check=False,
         capture_output=True,
@@ -693,7 +694,7 @@ def test_workers_are_probed_by_that_script():
         for kind in ("startupProbe", "livenessProbe"):
             python, script, pid, seconds = container[kind]["exec"]["command"]
             assert (python, pid) == ("python", "1")
-            assert float(seconds) >= 4 * settings.REPORT_SECONDS
+            assert float(seconds) >= 4 * settings.REPORT_SECONDS * PACE
             patience = re.search(
                 r"Timer\((\d+),", of("ConfigMap")["atelier-worker-probe"]["data"]["alive.py"]
             )
