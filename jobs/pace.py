@@ -1,8 +1,8 @@
 """How fast the house's clocks run: everything that is waited out is divided by this. 1, but in tests.
 
-Owner of ATELIER_PACE (default 1; a number from 1 to 20, the same for every process of a house). It divides what
-is waited for though everybody is well: leases, reports, sweeps, pauses. It does not divide how long a slow
-machine may take for its work before it is given up: a test's machine is a slow one.
+Owner of ATELIER_PACE (default 1; a number from 1 to 20, the same for every process of a house). It divides
+what is waited for though everybody is well: leases, reports, sweeps, pauses. It does not divide how long a
+slow machine may take for its work before it is given up: a test's machine is a slow one.
 """
 
 from __future__ import annotations

@@ -29,7 +29,8 @@ from jobs.accounts import AccountStore
 from jobs.database import Database
 from jobs.migrate import migrate
 from jobs.models import Job
-from tests.services import free_port, postgres_server, redis_server
+from tests.ports import own_port
+from tests.services import postgres_server, redis_server
 
 OWNERS = 8
 #: Seconds until a service that does not answer, or jobs that do not end, are given up.
@@ -78,7 +79,7 @@ class House:
     @contextmanager
     def _api(self, most: int, environment: dict[str, str]) -> Iterator[int]:
         """The port of an API that lets so many jobs run together."""
-        port = free_port()
+        port = own_port()
         command = (sys.executable, "-m", "planets_api", str(most))
         with process(*command, ATELIER_BIND=f"127.0.0.1:{port}", **environment):
             give_up = time.monotonic() + PATIENCE

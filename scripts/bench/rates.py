@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 from servers import ROOT, process, tree_environment
 
-from tests.services import free_port
+from tests.ports import own_port
 
 #: Of every API and of the baseline.
 PROCESSES, THREADS = 2, 32
@@ -91,7 +91,7 @@ def api(python: str, url: str, folder: str, root: Path = ROOT) -> Iterator[Serve
         [sys.executable, str(Path(__file__).parent / "tree.py"), "key", url],
         check=True, capture_output=True, text=True, env=tree_environment(root), cwd=root,
     ).stdout.strip()  # fmt: skip
-    base = f"127.0.0.1:{free_port()}"
+    base = f"127.0.0.1:{own_port()}"
     with process(
         python, "-m", "gunicorn", "-c", "python:api.gunicorn", root=root,
         DATABASE_URL=url, STORAGE_URL=f"file://{folder}/objects", ATELIER_BIND=base,
@@ -108,7 +108,7 @@ def bare_flask(url: str) -> Iterator[Server]:
         [sys.executable, "-c", "import bare_flask; bare_flask.things.metadata.create_all(bare_flask.engine)"],
         check=True, env=tree_environment(ROOT, DATABASE_URL=url), cwd=ROOT,
     )  # fmt: skip
-    base = f"127.0.0.1:{free_port()}"
+    base = f"127.0.0.1:{own_port()}"
     with process(
         sys.executable, "-m", "gunicorn", "bare_flask:app", "--bind", base, "--worker-class", "gthread",
         "--workers", str(PROCESSES), "--threads", str(THREADS), "--worker-connections", "532",

@@ -20,7 +20,7 @@ from scripts.chaos.processes import Process, Supervisor
 from scripts.chaos.servers import CREDENTIALS, Objects, Postgres, Redis
 from storage import open_storage
 from storage.base import Storage
-from tests.services import free_port
+from tests.ports import own_port
 
 ROOT = Path(__file__).parents[2]
 _START_SECONDS = 90.0
@@ -74,7 +74,7 @@ class House:
         return Process(name, command, self._environment | environment, self.logs)
 
     def _api(self, number: int) -> tuple[Process, str]:
-        bind = f"127.0.0.1:{free_port()}"
+        bind = f"127.0.0.1:{own_port()}"
         arguments = ("-m", "gunicorn", "--config", "python:api.gunicorn")
         return self._process(f"api-{number}", *arguments, ATELIER_BIND=bind), bind
 

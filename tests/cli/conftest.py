@@ -13,12 +13,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.ports import own_port
+
 ATELIER = (sys.executable, "-c", "from cli.main import main; main()")
 OURS = ("ATELIER_", "DATABASE_URL", "REDIS_URL", "STORAGE_URL", "PROMETHEUS_")
 
 
 def clean_environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    kept = ("ATELIER_PACE",)
+    return {name: value for name, value in os.environ.items() if not name.startswith(OURS) or name in kept}
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +73,7 @@ def gone(process: psutil.Process) -> bool:
 
 
 def start_system(folder: Path, log: Path, *arguments: str, **environ: str) -> System:
-    command = (*ATELIER, "up", "--data-dir", str(folder), "--port", "0", *arguments)
+    command = (*ATELIER, "up", "--data-dir", str(folder), "--port", str(own_port()), *arguments)
     with log.open("w") as out:
         process = subprocess.Popen(
             command, env=clean_environment() | environ, stdout=out, stderr=subprocess.STDOUT, text=True

@@ -233,7 +233,7 @@ def test_the_doctor_finds_it_well(atelier):
 
 
 def test_ctrl_c_stops_everything_it_started(tmp_path):
-    system = start_system(tmp_path / "data", tmp_path / "up.log")
+    system = start_system(tmp_path / "data", tmp_path / "up.log", "--port", "0")
     try:
         system.wait_ready()
         state = json.loads((system.folder / "server.json").read_text())

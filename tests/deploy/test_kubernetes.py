@@ -42,7 +42,7 @@ from queue_config import QUEUES
 from storage import open_storage
 from tests.api.helpers import claim
 from tests.conftest import missing
-from tests.services import free_port
+from tests.ports import own_port
 from workers import settings
 from workers.webhook_send import TIMEOUT_SECONDS
 
@@ -671,7 +671,7 @@ def test_the_probe_tells_a_worker_that_hangs_from_one_without_a_database(worker,
         child.suspend()
     wait_for(1, tmp_path, worker)
     # but not where the database cannot be asked
-    assert probe(tmp_path, worker, f"postgresql://nobody@127.0.0.1:{free_port()}/atelier") == 0
+    assert probe(tmp_path, worker, f"postgresql://nobody@127.0.0.1:{own_port()}/atelier") == 0
     # nor where it hangs
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]

@@ -1,7 +1,7 @@
 """The real thing: worker and sweeper processes, a real Redis, real databases, and signals.
 
-Nearly all of it over PostgreSQL: what the store does is tested over both in tests/jobs. Two recoveries, that of
-a killed worker and that of a killed child, are tested over SQLite too.
+Nearly all of it over PostgreSQL: what the store does is tested over both in tests/jobs. Two recoveries, that
+of a killed worker and that of a killed child, are tested over SQLite too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from jobs.database import Database
 from jobs.errors import Unavailable
 from jobs.migrate import migrate
 from jobs.pace import PACE
-from tests.services import free_port, postgres_server, redis_server
+from tests.ports import own_port
+from tests.services import postgres_server, redis_server
 from tests.workers.house import House
 from workers import settings
 
@@ -209,7 +210,7 @@ def test_a_database_restart_repeats_no_work(tmp_path, monkeypatch, seconds, down
 
 
 def test_an_object_store_that_is_away_at_the_write_is_waited_for(sqlite_database, tmp_path, monkeypatch):
-    port = free_port()
+    port = own_port()
     with redis_server() as redis:
         house = House(
             sqlite_database,
