@@ -14,6 +14,7 @@ import httpx
 from jobs.accounts import AccountStore
 from jobs.database import Database
 from jobs.migrate import migrate
+from jobs.pace import PACE
 from scripts.chaos.options import Options
 from scripts.chaos.orders import CAPPED, OWNERS
 from scripts.chaos.processes import Process, Supervisor
@@ -45,6 +46,7 @@ class House:
             "DATABASE_URL": self.database_url,
             "REDIS_URL": self.redis.url,
             "STORAGE_URL": self.storage_url,
+            "ATELIER_PACE": str(PACE),
             "ATELIER_API_WORKERS": "1",
             "ATELIER_RATE_PER_MINUTE": "0",
             "ATELIER_WEBHOOKS_ALLOW_PRIVATE": "yes",

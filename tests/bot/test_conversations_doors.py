@@ -13,6 +13,8 @@ from tests.ports import own_port
 from tests.telegram.people import User
 from tests.telegram.transcript import Shown
 
+pytestmark = pytest.mark.waits
+
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):

@@ -22,6 +22,8 @@ from tests.ports import own_port
 from tests.telegram.flood import NO_LIMITS
 from tests.telegram.server import TOKEN, BotApi
 
+pytestmark = pytest.mark.waits
+
 ROOT = Path(__file__).parents[2]
 BOTFATHER = {"newbot", "setinline", "setuserpic"}
 

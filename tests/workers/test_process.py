@@ -37,8 +37,6 @@ def house(database, tmp_path, monkeypatch):
 
 #: For what is about processes, and the same over SQLite.
 ON_A_SERVER = pytest.mark.parametrize("database", ["postgres"], indirect=True)
-#: Of tests that share `lasting`, which is started once where they run.
-TOGETHER = pytest.mark.xdist_group("lasting")
 
 
 @pytest.fixture(scope="module")
@@ -102,13 +100,11 @@ def test_a_killed_child_s_job_is_freed_at_once_and_a_poison_job_ends(house):
     assert house.until(house.submit(0), "succeeded").attempt == 1, "the worker lives"
 
 
-@TOGETHER
 def test_a_worker_that_starts_removes_what_killed_ones_left(lasting, tmp_path_factory):
     lasting.until(lasting.submit(0), "succeeded")
     assert list((tmp_path_factory.getbasetemp()).glob("lasting*/tmp/atelier-scratch-left")) == []
 
 
-@TOGETHER
 def test_a_lost_broker_delays_and_loses_nothing(lasting):
     first = lasting.submit(2)
     lasting.until(first, "running")
@@ -120,7 +116,6 @@ def test_a_lost_broker_delays_and_loses_nothing(lasting):
     assert states(lasting, second) == ["queued", "running", "succeeded"]
 
 
-@TOGETHER
 def test_a_drained_worker_finishes_its_job_takes_no_more_and_goes_on_when_resumed(lasting):
     running = lasting.submit(3 * settings.REPORT_SECONDS + 1)
     lasting.until(running, "running")

@@ -170,7 +170,7 @@ def test_who_is_killed_after_its_grace_goes_on_from_its_last_checkpoint(house):
 # ---- a real engine -----------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pictures():
     def picture(name):
         found = Image.fromarray(getattr(skimage.data, name)()).convert("RGB")
@@ -202,13 +202,12 @@ def interrupted(house, module, number, submit, least):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("number", SIGNALS, ids=lambda n: n.name)
-def test_patches_go_on_elsewhere_to_the_same_picture(house, pictures, number):
+def test_patches_go_on_elsewhere_to_the_same_picture(house, pictures):
     content, style = map(house.upload, pictures)
     resumed, whole = interrupted(
         house,
         "workers",
-        number,
+        signal.SIGTERM,
         lambda: house.submit_style(content, style, size=256, quality="best"),
         least=0.3,
     )
@@ -216,8 +215,7 @@ def test_patches_go_on_elsewhere_to_the_same_picture(house, pictures, number):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("number", SIGNALS, ids=lambda n: n.name)
-def test_gatys_goes_on_elsewhere_to_the_same_picture(house, pictures, number, tmp_path):
+def test_gatys_goes_on_elsewhere_to_the_same_picture(house, pictures, tmp_path):
     torch.manual_seed(0)
     network = VGG19()
     weights = {
@@ -232,7 +230,7 @@ def test_gatys_goes_on_elsewhere_to_the_same_picture(house, pictures, number, tm
     resumed, whole = interrupted(
         house,
         "tests.workers.random_vgg",
-        number,
+        signal.SIGINT,
         lambda: house.submit_style(content, style, method="gatys", size=72, quality="draft"),
         least=0.2,
     )
