@@ -11,11 +11,12 @@ from jobs.clock import now
 from jobs.database import Database
 from jobs.errors import NotFound
 from jobs.models import Lock, Worker
+from jobs.pace import paced
 from jobs.rows import OrdersRow, SeenWorkerRow, WorkerRow
 from jobs.sql import Values, fetch_all, fetch_one, fetch_the_one, insert_or
 
 #: A worker that has not reported for this long is not counted as alive.
-ALIVE_SECONDS = 15.0
+ALIVE_SECONDS = paced(15.0)
 #: Owners whose jobs fail on a worker, one after the other, before it trusts itself no more. Different ones:
 #: one owner's jobs may all be wrong in the same way.
 QUARANTINE_OWNERS = 3

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything a change has to pass: lint, format, types, tests. Arguments go to pytest.
+# Everything a change has to pass: lint, format, types, tests. Arguments go to pytest: then one plain run.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -17,9 +17,14 @@ if [ "${CI:-}" = "true" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null
 fi
 
 export PATH="$VENV/bin:$PATH"
+# The tests start hundreds of processes of ours: each would compile all it imports.
+unset PYTHONDONTWRITEBYTECODE
 python -m ruff check .
 python -m ruff format --check .
 python -m mypy
-# Last, so that pytest's summary is the last line. One file stays on one process: its servers are started once.
-# Three: much of a test is waiting for a server.
+# Last, so that the summary is the last line.
+if [ "$#" = 0 ]; then
+    exec python scripts/crews.py
+fi
+# One file stays on one process: its servers are started once.
 exec python -m pytest -n 3 --dist loadfile --no-loadscope-reorder "$@"

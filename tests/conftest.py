@@ -5,11 +5,15 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+# Before anything of ours reads it. What is about the pace of a house in use starts its processes at that one.
+os.environ.setdefault("ATELIER_PACE", "4")
 
 from jobs.database import Database
 from jobs.logs import configure_logging
@@ -19,19 +23,46 @@ from tests.services import MissingService, PostgresServer, RedisServer, postgres
 _numbers = itertools.count()
 
 
-#: Files that take minutes, mostly in waiting: started first, nobody waits for them at the end.
+#: Of those that wait, the ones that take longest: started first, nobody waits for them at the end.
 LONG = (
     "test_chaos.py",
-    "test_spot.py",
-    "test_process.py",
+    "test_up.py",
     "test_conversations_doors.py",
     "test_conversations.py",
-    "test_up.py",
+    "test_spot.py",
+    "test_process.py",
 )
+#: A file whose tests wait for processes says so in a line, by which it is known before it is imported.
+_WAITS = re.compile(r"^pytestmark = .*\bmark\.waits\b", re.MULTILINE)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--crew", choices=["waits", "works"], help="only this crew's files (scripts/crews.py)")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    crew = config.getoption("--crew")
+    if crew is None or collection_path.suffix != ".py":
+        return None
+    waits = _WAITS.search(collection_path.read_text()) is not None
+    return True if waits != (crew == "waits") else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.name not in LONG)
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+    for item in items:
+        group = _shared(item) if item.get_closest_marker("waits") else None
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _shared(item: pytest.Item) -> str | None:
+    """Tests with one name share what is started once, for their file or as the one whole system."""
+    assert isinstance(item, pytest.Function)
+    fixtures = item._fixtureinfo.name2fixturedefs
+    if any(found and found[-1].scope == "module" for found in fixtures.values()):
+        return item.path.name
+    return "system" if "system" in fixtures else None
 
 
 def missing(what: object) -> None:

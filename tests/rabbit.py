@@ -18,7 +18,8 @@ from pathlib import Path
 import amqp
 import psutil
 
-from tests.services import MissingService, free_port
+from tests.ports import own_port
+from tests.services import MissingService
 
 _DEBIAN = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 #: Erlang takes its time, and more on a machine that is busy.
@@ -37,7 +38,7 @@ class RabbitServer:
     """A node that can be stopped and started again with what it had stored."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = free_port()
+        self.port = own_port()
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}//"
         self._program, epmd = _programs()
         self._folder = folder
@@ -47,7 +48,7 @@ class RabbitServer:
             folder.chmod(0o755)
         self._write("rabbitmq.conf", f"listeners.tcp.1 = 127.0.0.1:{self.port}\n")
         self._write("enabled_plugins", "[].\n")
-        self._environment = self._settings(epmd_port=free_port())
+        self._environment = self._settings(epmd_port=own_port())
         self._process: subprocess.Popen[bytes] | None = None
         self._epmd = self._run(epmd, "-port", self._environment["ERL_EPMD_PORT"], "-address", "127.0.0.1")
 
@@ -58,7 +59,7 @@ class RabbitServer:
             "HOME": str(self._folder),
             "ERL_EPMD_PORT": str(epmd_port),
             "RABBITMQ_NODENAME": f"atelier-{self.port}@localhost",
-            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_DIST_PORT": str(own_port()),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
             "RABBITMQ_MNESIA_BASE": str(self._folder / "mnesia"),
             "RABBITMQ_LOG_BASE": str(self._folder / "log"),

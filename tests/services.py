@@ -1,4 +1,4 @@
-"""Real servers for the tests and the benchmarks: Redis and PostgreSQL, each on a free loopback port.
+"""Real servers for the tests and the benchmarks: Redis and PostgreSQL, each on a loopback port of its own.
 
 Used as context managers; what they start they end, by process id. PostgreSQL refuses to run as root, so
 there it runs as `nobody`.
@@ -8,24 +8,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import redis
 
-
-def free_port() -> int:
-    """A loopback port that nothing listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+from tests.ports import own_port
 
 
 class MissingService(RuntimeError):
@@ -48,7 +41,7 @@ class RedisServer:
     """A redis-server without persistence that can be stopped, frozen and started again on its port."""
 
     def __init__(self) -> None:
-        self.port = free_port()
+        self.port = own_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -75,7 +68,7 @@ class RedisServer:
             stdout=subprocess.DEVNULL,
         )
         with redis.Redis(port=self.port) as client:
-            _wait(client.ping, redis.ConnectionError)
+            _wait(self._process, client.ping, redis.ConnectionError)
 
     def stop(self) -> None:
         """End it, hard: everything in it is gone."""
@@ -111,7 +104,7 @@ class PostgresServer:
     """A PostgreSQL cluster in a temporary folder; `durable=False` skips fsync, for tests."""
 
     def __init__(self, folder: Path, *, durable: bool) -> None:
-        self.port = free_port()
+        self.port = own_port()
         self._user = 65534 if os.geteuid() == 0 else None
         self._data = folder / "data"
         self._sync = (
@@ -183,7 +176,11 @@ class PostgresServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        _wait(lambda: psycopg.connect(self.url(), connect_timeout=2).close(), psycopg.OperationalError)
+        _wait(
+            self._process,
+            lambda: psycopg.connect(self.url(), connect_timeout=2).close(),
+            psycopg.OperationalError,
+        )
 
     def stop(self) -> None:
         """Shut down at once, as `pg_ctl stop -m immediate` does."""
@@ -216,10 +213,15 @@ def postgres_server(*, durable: bool = False) -> Iterator[PostgresServer]:
             server.stop()
 
 
-def _wait(answers: object, error: type[Exception], seconds: float = 30.0) -> None:
-    assert callable(answers)
+def _wait(
+    process: subprocess.Popen[bytes],
+    answers: Callable[[], object],
+    error: type[Exception],
+    seconds: float = 60.0,
+) -> None:
+    """Until the server answers; who answers when it has ended is somebody else."""
     give_up = time.monotonic() + seconds
-    while True:
+    while process.poll() is None:
         try:
             answers()
             return
@@ -227,3 +229,4 @@ def _wait(answers: object, error: type[Exception], seconds: float = 30.0) -> Non
             if time.monotonic() > give_up:
                 raise
             time.sleep(0.05)
+    raise RuntimeError(f"{process.args[0]} ended with status {process.returncode} as it started")  # type: ignore[index]

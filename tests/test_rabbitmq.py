@@ -26,7 +26,7 @@ from tests.rabbit import RabbitServer, rabbit_server
 from tests.services import MissingService
 
 # Erlang starts slowly, and some of these start it twice.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.waits, pytest.mark.timeout(300)]
 
 #: A broker that is away or frozen may cost a caller this long, and not more.
 PATIENCE = 2.5

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.errors import LeaseLost, Unavailable
 from jobs.fleet import FleetStore, Orders
+from jobs.pace import paced
 from jobs.states import State
 from jobs.store import JobRow, JobStore
 from workers import settings
@@ -26,7 +27,7 @@ SUSPICIOUS = frozenset({"failed: engine_crashed", "failed: out_of_memory", "retr
 #: Outcomes that left the job to its lease, though this worker lives.
 ABANDONED = frozenset({"lease_lost", "not_recorded"})
 #: How long to wait before a database that was away is asked again.
-ASK_AGAIN_SECONDS = 2.0
+ASK_AGAIN_SECONDS = paced(2.0)
 
 
 class Health:

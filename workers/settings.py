@@ -14,18 +14,19 @@ import os
 import tempfile
 from pathlib import Path
 
+from jobs.pace import paced
 from queue_config import QUEUES
 
 #: A worker that is killed loses its job after this time; with the sweep it runs elsewhere a little later.
-LEASE_SECONDS = 12.0
-RENEW_SECONDS = 3.0
+LEASE_SECONDS = paced(12.0)
+RENEW_SECONDS = paced(3.0)
 #: How often a running job looks for a cancel request; with the engine's own pause between two progress
 #: calls this keeps a cancel under two seconds.
 POLL_SECONDS = 0.5
 #: Progress is written at most this often.
 PROGRESS_SECONDS = 1.0
 PREVIEW_SECONDS = 2.0
-CHECKPOINT_SECONDS = 10.0
+CHECKPOINT_SECONDS = paced(10.0)
 #: A large one is stored less often: between two of them this many times what the first of them took.
 CHECKPOINT_REST = 20.0
 #: Cut off from the database alone for this long, a worker assumes its job runs elsewhere by now and stops.
@@ -43,15 +44,17 @@ EXIT_SECONDS = 15.0
 #: How long a worker tries to store an output or a final state while the storage or the database is away.
 WRITE_PATIENCE_SECONDS = 120.0
 #: How often a worker reports that it lives.
-REPORT_SECONDS = 5.0
+REPORT_SECONDS = paced(5.0)
 #: How often the sweeper looks.
-SWEEP_SECONDS = 2.0
+SWEEP_SECONDS = paced(2.0)
+#: A sweeper that just began gives living workers the time between two renewals and this.
+MARGIN_SECONDS = paced(2.0)
 #: After an outage of the database it takes back no lease for this long.
-REUNION_SECONDS = 8.0
+REUNION_SECONDS = paced(8.0)
 #: And believes for this long that a worker it does not hear of has not come back yet.
-RETURN_SECONDS = 60.0
+RETURN_SECONDS = paced(60.0)
 #: How often it looks whether somebody's jobs should have moved up.
-TOP_UP_SECONDS = 10.0
+TOP_UP_SECONDS = paced(10.0)
 #: How often it looks for what ages slowly, and how long a job may wait for an engine that nobody has.
 FORGET_SECONDS = 600.0
 ENGINE_GONE_SECONDS = 3600.0

@@ -123,7 +123,7 @@ class Sweeper:
         if self._swept is None or now - self._swept > 3 * settings.SWEEP_SECONDS:
             # Nobody swept for a while: the machine may have slept, the database hung. Workers that slept
             # too renew their leases in their first seconds, and report a little later.
-            self._leases.put_off(settings.RENEW_SECONDS + 2)
+            self._leases.put_off(settings.RENEW_SECONDS + settings.MARGIN_SECONDS)
             self._silence.put_off(settings.RETURN_SECONDS)
         self._swept = now
         do_due(self.chores)

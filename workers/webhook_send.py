@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 from jobs.deliveries import Due
+from jobs.pace import paced
 from workers.outbound import FetchRefused, Guard, Resolver, checked, pool, redirected, request
 
 #: Seconds for everything together: look-up, connection, redirects, answer.
-TIMEOUT_SECONDS = 15.0
+TIMEOUT_SECONDS = paced(15.0)
 _MAX_REDIRECTS = 3
 #: Those that keep the method and the body; the others would turn a message into a look at a page.
 _REDIRECTS = (307, 308)

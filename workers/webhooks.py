@@ -19,6 +19,7 @@ from jobs.database import Database
 from jobs.deliveries import DeliveryState, DeliveryStore, Due
 from jobs.errors import Unavailable
 from jobs.logs import configure_logging
+from jobs.pace import paced
 from jobs.webhooks import allow_private
 from workers.outbound import FetchFailed, FetchRefused, Resolver, ssl_context
 from workers.told import until_told
@@ -32,9 +33,9 @@ POLL_SECONDS = 0.5
 #: A busy one lets this pass when something has ended: others end with it, and are replaced in one go.
 GATHER_SECONDS = 0.01
 #: Longer than a delivery with its report can take; a dispatcher that died keeps its messages for so long.
-LEASE_SECONDS = 45.0
+LEASE_SECONDS = paced(45.0)
 #: The pause before the next try: the first, then a multiple of the time gone by, at most the last.
-FIRST_SECONDS = 5.0
+FIRST_SECONDS = paced(5.0)
 FACTOR = 3.0
 CAP_SECONDS = 3 * 3600.0
 #: A receiver's own wish (Retry-After) counts up to this.

@@ -29,7 +29,8 @@ from jobs.database import Database
 from jobs.migrate import migrate
 from jobs.models import Job
 from scripts.bench.servers import process
-from tests.services import free_port, postgres_server, redis_server
+from tests.ports import own_port
+from tests.services import postgres_server, redis_server
 
 OWNERS = 8
 #: Seconds until a service that does not answer, or jobs that do not end, are given up.
@@ -80,7 +81,7 @@ class House:
     @contextmanager
     def _api(self, most: int, environment: dict[str, str]) -> Iterator[int]:
         """The port of an API that lets so many jobs run together."""
-        port = free_port()
+        port = own_port()
         command = (sys.executable, "-m", "scripts.bench.planets_api", str(most))
         with process(*command, environment={"ATELIER_BIND": f"127.0.0.1:{port}", **environment}):
             give_up = time.monotonic() + PATIENCE

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 from scripts.bench.servers import NOTHING, ROOT, TREE, Environment, process, tree_environment
-from tests.services import free_port
+from tests.ports import own_port
 
 #: Of every API and of the baseline.
 PROCESSES, THREADS = 2, 32
@@ -100,7 +100,7 @@ def api(
         [sys.executable, str(TREE), "key", url],
         check=True, capture_output=True, text=True, env=tree_environment(root), cwd=root,
     ).stdout.strip()  # fmt: skip
-    base = f"127.0.0.1:{free_port()}"
+    base = f"127.0.0.1:{own_port()}"
     environment = {"DATABASE_URL": url, "STORAGE_URL": f"file://{folder}/objects", "ATELIER_BIND": base}
     environment |= {"ATELIER_LOG_LEVEL": "warning", **settings}
     command = (python, "-m", "gunicorn", "-c", "python:api.gunicorn")
@@ -116,7 +116,7 @@ def bare_flask(url: str) -> Iterator[Server]:
         [sys.executable, "-c", _TABLES],
         check=True, env=tree_environment(ROOT, {"DATABASE_URL": url}), cwd=ROOT,
     )  # fmt: skip
-    base = f"127.0.0.1:{free_port()}"
+    base = f"127.0.0.1:{own_port()}"
     with process(
         sys.executable, "-m", "gunicorn", "scripts.bench.bare_flask:app", "--bind", base,
         "--worker-class", "gthread", "--workers", str(PROCESSES), "--threads", str(THREADS),

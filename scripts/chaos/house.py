@@ -14,13 +14,14 @@ import httpx
 from jobs.accounts import AccountStore
 from jobs.database import Database
 from jobs.migrate import migrate
+from jobs.pace import PACE
 from scripts.chaos.options import Options
 from scripts.chaos.orders import CAPPED, OWNERS
 from scripts.chaos.processes import Process, Supervisor
 from scripts.chaos.servers import CREDENTIALS, Objects, Postgres, Redis
 from storage import open_storage
 from storage.base import Storage
-from tests.services import free_port
+from tests.ports import own_port
 
 ROOT = Path(__file__).parents[2]
 _START_SECONDS = 90.0
@@ -45,6 +46,7 @@ class House:
             "DATABASE_URL": self.database_url,
             "REDIS_URL": self.redis.url,
             "STORAGE_URL": self.storage_url,
+            "ATELIER_PACE": str(PACE),
             "ATELIER_API_WORKERS": "1",
             "ATELIER_RATE_PER_MINUTE": "0",
             "ATELIER_WEBHOOKS_ALLOW_PRIVATE": "yes",
@@ -74,7 +76,7 @@ class House:
         return Process(name, command, self._environment | environment, self.logs)
 
     def _api(self, number: int) -> tuple[Process, str]:
-        bind = f"127.0.0.1:{free_port()}"
+        bind = f"127.0.0.1:{own_port()}"
         arguments = ("-m", "gunicorn", "--config", "python:api.gunicorn")
         return self._process(f"api-{number}", *arguments, ATELIER_BIND=bind), bind
 

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from jobs.pace import paced
+
 #: Who submits. The last one may have two jobs running at once.
 OWNERS = ("ada", "bob", "cyd", "dan", "eve")
 CAPPED = "eve"
 #: (weight, least, most) seconds of work. The long ones outlast a lease: they meet the frozen workers.
-_WORK = ((60, 0.1, 0.8), (28, 0.8, 2.0), (9, 2.0, 5.0), (3, 14.0, 20.0))
+_WORK = ((60, 0.1, 0.8), (28, 0.8, 2.0), (9, 2.0, 5.0), (3, paced(14.0), paced(20.0)))
 #: What single jobs' webhooks ask for.
 EVENTS = ("queued", "started", "succeeded", "failed", "canceled")
 

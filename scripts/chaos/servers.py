@@ -17,7 +17,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from scripts.chaos.processes import Process
-from tests.services import PostgresServer, RedisServer, free_port
+from tests.ports import own_port
+from tests.services import PostgresServer, RedisServer
 
 _BUCKET = "atelier"
 #: What the object store lets in; moto lets in everybody.
@@ -70,7 +71,7 @@ class Objects(Process):
     """The S3-speaking server."""
 
     def __init__(self, environment: dict[str, str], logs: Path) -> None:
-        port = free_port()
+        port = own_port()
         command = [sys.executable, "-m", "scripts.chaos.object_server", str(port)]
         super().__init__("objects", command, environment, logs)
         self._endpoint = f"http://127.0.0.1:{port}"

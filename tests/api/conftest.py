@@ -25,7 +25,7 @@ from queue_config import Doorbell
 from storage.base import Storage
 from storage.memory import MemoryStorage
 from tests.api.helpers import Api, LiveServer
-from tests.services import free_port
+from tests.ports import own_port
 
 #: Nothing listens on port 1.
 NO_BROKER = "redis://127.0.0.1:1/0"
@@ -98,7 +98,7 @@ def anonymous(app: Flask) -> Api:
 @contextmanager
 def serve(folder: Path, **environ: str) -> Iterator[LiveServer]:
     """A gunicorn over the database and the objects in `folder`."""
-    port = free_port()
+    port = own_port()
     env = os.environ | {
         "DATABASE_URL": f"sqlite:///{folder}/atelier.db",
         "STORAGE_URL": (folder / "objects").as_uri(),

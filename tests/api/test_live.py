@@ -23,6 +23,8 @@ from storage import open_storage
 from tests.api.conftest import serve
 from tests.api.helpers import claim, eventually, finish, picture, read_events
 
+pytestmark = pytest.mark.waits
+
 
 @pytest.fixture
 def store(live_database) -> JobStore:

@@ -15,6 +15,8 @@ from jobs.accounts import AccountStore
 from tests.api.conftest import serve
 from tests.api.helpers import LiveServer, eventually
 
+pytestmark = pytest.mark.waits
+
 MEBIBYTE = 1024 * 1024
 MOST = 64 * MEBIBYTE
 HEADERS = {"Content-Type": "application/octet-stream"}

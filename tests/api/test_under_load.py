@@ -28,6 +28,8 @@ from jobs.accounts import AccountStore
 from tests.api.conftest import serve
 from tests.api.helpers import LiveServer, picture
 
+pytestmark = pytest.mark.waits
+
 #: As an API is set up where nothing is set, in one process.
 USUAL = {"ATELIER_API_THREADS": "", "ATELIER_STREAMS": ""}
 MEBIBYTE = 1024 * 1024

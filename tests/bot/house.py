@@ -17,7 +17,8 @@ import psutil
 from PIL import Image, ImageDraw
 
 from tests.cli.conftest import clean_environment, end_system, start_system
-from tests.services import RedisServer, free_port, redis_server
+from tests.ports import own_port
+from tests.services import RedisServer, redis_server
 from tests.telegram.asking import Press
 from tests.telegram.flood import NO_LIMITS
 from tests.telegram.parameters import Json
@@ -73,7 +74,7 @@ class House:
 
     def start_bot(self, *, wait: bool = True, webhook: bool = False, **environ: str) -> BotProcess:
         """A further process of the bot; with `webhook` the one that Telegram sends its updates to."""
-        port = free_port()
+        port = own_port()
         log = self.folder / f"bot-{len(self.bots)}.log"
         told = {
             "ATELIER_TELEGRAM_TOKEN": self.telegram.token,

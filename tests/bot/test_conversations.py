@@ -14,6 +14,8 @@ from tests.bot.house import PATIENCE, House, assert_told, house, picture
 from tests.telegram.people import User
 from tests.telegram.transcript import Shown
 
+pytestmark = pytest.mark.waits
+
 ADMIN_NAME = "Olga"
 
 

@@ -9,9 +9,11 @@ import pytest
 
 from tests.bot.balancer import balancer
 from tests.bot.house import PATIENCE, SECRET, House, assert_told, house, picture
-from tests.services import free_port
+from tests.ports import own_port
 from tests.telegram.people import User
 from tests.telegram.transcript import Shown
+
+pytestmark = pytest.mark.waits
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +218,7 @@ def test_the_api_is_away_and_a_form_survives_it(home, ada):
     ada.say('/new echo {"seconds": 0}')
     form = ada.wait_for(is_form, 20)
     assert bot.terminate() == 0
-    bot = home.start_bot(ATELIER_URL=f"http://127.0.0.1:{free_port()}")
+    bot = home.start_bot(ATELIER_URL=f"http://127.0.0.1:{own_port()}")
     assert_told(ada, ada.press("▶️ Go", form), "cannot be reached")
     before = ada.say("/planet mars")
     ada.wait_for(lambda m: "cannot be reached" in m.text, 20, after=before)

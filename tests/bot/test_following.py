@@ -26,7 +26,7 @@ from tests.bot.test_sending import png as picture
 from tests.telegram.people import User
 from tests.telegram.server import BotApi
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.waits]
 
 LIMIT = 1_000_000
 

@@ -16,7 +16,7 @@ from bot.notes import Account, Notes
 from bot.open_jobs import JobNote
 from tests.bot.conftest import BOT_ID
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.waits]
 
 
 def a_note(number: int = 1, **more) -> JobNote:

@@ -12,13 +12,18 @@ from pathlib import Path
 
 import psutil
 import pytest
+from click.testing import CliRunner
+
+from cli.main import main
+from tests.ports import own_port
 
 ATELIER = (sys.executable, "-c", "from cli.main import main; main()")
 OURS = ("ATELIER_", "DATABASE_URL", "REDIS_URL", "STORAGE_URL", "PROMETHEUS_")
 
 
 def clean_environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    kept = ("ATELIER_PACE",)
+    return {name: value for name, value in os.environ.items() if not name.startswith(OURS) or name in kept}
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +75,7 @@ def gone(process: psutil.Process) -> bool:
 
 
 def start_system(folder: Path, log: Path, *arguments: str, **environ: str) -> System:
-    command = (*ATELIER, "up", "--data-dir", str(folder), "--port", "0", *arguments)
+    command = (*ATELIER, "up", "--data-dir", str(folder), "--port", str(own_port()), *arguments)
     with log.open("w") as out:
         process = subprocess.Popen(
             command, env=clean_environment() | environ, stdout=out, stderr=subprocess.STDOUT, text=True
@@ -88,11 +93,11 @@ def end_system(system: System) -> None:
             system.process.wait()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def system(tmp_path_factory) -> Iterator[System]:
-    """A running system that the tests of a module share."""
+    """A running system, whose operator lets webhooks go to this machine; shared by all that do not end it."""
     base = tmp_path_factory.mktemp("up")
-    made = start_system(base / "data", base / "up.log")
+    made = start_system(base / "data", base / "up.log", ATELIER_WEBHOOKS_ALLOW_PRIVATE="1")
     try:
         made.wait_ready()
         yield made
@@ -102,20 +107,39 @@ def system(tmp_path_factory) -> Iterator[System]:
         end_system(made)
 
 
-@pytest.fixture
-def atelier(system: System) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run a command against the running system."""
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
-    def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-        command = (*ATELIER, "--data-dir", str(system.folder), *arguments)
+
+@pytest.fixture
+def command(system: System) -> Run:
+    """Run a command against the running system in a process, as a shell does."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command,
+            (*ATELIER, "--data-dir", str(system.folder), *arguments),
             env=clean_environment(),
             capture_output=True,
             text=True,
             timeout=90,
             check=False,
-            **options,
         )
+
+    return run
+
+
+@pytest.fixture
+def atelier(system: System) -> Run:
+    """The same in this process: most of a command's time in a process of its own is that process's start."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        before = dict(os.environ)
+        try:
+            found = CliRunner().invoke(main, ["--data-dir", str(system.folder), *arguments])
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+        if found.exception is not None and not isinstance(found.exception, SystemExit):
+            raise found.exception
+        return subprocess.CompletedProcess(arguments, found.exit_code, found.stdout, found.stderr)
 
     return run

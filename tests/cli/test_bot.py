@@ -18,9 +18,11 @@ from cli import bot, embedded
 from cli.errors import CommandError
 from cli.main import main
 from tests.cli.conftest import ATELIER, System, clean_environment, end_system, gone, start_system, wait_until
-from tests.services import free_port
+from tests.ports import own_port
 from tests.telegram.flood import NO_LIMITS
 from tests.telegram.server import TOKEN, BotApi
+
+pytestmark = pytest.mark.waits
 
 ROOT = Path(__file__).parents[2]
 BOTFATHER = {"newbot", "setinline", "setuserpic"}
@@ -151,7 +153,7 @@ def test_what_is_no_token_is_not_sent_to_anybody(token):
 
 
 def test_telegram_may_be_away():
-    assert bot.check(TOKEN, {"ATELIER_TELEGRAM_API": f"http://127.0.0.1:{free_port()}"}) == ""
+    assert bot.check(TOKEN, {"ATELIER_TELEGRAM_API": f"http://127.0.0.1:{own_port()}"}) == ""
 
 
 def test_another_broker_is_no_place_for_notes():

@@ -18,6 +18,8 @@ import pytest
 from tests.api.helpers import picture
 from tests.cli.conftest import ATELIER, clean_environment, end_system, gone, start_system, wait_until
 
+pytestmark = pytest.mark.waits
+
 
 def listening(url: str) -> bool:
     parts = urlsplit(url)
@@ -79,8 +81,8 @@ def test_a_second_start_says_where_the_first_runs(system):
     assert system.process.poll() is None
 
 
-def test_a_job_runs_from_submission_to_its_file(atelier, tmp_path):
-    done = atelier("run", "echo", "--text", "from the command line", "--seconds", "0.5", "-o", str(tmp_path))
+def test_a_job_runs_from_submission_to_its_file(command, tmp_path):
+    done = command("run", "echo", "--text", "from the command line", "--seconds", "0.5", "-o", str(tmp_path))
 
     assert done.returncode == 0, done.stderr
     (written,) = tmp_path.iterdir()
@@ -101,9 +103,9 @@ def test_the_result_can_be_named_and_described_as_json(atelier, tmp_path):
     assert target.read_text() == "x\n"
 
 
-def test_options_are_the_engines_own(atelier):
+def test_options_are_the_engines_own(atelier, command):
     shown = atelier("run", "echo", "--help")
-    wrong = atelier("run", "echo", "--seconds", "-1")
+    wrong = command("run", "echo", "--seconds", "-1")
 
     assert "How long to pretend to work" in shown.stdout
     assert "default: hello" in shown.stdout
@@ -224,8 +226,8 @@ def test_own_keys_are_listed_and_revoked_over_the_server(atelier):
     assert atelier("keys", "revoke", "--mine", made["id"]).returncode != 0
 
 
-def test_the_doctor_finds_it_well(atelier):
-    found = atelier("doctor")
+def test_the_doctor_finds_it_well(command):
+    found = command("doctor")
 
     assert found.returncode == 0, found.stdout
     assert "ready at" in found.stdout
@@ -233,7 +235,7 @@ def test_the_doctor_finds_it_well(atelier):
 
 
 def test_ctrl_c_stops_everything_it_started(tmp_path):
-    system = start_system(tmp_path / "data", tmp_path / "up.log")
+    system = start_system(tmp_path / "data", tmp_path / "up.log", "--port", "0")
     try:
         system.wait_ready()
         state = json.loads((system.folder / "server.json").read_text())

@@ -3,45 +3,21 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from tests.cli.conftest import ATELIER, System, clean_environment, end_system, start_system, wait_until
+from tests.cli.conftest import wait_until
 from tests.receivers import Receiver, receiver
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+pytestmark = pytest.mark.waits
 
 
 @pytest.fixture
 def server() -> Iterator[Receiver]:
     with receiver() as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def system(tmp_path_factory) -> Iterator[System]:
-    """A system whose operator lets webhooks go to this machine."""
-    base = tmp_path_factory.mktemp("up")
-    made = start_system(base / "data", base / "up.log", ATELIER_WEBHOOKS_ALLOW_PRIVATE="1")
-    try:
-        made.wait_ready()
-        yield made
-    finally:
-        end_system(made)
-
-
-@pytest.fixture
-def atelier(system: System) -> Run:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = (*ATELIER, "--data-dir", str(system.folder), *arguments)
-        return subprocess.run(
-            command, env=clean_environment(), capture_output=True, text=True, timeout=90, check=False
-        )
-
-    return run
 
 
 def test_a_webhook_from_its_making_to_its_end(atelier, server, tmp_path):

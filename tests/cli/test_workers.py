@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.cli.conftest import wait_until
+
+pytestmark = pytest.mark.waits
 
 
 def only_worker(atelier):

@@ -35,13 +35,14 @@ from cli.main import main
 from jobs.accounts import AccountStore
 from jobs.clock import now
 from jobs.models import Job
+from jobs.pace import PACE
 from jobs.store import JobStore, NewJob
 from jobs.urls import is_public
 from queue_config import QUEUES
 from storage import open_storage
 from tests.api.helpers import claim
 from tests.conftest import missing
-from tests.services import free_port
+from tests.ports import own_port
 from workers import settings
 from workers.webhook_send import TIMEOUT_SECONDS
 
@@ -473,7 +474,7 @@ def test_grace_is_longer_than_what_ends_within_it():
         pod = pods()[name]["spec"]
         assert pod["terminationGracePeriodSeconds"] >= 2 * settings.DRAIN_SECONDS
         assert "lifecycle" not in pod["containers"][0]
-    assert pods()["atelier-webhooks"]["spec"]["terminationGracePeriodSeconds"] > TIMEOUT_SECONDS
+    assert pods()["atelier-webhooks"]["spec"]["terminationGracePeriodSeconds"] > TIMEOUT_SECONDS * PACE
     api = pods()["atelier-api"]["spec"]
     pause = api["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert api["terminationGracePeriodSeconds"] > pause + gunicorn.graceful_timeout
@@ -647,7 +648,7 @@ def probe(tmp_path: Path, worker: psutil.Process, database: str | None = None) -
     script.write_text(of("ConfigMap")["atelier-worker-probe"]["data"]["alive.py"])
     environment = {**os.environ, "DATABASE_URL": database or f"sqlite:///{tmp_path}/atelier.db"}
     return subprocess.run(
-        [sys.executable, str(script), str(worker.pid), str(settings.REPORT_SECONDS + 3)],
+        [sys.executable, str(script), str(worker.pid), str(3 * settings.REPORT_SECONDS)],
         env=environment,
         check=False,
         capture_output=True,
@@ -670,7 +671,7 @@ def test_the_probe_tells_a_worker_that_hangs_from_one_without_a_database(worker,
         child.suspend()
     wait_for(1, tmp_path, worker)
     # but not where the database cannot be asked
-    assert probe(tmp_path, worker, f"postgresql://nobody@127.0.0.1:{free_port()}/atelier") == 0
+    assert probe(tmp_path, worker, f"postgresql://nobody@127.0.0.1:{own_port()}/atelier") == 0
     # nor where it hangs
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
@@ -693,7 +694,7 @@ def test_workers_are_probed_by_that_script():
         for kind in ("startupProbe", "livenessProbe"):
             python, script, pid, seconds = container[kind]["exec"]["command"]
             assert (python, pid) == ("python", "1")
-            assert float(seconds) >= 4 * settings.REPORT_SECONDS
+            assert float(seconds) >= 4 * settings.REPORT_SECONDS * PACE
             patience = re.search(
                 r"Timer\((\d+),", of("ConfigMap")["atelier-worker-probe"]["data"]["alive.py"]
             )

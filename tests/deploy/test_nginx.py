@@ -34,7 +34,7 @@ from jobs.store import JobStore
 from tests.api.conftest import serve
 from tests.api.helpers import claim, picture, problem, read_events
 from tests.conftest import missing
-from tests.services import free_port
+from tests.ports import own_port
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "nginx.conf"
 MEBIBYTE = 1024 * 1024
@@ -112,8 +112,8 @@ def adapted(folder: Path, changes: dict[str, str]) -> Path:
 
 @contextmanager
 def running(folder: Path, api_port: int, bots: tuple[int, int] | None = None) -> Iterator[Proxy]:
-    http, https = free_port(), free_port()
-    first, second = bots or (free_port(), free_port())
+    http, https = own_port(), own_port()
+    first, second = bots or (own_port(), own_port())
     certificate = make_certificate(folder)
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     configuration = adapted(
@@ -410,7 +410,7 @@ def test_updates_reach_the_bot_s_processes_and_only_updates(tmp_path):
     def send(number: int) -> int:
         return client.post("/telegram", content=b'{"update_id": %d}' % number, headers=secret).status_code
 
-    with running(tmp_path, free_port(), bots.ports) as proxy, proxy.client() as client:
+    with running(tmp_path, own_port(), bots.ports) as proxy, proxy.client() as client:
         assert [send(number) for number in range(4)] == [200] * 4
         assert {port for port, *_ in bots.updates} == set(bots.ports)
         assert {told for _, told, _ in bots.updates} == {"s3cret"}
@@ -428,7 +428,7 @@ def test_updates_reach_the_bot_s_processes_and_only_updates(tmp_path):
 
 
 def test_an_api_that_is_away_is_a_problem_document(tmp_path):
-    with running(tmp_path, free_port()) as proxy, proxy.client() as client:
+    with running(tmp_path, own_port()) as proxy, proxy.client() as client:
         answer = client.get("/v1/me")
         assert answer.status_code == 503
         assert answer.headers["Content-Type"] == "application/problem+json"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 from telegram import Bot, Update
 from telegram.ext import Application, ApplicationBuilder
 
+from tests.ports import own_port
 from tests.telegram.server import BotApi
 
 Result = TypeVar("Result")
@@ -31,12 +31,6 @@ def use(server: BotApi, work: Callable[[Bot], Awaitable[Result]], token: str | N
             return await work(bot)
 
     return asyncio.run(run())
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @contextmanager
@@ -66,7 +60,7 @@ def running(
             await app.start()
             assert app.updater
             if webhook:
-                port = free_port()
+                port = own_port()
                 await app.updater.start_webhook(
                     "127.0.0.1",
                     port,

@@ -24,6 +24,8 @@ from tests.telegram.conftest import picture
 from tests.telegram.people import User
 from tests.telegram.server import BotApi
 
+pytestmark = pytest.mark.waits
+
 
 async def echo(update: Update, _context: Any) -> None:
     assert update.message

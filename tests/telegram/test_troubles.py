@@ -17,6 +17,8 @@ from tests.telegram.people import User
 from tests.telegram.server import BotApi
 from tests.telegram.test_receiving import handlers
 
+pytestmark = pytest.mark.waits
+
 #: A machine that does much else answers hundreds of people slowly.
 SLOW = 100.0
 

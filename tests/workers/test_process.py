@@ -1,10 +1,15 @@
-"""The real thing: worker and sweeper processes, a real Redis, both databases, and signals."""
+"""The real thing: worker and sweeper processes, a real Redis, real databases, and signals.
+
+Nearly all of it over PostgreSQL: what the store does is tested over both in tests/jobs. Two recoveries, that
+of a killed worker and that of a killed child, are tested over SQLite too.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
+from datetime import UTC, datetime
 
 import boto3
 import pytest
@@ -13,9 +18,13 @@ from moto.server import ThreadedMotoServer
 from jobs.database import Database
 from jobs.errors import Unavailable
 from jobs.migrate import migrate
-from tests.services import free_port, postgres_server, redis_server
+from jobs.pace import PACE
+from tests.ports import own_port
+from tests.services import postgres_server, redis_server
 from tests.workers.house import House
 from workers import settings
+
+pytestmark = pytest.mark.waits
 
 
 @pytest.fixture
@@ -30,34 +39,55 @@ def house(database, tmp_path, monkeypatch):
 ON_A_SERVER = pytest.mark.parametrize("database", ["postgres"], indirect=True)
 
 
+@pytest.fixture(scope="module")
+def lasting(postgres, migrated_postgres, tmp_path_factory):
+    """A house with one worker and a sweeper, for tests that end none of them; it was found untidy."""
+    folder = tmp_path_factory.mktemp("lasting")
+    left = folder / "tmp" / "atelier-scratch-left"
+    left.mkdir(parents=True)
+    (left / "input-0").write_bytes(b"a picture")
+    database = Database(postgres.create("lasting", template=migrated_postgres))
+    with redis_server() as redis, pytest.MonkeyPatch.context() as monkeypatch:
+        made = House(database, folder, redis, monkeypatch, TMPDIR=str(left.parent))
+        made.start("workers")
+        made.start("workers.sweep")
+        yield made
+        made.close()
+    database.close()
+    postgres.drop("lasting")
+
+
 def states(house, job_id):
     return [event.state for event in house.store.events(job_id)]
 
 
 def test_a_killed_worker_s_job_is_finished_by_another_once(house):
+    """The promise, at the pace of a house in use: a lease of 12 s, a sweep every 2."""
+    house.set(ATELIER_PACE="1")
     worker = house.start("workers")
     house.start("workers.sweep")
     job_id = house.submit(2)
     house.until(job_id, "running")
     house.kill_all(worker)
-    killed = time.monotonic()
+    killed = datetime.now(UTC)
     house.start("workers")
 
-    row = house.until(job_id, "succeeded")
+    row = house.until(job_id, "succeeded", seconds=120)
 
-    assert time.monotonic() - killed < settings.LEASE_SECONDS + 10
+    (freed,) = [event.at for event in house.store.events(job_id) if event.state == "queued"][1:]
+    longest = (settings.LEASE_SECONDS + settings.SWEEP_SECONDS) * PACE
+    assert (freed - killed).total_seconds() < longest + 5, "5 s: the machine may be busy"
     assert row.attempt == 2
     assert len(house.store.artifacts([job_id])[job_id]) == 1
     assert states(house, job_id) == ["queued", "running", "queued", "running", "succeeded"]
 
 
 def test_a_killed_child_s_job_is_freed_at_once_and_a_poison_job_ends(house):
-    house.start("workers")
-    house.start("workers.sweep")
+    house.start("workers")  # and no sweeper: who frees it is the parent, and no lease is waited for
     job_id = house.submit(30)
-    began = time.monotonic()
     for attempt in (1, 2, 3):
-        give_up = time.monotonic() + 20
+        house.doorbell.wake("cpu")
+        give_up = time.monotonic() + 60
         while (row := house.store.get(job_id)).state != "running" or row.attempt != attempt:
             assert time.monotonic() < give_up, f"attempt {attempt}: {row.state}"
             time.sleep(0.05)
@@ -67,49 +97,41 @@ def test_a_killed_child_s_job_is_freed_at_once_and_a_poison_job_ends(house):
             time.sleep(0.1)
     row = house.until(job_id, "failed")
     assert (row.error_code, row.attempt) == ("worker_lost", 3)
-    assert time.monotonic() - began < 3 * settings.LEASE_SECONDS
     assert house.until(house.submit(0), "succeeded").attempt == 1, "the worker lives"
 
 
-def test_a_worker_that_starts_removes_what_killed_ones_left(house, tmp_path):
-    left = tmp_path / "tmp" / "atelier-scratch-left"
-    left.mkdir(parents=True)
-    (left / "input-0").write_bytes(b"a picture")
-    house.set(TMPDIR=str(left.parent))
-    house.start("workers")
-    house.until(house.submit(0), "succeeded")
-    assert not left.exists()
+def test_a_worker_that_starts_removes_what_killed_ones_left(lasting, tmp_path_factory):
+    lasting.until(lasting.submit(0), "succeeded")
+    assert list((tmp_path_factory.getbasetemp()).glob("lasting*/tmp/atelier-scratch-left")) == []
 
 
-def test_sigterm_gives_the_job_back_at_once_with_its_checkpoint(house):
-    worker = house.start("workers")
-    job_id = house.submit(3)
-    house.until(job_id, "running")
-    time.sleep(1.5)
-    worker.send_signal(signal.SIGTERM)
-    told = time.monotonic()
-    house.until(job_id, "queued")
-    assert time.monotonic() - told < 3
-    assert worker.wait(timeout=20) == 0
-
-    house.start("workers")
-    house.start("workers.sweep")  # nobody rings for a job that was given back but the sweeper
-    row = house.until(job_id, "succeeded")
-    assert (row.attempt, row.failures) == (2, 0)
-    assert (row.finished_at - row.started_at).total_seconds() < 2.5, "resumed, not repeated"
+def test_a_lost_broker_delays_and_loses_nothing(lasting):
+    first = lasting.submit(2)
+    lasting.until(first, "running")
+    lasting.redis.stop()
+    second = lasting.submit(0)
+    lasting.until(first, "succeeded")
+    lasting.redis.start()
+    lasting.until(second, "succeeded")
+    assert states(lasting, second) == ["queued", "running", "succeeded"]
 
 
-def test_a_lost_broker_delays_and_loses_nothing(house):
-    house.start("workers")
-    house.start("workers.sweep")
-    first = house.submit(2)
-    house.until(first, "running")
-    house.redis.stop()
-    second = house.submit(0)
-    house.until(first, "succeeded")
-    house.redis.start()
-    house.until(second, "succeeded")
-    assert states(house, second) == ["queued", "running", "succeeded"]
+def test_a_drained_worker_finishes_its_job_takes_no_more_and_goes_on_when_resumed(lasting):
+    running = lasting.submit(3 * settings.REPORT_SECONDS + 1)
+    lasting.until(running, "running")
+    (worker,) = lasting.fleet.workers()
+    lasting.fleet.drain(worker.id)
+    row = lasting.until(running, "succeeded")
+    assert row.attempt == 1
+
+    waiting = lasting.submit(0)
+    time.sleep(3 * settings.SWEEP_SECONDS)
+    assert lasting.store.get(waiting).state == "queued"
+    assert [worker.draining for worker in lasting.fleet.workers()] == [True]
+    assert lasting.fleet.worker(worker.id).alive, "and visible"
+
+    lasting.fleet.resume(worker.id)
+    assert lasting.until(waiting, "succeeded").attempt == 1
 
 
 @ON_A_SERVER
@@ -121,9 +143,9 @@ def test_a_frozen_worker_that_wakes_after_its_lease_changes_nothing(house):
     zombie = house.child()
     os.kill(zombie, signal.SIGSTOP)
     house.start("workers")
-    row = house.until(job_id, "succeeded", seconds=settings.LEASE_SECONDS + 20)
+    row = house.until(job_id, "succeeded")
     os.kill(zombie, signal.SIGCONT)
-    time.sleep(3)
+    time.sleep(3 * settings.RENEW_SECONDS + 1)
     assert house.store.get(job_id) == row
     assert row.attempt == 2
     assert len(house.store.artifacts([job_id])[job_id]) == 1
@@ -138,7 +160,7 @@ def test_a_frozen_worker_that_wakes_takes_back_that_it_died(house):
     zombie = house.child()
     os.kill(zombie, signal.SIGSTOP)
     house.start("workers")
-    house.until_progress(job_id, 0.01, attempt=2, seconds=settings.LEASE_SECONDS + 20)
+    house.until_progress(job_id, 0.01, attempt=2)
     assert house.store.get(job_id).died_on is not None
     os.kill(zombie, signal.SIGCONT)
     row = house.until(job_id, "succeeded")
@@ -183,7 +205,7 @@ def test_a_database_restart_repeats_no_work(tmp_path, monkeypatch, seconds, down
 
 
 def test_an_object_store_that_is_away_at_the_write_is_waited_for(sqlite_database, tmp_path, monkeypatch):
-    port = free_port()
+    port = own_port()
     with redis_server() as redis:
         house = House(
             sqlite_database,
@@ -223,25 +245,6 @@ def test_an_object_store_that_is_away_at_the_write_is_waited_for(sqlite_database
 
 
 @ON_A_SERVER
-def test_a_drained_worker_finishes_its_job_takes_no_more_and_goes_on_when_resumed(house):
-    house.start("workers")
-    house.start("workers.sweep")
-    running = house.submit(settings.REPORT_SECONDS + 4)
-    house.until(running, "running")
-    (worker,) = house.fleet.workers()
-    house.fleet.drain(worker.id)
-    row = house.until(running, "succeeded")
-    assert row.attempt == 1
-
-    waiting = house.submit(0)
-    time.sleep(2 * settings.SWEEP_SECONDS)
-    assert house.store.get(waiting).state == "queued"
-    assert [worker.draining for worker in house.fleet.alive()] == [True], "alive and visible"
-
-    house.fleet.resume(worker.id)
-    assert house.until(waiting, "succeeded", seconds=settings.REPORT_SECONDS + 10).attempt == 1
-
-
 def test_a_released_job_goes_on_elsewhere_while_its_worker_stays(house):
     first = house.start("workers")
     job_id = house.submit(25)
@@ -251,7 +254,7 @@ def test_a_released_job_goes_on_elsewhere_while_its_worker_stays(house):
     house.start("workers.sweep")
 
     house.fleet.drain(worker.id, release=True)
-    assert house.until_progress(job_id, 0.01, attempt=2, seconds=40) >= done - 0.1
+    assert house.until_progress(job_id, 0.01, attempt=2) >= done - 0.1
     row = house.until(job_id, "running", "succeeded")
     assert row.failures == 0
     assert row.lease_owner != worker.id
@@ -262,7 +265,7 @@ def test_a_released_job_goes_on_elsewhere_while_its_worker_stays(house):
 
 def killed_in(house, job_id, attempt):
     """Kill the child of the one worker that runs this attempt; the worker's id."""
-    give_up = time.monotonic() + 30
+    give_up = time.monotonic() + 60
     while (row := house.store.get(job_id)).state != "running" or row.attempt != attempt:
         assert time.monotonic() < give_up, f"attempt {attempt}: {row.state}"
         time.sleep(0.05)
@@ -285,19 +288,20 @@ def test_a_machine_on_which_three_owners_jobs_die_takes_no_more_and_another_does
         worker_id = killed_in(house, job_id, attempt=1)
         house.store.cancel(job_id, None)
         house.until(job_id, "canceled")
-    give_up = time.monotonic() + 10
+    give_up = time.monotonic() + 60
     while house.fleet.worker(worker_id).quarantined_at is None:
         assert time.monotonic() < give_up
         time.sleep(0.1)
 
     waiting = house.submit(0)
-    time.sleep(2 * settings.SWEEP_SECONDS)
+    time.sleep(3 * settings.SWEEP_SECONDS)
     assert house.store.get(waiting).state == "queued", "its new child knows"
     house.start("workers")
     assert house.until(waiting, "succeeded").attempt == 1
     assert "quarantined" in house.log_file.read_text()
 
 
+@ON_A_SERVER
 def test_a_job_in_which_two_workers_died_fails_and_neither_is_blamed(house):
     house.start("workers")
     house.start("workers.sweep")
@@ -317,7 +321,7 @@ def test_a_job_in_which_two_workers_died_fails_and_neither_is_blamed(house):
         second = killed_in(house, job_id, attempt)
     row = house.until(job_id, "failed")
     assert (row.error_code, row.attempt) == ("poison_job", attempt)
-    give_up = time.monotonic() + 10
+    give_up = time.monotonic() + 60
     while any(worker.suspected for worker in house.fleet.workers()):
         assert time.monotonic() < give_up, "somebody is still blamed"
         time.sleep(0.1)
@@ -337,10 +341,10 @@ def test_a_worker_lost_while_the_database_was_away_costs_its_job_no_failure(tmp_
             time.sleep(1)
             server.stop()
             house.kill_all(worker)
-            time.sleep(settings.LEASE_SECONDS + 2)
+            time.sleep(1.5 * settings.LEASE_SECONDS)
             server.start()
             house.start("workers")
-            row = house.until(job_id, "succeeded", seconds=60)
+            row = house.until(job_id, "succeeded")
             assert (row.attempt, row.failures, row.died_on) == (2, 0, None)
         finally:
             house.close()

@@ -17,6 +17,8 @@ from tests.services import redis_server
 from tests.workers.house import House
 from workers import settings
 
+pytestmark = pytest.mark.waits
+
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
 #: What a spot machine gives, and what the issue asks for.
 GRACE_SECONDS = 20.0
@@ -45,12 +47,16 @@ def test_a_signal_gives_the_job_back_with_its_checkpoint(house, number, whom):
 
     told = time.monotonic()
     worker.send_signal(number) if whom == "parent" else house.signal_all(worker, number)
-    house.until(job_id, "queued", seconds=10)
+    house.until(job_id, "queued")
     ended(worker, told)
 
     assert house.fleet.workers() == [], "it said good-bye"
+    assert "child_killed" not in house.log_file.read_text(), "by itself"
     house.start("workers")
-    house.doorbell.wake("cpu")
+    if whom == "parent":
+        house.start("workers.sweep")  # nobody rings for a job that was given back but the sweeper
+    else:
+        house.doorbell.wake("cpu")
     assert house.until_progress(job_id, 0.01, attempt=2) >= done - 0.1
     row = house.until(job_id, "succeeded")
     assert (row.attempt, row.failures, row.died_on) == (2, 0, None)
@@ -66,7 +72,7 @@ def test_more_signals_lose_nothing(house):
     for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
         house.signal_all(worker, number)
         time.sleep(0.02)
-    house.until(job_id, "queued", seconds=10)
+    house.until(job_id, "queued")
     ended(worker, told)
 
     house.start("workers")
@@ -82,7 +88,7 @@ def test_an_idle_worker_ends_at_once(house, number):
     told = time.monotonic()
     house.signal_all(worker, number)
     assert worker.wait(timeout=GRACE_SECONDS) == 0
-    assert time.monotonic() - told < 8, "nothing is waited for; the machine may be busy"
+    assert time.monotonic() - told < settings.DRAIN_SECONDS, "nothing is waited for"
 
 
 def test_a_drained_worker_ends_at_once_too(house):
@@ -90,14 +96,14 @@ def test_a_drained_worker_ends_at_once_too(house):
     house.child()
     (row,) = house.fleet.workers()
     house.fleet.drain(row.id)
-    time.sleep(settings.REPORT_SECONDS + 2)
+    time.sleep(3 * settings.REPORT_SECONDS)
     waiting = house.submit(0)
     time.sleep(2)
     assert house.store.get(waiting).state == "queued"
     told = time.monotonic()
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(timeout=GRACE_SECONDS) == 0
-    assert time.monotonic() - told < 8
+    assert time.monotonic() - told < settings.DRAIN_SECONDS
 
 
 @pytest.mark.parametrize("after", [0.3, 1.5, 3.0])
@@ -136,7 +142,7 @@ def test_a_broker_that_hangs_does_not_hold_the_exit(house):
     try:
         told = time.monotonic()
         worker.send_signal(signal.SIGTERM)
-        house.until(job_id, "queued", seconds=10)
+        house.until(job_id, "queued")
         ended(worker, told)
     finally:
         os.kill(house.redis.pid, signal.SIGCONT)
@@ -146,8 +152,8 @@ def test_who_is_killed_after_its_grace_goes_on_from_its_last_checkpoint(house):
     """SIGTERM, a machine too slow to obey, and SIGKILL, as Kubernetes does it."""
     worker = house.start("workers")
     house.start("workers.sweep")
-    job_id = house.submit(18)
-    give_up = time.monotonic() + 40
+    job_id = house.submit(4 * settings.CHECKPOINT_SECONDS)
+    give_up = time.monotonic() + 90
     while (row := house.store.get(job_id)).checkpoint_key is None:
         assert time.monotonic() < give_up
         time.sleep(0.1)
@@ -157,14 +163,14 @@ def test_who_is_killed_after_its_grace_goes_on_from_its_last_checkpoint(house):
     house.kill_all(worker)
 
     house.start("workers")
-    assert house.until_progress(job_id, 0.01, attempt=2, seconds=40) >= row.progress - 0.1
+    assert house.until_progress(job_id, 0.01, attempt=2) >= row.progress - 0.1
     assert house.until(job_id, "succeeded").attempt == 2
 
 
 # ---- a real engine -----------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pictures():
     def picture(name):
         found = Image.fromarray(getattr(skimage.data, name)()).convert("RGB")
@@ -196,13 +202,12 @@ def interrupted(house, module, number, submit, least):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("number", SIGNALS, ids=lambda n: n.name)
-def test_patches_go_on_elsewhere_to_the_same_picture(house, pictures, number):
+def test_patches_go_on_elsewhere_to_the_same_picture(house, pictures):
     content, style = map(house.upload, pictures)
     resumed, whole = interrupted(
         house,
         "workers",
-        number,
+        signal.SIGTERM,
         lambda: house.submit_style(content, style, size=256, quality="best"),
         least=0.3,
     )
@@ -210,8 +215,7 @@ def test_patches_go_on_elsewhere_to_the_same_picture(house, pictures, number):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("number", SIGNALS, ids=lambda n: n.name)
-def test_gatys_goes_on_elsewhere_to_the_same_picture(house, pictures, number, tmp_path):
+def test_gatys_goes_on_elsewhere_to_the_same_picture(house, pictures, tmp_path):
     torch.manual_seed(0)
     network = VGG19()
     weights = {
@@ -226,7 +230,7 @@ def test_gatys_goes_on_elsewhere_to_the_same_picture(house, pictures, number, tm
     resumed, whole = interrupted(
         house,
         "tests.workers.random_vgg",
-        number,
+        signal.SIGINT,
         lambda: house.submit_style(content, style, method="gatys", size=72, quality="draft"),
         least=0.2,
     )

@@ -35,7 +35,7 @@ from workers.sweep import EXPIRE_AT_ONCE, SPARE_RINGS, Sweeper
 def _no_grace_for_a_new_sweeper(request, monkeypatch):
     """A sweeper that just began gives living workers some seconds; most tests do not wait for that."""
     if "grace" not in request.keywords:
-        monkeypatch.setattr(settings, "RENEW_SECONDS", -2.0)
+        monkeypatch.setattr(settings, "RENEW_SECONDS", -settings.MARGIN_SECONDS)
         monkeypatch.setattr(settings, "RETURN_SECONDS", 0.0)
 
 
@@ -287,7 +287,9 @@ def test_nobody_is_forgotten_who_could_not_report(sqlite_database, storage, door
     assert JobStore(sqlite_database).get(job.id).state == "queued"
 
 
-def test_after_a_database_outage_living_workers_get_time_to_renew(sqlite_database, storage, doorbell):
+def test_after_a_database_outage_living_workers_get_time_to_renew(
+    sqlite_database, storage, doorbell, monkeypatch
+):
     class Outage(Sweeper):
         failing = True
 
@@ -301,12 +303,13 @@ def test_after_a_database_outage_living_workers_get_time_to_renew(sqlite_databas
     (job,) = submit(sqlite_database)
     store = JobStore(sqlite_database)
     store.claim("wrk_1", "cpu", engines=["e"], lease_seconds=-1)
+    monkeypatch.setattr(settings, "REUNION_SECONDS", 60.0)
     sweeper = Outage(sqlite_database, storage, doorbell)
     sweeper.done = threading.Event()
     ended = threading.Event()
     thread = threading.Thread(target=sweeper.run, args=(ended,))
     thread.start()
-    assert sweeper.done.wait(4 * settings.SWEEP_SECONDS)
+    assert sweeper.done.wait(4 * settings.SWEEP_SECONDS + 20)
     ended.set()
     thread.join()
     assert store.get(job.id).state == "running"

@@ -33,6 +33,8 @@ from workers.sweep import Sweeper
 from workers.webhook_slots import Slots
 from workers.webhooks import CAP_SECONDS, FIRST_SECONDS, MOST_RETRY_AFTER, Dispatcher, next_try
 
+pytestmark = pytest.mark.waits
+
 
 def eventually(true: Callable[[], object], seconds: float = 15.0) -> None:
     deadline = time.monotonic() + seconds
