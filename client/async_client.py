@@ -173,7 +173,10 @@ class AsyncClient(AsyncTransport):
 
     async def archive(self, job: Which, path: Path | str) -> Path:
         """All results of a job as one ZIP."""
-        return await self.download(job_calls.archive(job), path)
+        where = job_calls.archive(job)
+        with target(Path(path)) as stream:
+            await self.receive(where, Received(where, stream), with_key=True)
+        return Path(path)
 
     async def upload(self, file: File | Path | str, *, idempotency_key: str | None = None) -> Json:
         """Store a file; its `id` may be a parameter of any number of jobs."""

@@ -101,9 +101,9 @@ class AsyncTransport:
                 error = found
             await asyncio.sleep(following.pause(error, time.monotonic()))
 
-    async def receive(self, source: Source, received: Received) -> None:
-        """The bytes of a file."""
-        await self._tried(lambda: self._receive(source, received), None)
+    async def receive(self, source: Source, received: Received, *, with_key: bool = False) -> None:
+        """The bytes of a file. A signed URL needs no key, and its server may be anybody's."""
+        await self._tried(lambda: self._receive(source, received, with_key), None)
 
     async def _tried(self, work: Callable[[], Awaitable[T]], call: Call[T] | None) -> T:
         tried = 0
@@ -161,11 +161,11 @@ class AsyncTransport:
                 except NoEvents as error:
                     raise NotAtelier(f"{call.path} answered with {error}", answer.status_code) from error
 
-    async def _receive(self, source: Source, received: Received) -> None:
+    async def _receive(self, source: Source, received: Received, with_key: bool) -> None:
         where = self._server.at(url_of(source))
-        own = self._server.takes_key(where)
         async with self._plain(where) as http:
-            options = {"headers": self._server.headers(with_key=own), "follow_redirects": True}
+            headers = self._server.headers(with_key=with_key and self._server.is_at(where))
+            options = {"headers": headers, "follow_redirects": True}
             async with self._reading(http, where, options) as answer:
                 received.begin()
                 async for piece in answer.aiter_bytes(CHUNK):

@@ -56,10 +56,6 @@ class Server:
         there, here = httpx.URL(url), httpx.URL(self.url)
         return (there.scheme, there.host, there.port) == (here.scheme, here.host, here.port)
 
-    def takes_key(self, url: str) -> bool:
-        """Whether the key goes along: to our own server only, and where no signature opens the door."""
-        return self.is_at(url) and "signature" not in httpx.URL(url).params
-
     def connection(self) -> dict[str, Any]:
         """How httpx is to connect."""
         return {

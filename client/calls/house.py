@@ -36,7 +36,7 @@ def revoke_key(which: Which) -> Call[Json]:
 
 def make_key(user: str, options: Json) -> Call[Json]:
     """A new key of the owner of this name. Twice would be two keys."""
-    return Call("POST", "/v1/keys", thing, body={"user": user, **options})
+    return Call("POST", "/v1/keys", _key, body={"user": user, **options})
 
 
 def link_code() -> Call[Json]:
@@ -46,7 +46,7 @@ def link_code() -> Call[Json]:
 
 def redeem(code: str, name: str) -> Call[Json]:
     """The key that a code is for; a code works once."""
-    return Call("POST", "/v1/link-codes/redeem", thing, body={"code": code, "name": name})
+    return Call("POST", "/v1/link-codes/redeem", _key, body={"code": code, "name": name})
 
 
 def owners(query: Mapping[str, Any]) -> Call[Json]:
@@ -56,7 +56,7 @@ def owners(query: Mapping[str, Any]) -> Call[Json]:
 
 def limit_owner(which: Which, limits: Json) -> Call[Json]:
     """Change what an owner may have."""
-    return Call("PATCH", f"/v1/owners/{part(which)}", thing, body=limits, repeatable=True)
+    return Call("PATCH", f"/v1/owners/{part(which)}", whole, body=limits, repeatable=True)
 
 
 def workers() -> Call[list[Json]]:
@@ -85,6 +85,12 @@ def other(
 ) -> Call[Json]:
     """A request of which this package knows nothing."""
     return Call(method, path, whole, query=query, body=body, repeatable=repeatable)
+
+
+def _key(answer: Json) -> Json:
+    if not isinstance(answer["key"], str):
+        raise TypeError("a key is text")
+    return answer
 
 
 def _engine(answer: Json) -> Json:
