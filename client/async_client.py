@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,7 +18,7 @@ from client.errors import ApiError, JobFailed, Json
 from client.following import Following
 from client.saving import Received, Source, target, targets
 from client.submission import Submission
-from client.uploads import File
+from client.uploads import File, Sent, unheard
 from client.waiting import Waiting
 
 
@@ -206,7 +206,7 @@ class AsyncClient(AsyncTransport):
         name: str,
         *,
         shared: bool = False,
-        sent: Callable[[int, int], None] = lambda _done, _total: None,
+        sent: Sent = unheard,
     ) -> Json:
         """Upload a network as it is read; `sent` hears of the bytes so far and of all of them."""
         return await self.send(file_calls.add_network(File.of(file), name, shared, sent))

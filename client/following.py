@@ -12,6 +12,7 @@ from client.calls import jobs as calls
 from client.calls.base import Call, Which
 from client.errors import ApiError, Json, NotAtelier, Refused
 from client.patience import Patience
+from client.sse import Message
 
 #: In one of these a job changes no more.
 FINAL = frozenset({"succeeded", "failed", "canceled"})
@@ -59,15 +60,19 @@ class Following:
         """The server said how long to stay away before the next stream."""
         self._pause = min(max(milliseconds / 1000, 0.0), LONGEST_SECONDS)
 
-    def read(self, data: str, status: int) -> Json:
-        """The data of an event. Raises NotAtelier."""
+    def read(self, message: Message, status: int) -> Json | None:
+        """The event in a message; None for a sign of life. Raises NotAtelier."""
+        if message.data is None:
+            self.alive()
+            return None
         try:
-            event = json.loads(data)
+            event = json.loads(message.data)
             known = type(event["version"]) is int and isinstance(event["state"], str)
         except (ValueError, KeyError, TypeError, RecursionError):
             known = False
         if not known:
             raise NotAtelier("the event stream is not Atelier's", status)
+        self.alive()
         return dict(event)
 
     def is_news(self, event: Json) -> bool:

@@ -47,7 +47,8 @@ class Server:
     def at(self, url: str) -> str:
         """A URL that the API told, as it is from here. Raises NotAtelier for what is none."""
         try:
-            return str(httpx.URL(urljoin(f"{self.url}/", url)))
+            # A proxy may have put the API below a path of which the API knows nothing.
+            return str(httpx.URL(self.url + url if url.startswith("/") else urljoin(f"{self.url}/", url)))
         except (httpx.InvalidURL, ValueError) as error:
             raise NotAtelier(f"the server told a URL that is none: {url[:100]!r}", 200) from error
 

@@ -37,7 +37,8 @@ class Decoder:
         """The messages that end in this piece. Raises NoEvents."""
         text = self._rest + piece
         start = 0
-        for end in _END.finditer(text):
+        # What is left of the last piece has no end but, perhaps, half of one.
+        for end in _END.finditer(text, max(len(self._rest) - 1, 0)):
             if end.group() == b"\r" and end.end() == len(text):
                 break  # half of a "\r\n", perhaps
             yield from self._line(text[start : end.start()])

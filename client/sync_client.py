@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,7 +17,7 @@ from client.following import Following
 from client.saving import Received, Source, target, targets
 from client.submission import Submission
 from client.sync_transport import Transport
-from client.uploads import File
+from client.uploads import File, Sent, unheard
 from client.waiting import Waiting
 
 
@@ -209,7 +209,7 @@ class Client(Transport):
         name: str,
         *,
         shared: bool = False,
-        sent: Callable[[int, int], None] = lambda _done, _total: None,
+        sent: Sent = unheard,
     ) -> Json:
         """Upload a network as it is read; `sent` hears of the bytes so far and of all of them."""
         return self.send(file_calls.add_network(File.of(file), name, shared, sent))

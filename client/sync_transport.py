@@ -139,9 +139,9 @@ class Transport:
                 try:
                     for piece in answer.iter_bytes():
                         for message in decoder.feed(piece):
-                            following.alive()
-                            if message.data is not None:
-                                yield following.read(message.data, answer.status_code)
+                            event = following.read(message, answer.status_code)
+                            if event is not None:
+                                yield event
                         if decoder.retry is not None:
                             following.told(decoder.retry)
                 except NoEvents as error:

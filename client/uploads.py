@@ -16,6 +16,10 @@ Sent = Callable[[int, int], None]
 _CHUNK = 256 * 1024
 
 
+def unheard(_done: int, _total: int) -> None:
+    """A `Sent` that tells nobody."""
+
+
 @dataclass(frozen=True)
 class File:
     """One file to send. What it is, the API decides by its bytes, not by its name."""

@@ -10,7 +10,7 @@ from api.settings import Settings
 from bot.settings import Settings as BotSettings
 
 ROOT = Path(__file__).parents[2]
-CODE = ("api", "bot", "cli", "engines", "jobs", "queue_config.py", "storage", "workers")
+CODE = ("api", "bot", "cli", "client", "engines", "jobs", "queue_config.py", "storage", "workers")
 
 #: Owned by something that is not a Python file of ours.
 ELSEWHERE = {
