@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from bot.api import Api, ApiError, Json, Refused
 from bot.notes import Account, Notes
 from bot.settings import Settings
+from bot.studio import Studio
+from client import ApiError, Json, Refused
 
 #: What the keys are called, where people see their keys.
 KEY_NAME = "Telegram bot"
@@ -21,9 +22,9 @@ class NotAllowed(Exception):
 
 
 class Accounts:
-    """The people of one bot. Every call raises the errors of `bot.api` and redis.RedisError."""
+    """The people of one bot. Every call raises the errors of `client` and redis.RedisError."""
 
-    def __init__(self, settings: Settings, api: Api, notes: Notes) -> None:
+    def __init__(self, settings: Settings, api: Studio, notes: Notes) -> None:
         self._settings = settings
         self._api = api
         self._notes = notes
@@ -46,7 +47,7 @@ class Accounts:
 
     async def link(self, user: int, code: str) -> Account:
         """Let a person act for the account that this code is of. Raises Refused (404) for no such code."""
-        account = _account(await self._api.redeem(code, KEY_NAME), guest=False)
+        account = _account(await self._api.admin.redeem(code, KEY_NAME), guest=False)
         before = await self._notes.account(user)
         await self._notes.set_account(user, account)
         if before is not None:
@@ -62,7 +63,7 @@ class Accounts:
         if account is None:
             return False
         try:
-            await self._api.me(account.key)
+            await self._api.of(account.key).me()
         except Refused as error:
             if not is_bad_key(error):
                 raise
@@ -74,7 +75,8 @@ class Accounts:
     async def _revoke(self, account: Account) -> None:
         """End a key that nobody will use any more; with it, as anybody may with their own."""
         try:
-            await self._api.revoke(account.key, (await self._api.me(account.key))["id"])
+            own = self._api.of(account.key)
+            await own.revoke_key(await own.me())
         except ApiError as error:
             # It was ended before, or lives on unused: no reason to refuse the new one.
             _log.warning("a key of %s could not be revoked: %s", account.owner, error)
@@ -84,11 +86,13 @@ class Accounts:
         return self._settings.guests or user in self._settings.allow or user in self._settings.admins
 
     async def _make_guest(self, user: int) -> Account:
-        made = await self._api.make_key(f"telegram-{user}", KEY_NAME, RATE_PER_MINUTE)
+        made = await self._api.admin.make_key(
+            f"telegram-{user}", name=KEY_NAME, rate_per_minute=RATE_PER_MINUTE
+        )
         account = _account(made, guest=True)
         if user not in self._settings.admins:
             # Before the key is used; a process that dies in between makes another key, and limits again.
-            await self._api.limit_owner(
+            await self._api.admin.limit_owner(
                 account.owner_id,
                 max_queued=self._settings.guest_queued,
                 max_running=self._settings.guest_running,

@@ -17,7 +17,6 @@ from telegram.ext import Application, ExtBot
 
 from bot.accounts import Accounts
 from bot.albums import Albums
-from bot.api import Api
 from bot.downloads import Downloads
 from bot.following import Follower
 from bot.gallery import Gallery
@@ -29,9 +28,11 @@ from bot.pacing import Pacing
 from bot.polling import Polling
 from bot.sending import Sender
 from bot.settings import Settings
+from bot.studio import Studio
 from bot.turns import Services
 from bot.webhook import CONNECTIONS, Server
 from bot.words import Words
+from client import AsyncClient
 
 #: The kinds of update that we have handlers for.
 ALLOWED = ("message", "callback_query", "inline_query")
@@ -79,7 +80,8 @@ def build(settings: Settings) -> Bot:
         .build()
     )
     redis = Redis.from_url(settings.redis_url, socket_connect_timeout=5.0, socket_timeout=10.0)
-    api = Api(settings.url, settings.key, public_url=settings.links_url)
+    admin = AsyncClient(settings.url, settings.key, agent="atelier-bot")
+    api = Studio(admin, settings.links_url)
     notes = Notes(redis, settings.bot_id)
     bot: ExtBot[Any] = application.bot
     services = Services(

@@ -14,7 +14,6 @@ from redis.exceptions import RedisError
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 
 from bot import progress, results
-from bot.api import Api, ApiError, Refused
 from bot.notes import Notes
 from bot.open_jobs import JobNote, Taken
 from bot.progress import View
@@ -33,7 +32,9 @@ from bot.sending import (
     Unfit,
     Vanished,
 )
+from bot.studio import Studio
 from bot.words import Html, Words
+from client import ApiError, Refused
 
 Json = dict[str, Any]
 
@@ -78,7 +79,7 @@ class _End:
 class Courier:
     """Brings results. Raises RedisError while Redis is away."""
 
-    def __init__(self, notes: Notes, api: Api, sender: Sender, files_bytes: int) -> None:
+    def __init__(self, notes: Notes, api: Studio, sender: Sender, files_bytes: int) -> None:
         self._notes = notes
         self._api = api
         self._sender = sender

@@ -18,7 +18,6 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from bot import progress
-from bot.api import BATCH, Api, ApiError, NoServer, Refused
 from bot.canceling import canceled
 from bot.delivering import Courier, edit_seconds, keyboard
 from bot.notes import Notes
@@ -36,11 +35,12 @@ from bot.sending import (
     Unfit,
     Vanished,
 )
+from bot.studio import Studio
 from bot.words import Words
+from client import FINAL, ApiError, NoServer, Refused
+from client.calls.jobs import BATCH
 
 Json = dict[str, Any]
-
-FINAL = frozenset({"succeeded", "failed", "canceled"})
 
 #: How long a job is one process's, and the longest that those of a dead one wait. Renewed while it is worked
 #: at, often enough that a machine with too much to do does not lose it.
@@ -67,7 +67,7 @@ _log = logging.getLogger(__name__)
 class Follower:
     """One process's part in it."""
 
-    def __init__(self, notes: Notes, api: Api, sender: Sender, files_bytes: int) -> None:
+    def __init__(self, notes: Notes, api: Studio, sender: Sender, files_bytes: int) -> None:
         self._notes = notes
         self._api = api
         self._sender = sender
@@ -99,7 +99,7 @@ class Follower:
             if not taken:
                 return _TICK_SECONDS
             try:
-                jobs = await self._api.jobs([one.note.job_id for one in taken])
+                jobs = await self._api.admin.jobs_by_id([one.note.job_id for one in taken], everybodys=True)
             except ApiError as error:
                 _log.warning("the jobs cannot be read: %s", error)
                 wait = error.retry_after if isinstance(error, Refused) else 0.0

@@ -25,13 +25,13 @@ from telegram.ext import ExtBot
 
 from bot.accounts import Accounts
 from bot.albums import Albums
-from bot.api import Api
 from bot.delivering import keyboard
 from bot.downloads import Downloads
 from bot.gallery import Gallery
 from bot.notes import Account, Notes
 from bot.screens import Button, Screen
 from bot.settings import Settings
+from bot.studio import Studio
 from bot.texts import clip
 from bot.words import Html, Words
 
@@ -52,7 +52,7 @@ class Services:
 
     settings: Settings
     bot: ExtBot[Any]
-    api: Api
+    api: Studio
     notes: Notes
     accounts: Accounts
     albums: Albums

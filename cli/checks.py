@@ -21,6 +21,7 @@ from kombu.exceptions import OperationalError
 from cli import context, embedded, private, settings
 from cli.errors import CommandError
 from cli.show import size
+from client import environ
 from engines import weights
 from jobs.database import Database
 from jobs.fleet import FleetStore
@@ -65,7 +66,7 @@ class Place:
     @property
     def is_own(self) -> bool:
         """Whether commands here talk to the system of this data folder."""
-        return self.running is not None and settings.chosen_url() in (None, self.running.url)
+        return self.running is not None and environ.chosen_url() in (None, self.running.url)
 
 
 def run_all(folder: Path) -> Iterator[tuple[str, Verdict]]:
@@ -248,7 +249,7 @@ def server(place: Place) -> Verdict:
     try:
         answer = httpx.get(f"{url}/readyz", timeout=5.0, trust_env=False)
     except (httpx.TransportError, httpx.InvalidURL) as error:
-        if not place.is_own and settings.chosen_url():
+        if not place.is_own and environ.chosen_url():
             return Verdict(FAIL, f"{url}: {error}", "Start it there, or correct or unset ATELIER_URL.")
         if place.running:
             return Verdict(
@@ -266,7 +267,7 @@ def server(place: Place) -> Verdict:
 
 def port(place: Place) -> Verdict:
     """The usual port is free, or ours."""
-    usual = urlsplit(settings.DEFAULT_URL)
+    usual = urlsplit(environ.DEFAULT_URL)
     host, number = str(usual.hostname), int(usual.port or 0)
     if place.running is not None:
         return Verdict(OK, f"the server listens at {place.running.url}")

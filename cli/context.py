@@ -11,9 +11,9 @@ from alembic.util.exc import CommandError as MigrationError
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from cli import settings
-from cli.client import Client
-from cli.errors import CommandError
+from cli.errors import CommandError, explained
 from cli.private import made_privately
+from client import Client
 from jobs.database import Database
 from jobs.errors import Unavailable
 
@@ -24,10 +24,13 @@ def folder(ctx: click.Context) -> Path:
     return settings.data_dir(chosen)
 
 
-def client(ctx: click.Context) -> Client:
-    """The server this command works with."""
+@contextmanager
+def client(ctx: click.Context) -> Iterator[Client]:
+    """The server this command works with. What goes wrong there leaves the block as a CommandError."""
     where = folder(ctx)
-    return Client(settings.server_url(where), settings.api_key(where))
+    url = settings.server_url(where)
+    with explained(url), Client(url, settings.api_key(where), agent="atelier-cli") as made:
+        yield made
 
 
 @contextmanager

@@ -1,18 +1,22 @@
 """What a command says when it cannot go on: one sentence, and what to do about it.
 
-CommandError        (a click.ClickException: printed as "Error: ...", exit code 1)
-├── NoServer        nobody answers at the URL
-└── Refused         the server answered with a problem document; `code` and `status` are the server's
+CommandError is a click.ClickException: printed as "Error: ...", exit code 1. What the client raises becomes
+one in `explained`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
 
 from cli import treatment
 from cli.options import flag
+from client import ApiError, NoServer, NotAtelier, Refused
+from client.errors import refused
 
 #: The statuses of a request that is wrong in itself.
 _WRONG = frozenset({400, 413, 415, 422})
@@ -22,31 +26,55 @@ class CommandError(click.ClickException):
     """The command cannot go on."""
 
 
-class NoServer(CommandError):
-    """Nobody answers at the URL."""
+@contextmanager
+def explained(url: str) -> Iterator[None]:
+    """What goes wrong with the server at this URL is raised as a CommandError."""
+    try:
+        yield
+    except ApiError as error:
+        raise CommandError(in_words(error, url)) from error
 
-    def __init__(self, url: str, reason: str) -> None:
-        super().__init__(
-            f"no server answers at {url} ({reason}).\n"
-            "Start one with `atelier up`, or set ATELIER_URL to one that runs."
-        )
+
+def in_words(error: ApiError, url: str) -> str:
+    """What went wrong and what to do about it."""
+    match error:
+        case Refused():
+            return sentence(error.status, error.problem)
+        case NotAtelier():
+            return sentence(error.status, {"detail": str(error)})
+        case NoServer():
+            return (
+                f"no server answers at {url} ({error}).\n"
+                "Start one with `atelier up`, or set ATELIER_URL to one that runs."
+            )
+        case _:
+            return str(error)
 
 
-class Refused(CommandError):
-    """The server said no."""
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """A file that cannot be written is a CommandError."""
+    try:
+        yield
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror or error}") from error
 
-    def __init__(self, status: int, problem: dict[str, Any]) -> None:
-        self.status = status
-        self.code = str(problem.get("code", "error"))
-        self.problem = problem
-        super().__init__(sentence(status, problem))
 
-    def of_file(self, field: str, path: str) -> Refused:
-        """The same, said of the option whose file was refused."""
-        if self.status not in _WRONG:
-            return self
-        detail = f"{flag(field)} {path}: {_detail(self.status, self.problem)}"
-        return Refused(self.status, {**self.problem, "detail": detail, "errors": []})
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """A file that cannot be read is a CommandError."""
+    try:
+        yield
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def of_file(error: Refused, field: str, path: str) -> Refused:
+    """A refusal of an upload, said of the option whose file it was."""
+    if error.status not in _WRONG:
+        return error
+    detail = f"{flag(field)} {path}: {_detail(error.status, error.problem)}"
+    return refused(error.status, {**error.problem, "detail": detail, "errors": []})
 
 
 def sentence(status: int, problem: dict[str, Any]) -> str:

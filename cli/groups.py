@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 import click
 
-from cli.options import Schema, options
+from cli.options import options
+from client import Json
 
 #: Of parameters that are in no group, and of those that are advanced.
 UNGROUPED, ADVANCED = "What to make", "What few need"
 
 
-def sections(schema: Schema) -> Mapping[str, list[click.Option]]:
+def sections(schema: Json) -> Mapping[str, list[click.Option]]:
     """Title -> options, in the order in which help shows them; no section is empty."""
     groups: dict[str, str] = schema.get("x-ui", {}).get("groups", {})
     found: dict[str, list[click.Option]] = {title: [] for title in (UNGROUPED, *groups.values(), ADVANCED)}

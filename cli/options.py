@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from cli import treatment
-
-Schema = dict[str, Any]
+from client import Json, schema
+from client.schema import Bounds, Field, Kind, Variant
 
 #: Option names every engine command has of its own.
 RESERVED = frozenset({"output", "json", "detach", "dry-run", "help"}) | treatment.NAMES
@@ -74,12 +74,10 @@ def flag(name: str) -> str:
     return f"--param-{plain}" if plain in RESERVED else f"--{plain}"
 
 
-def options(schema: Schema) -> list[click.Option]:
+def options(params: Json) -> list[click.Option]:
     """One option for each property, required ones first."""
-    required = set(schema.get("required", ()))
-    properties: dict[str, Schema] = schema.get("properties", {})
-    names = sorted(properties, key=lambda name: name not in required)  # stable: else in the schema's order
-    return [_option(name, _simple(properties[name], schema), name in required) for name in names]
+    found = sorted(schema.fields(params), key=lambda field: not field.required)  # stable: else in its order
+    return [_option(field) for field in found]
 
 
 def values(given: dict[str, Any]) -> dict[str, Any]:
@@ -91,9 +89,9 @@ def values(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def assigned(schema: Schema, given: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def assigned(params: Json, given: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """The params that `name=value` texts set, each read as its option would read it. Raises UsageError."""
-    known = {option.name: option for option in options(schema)}
+    known = {option.name: option for option in options(params)}
     made: dict[str, Any] = {}
     for name, text in given:
         option = known.get(name.replace("-", "_"))
@@ -104,97 +102,76 @@ def assigned(schema: Schema, given: Sequence[tuple[str, str]]) -> dict[str, Any]
     return made
 
 
-def _option(name: str, field: Schema, required: bool) -> click.Option:
-    kind = field.get("type")
-    repeated = kind == "array" and _is_scalar(field.get("items", {}))
-    default = field.get("default")
-    help_text = str(field.get("description", "")).strip()
-    notes = [_default_note(default)] if default is not None else []
-    notes += _network_notes(field["items"] if repeated else field)
-    if repeated:
-        notes += _length_notes(field)
-    if other := field.get("x-ui", {}).get("with"):
-        notes.append(f"only with {flag(other)}")
-    if notes:
-        help_text += f"  [{'; '.join(notes)}]"
-    declarations = [_switch(name) if kind == "boolean" else flag(name), name]
-    if "_" in name and kind != "boolean":
+def _option(field: Field) -> click.Option:
+    name, form = field.name, _form(field)
+    one = form.items if form is not None and _is_repeated(form) else form
+    repeated, switch = one is not form, one is not None and one.kind is Kind.SWITCH
+    notes = [_default_note(field.default)] if field.default is not None else []
+    notes += _network_notes(one)
+    if form is not None and repeated:
+        notes += _length_notes(form.bounds)
+    if field.ui.get("with"):
+        notes.append(f"only with {flag(field.ui['with'])}")
+    help_text = field.description + (f"  [{'; '.join(notes)}]" if notes else "")
+    declarations = [_switch(name) if switch else flag(name), name]
+    if "_" in name and not switch:
         declarations.insert(1, f"--{name}")  # as the API spells it
     return click.Option(
         declarations,
-        type=click.BOOL if kind == "boolean" else _type(field["items"] if repeated else field),
-        required=required,
+        type=JsonType(words=any(one.is_text for one in field.variants)) if one is None else _type(one),
+        required=field.required,
         multiple=repeated,
         default=None,
         help=help_text,
     )
 
 
+def _form(field: Field) -> Variant | None:
+    """The form of a field's values that an option can have; None: there are several, and none is it."""
+    lists = [one for one in field.variants if one.kind is Kind.LIST]
+    texts = [one for one in field.variants if one.is_text]
+    # "One X or a list of X": the list, which a repeated option is. "Text or a list of numbers": the text.
+    if lists and texts and (of := lists[0].items) is not None and not of.is_text and of.kind is not Kind.ANY:
+        return texts[0]
+    if lists:
+        return lists[0]
+    return field.variants[0] if len(field.variants) == 1 else None
+
+
+def _is_repeated(form: Variant) -> bool:
+    of = form.items
+    return form.kind is Kind.LIST and of is not None and of.kind not in (Kind.LIST, Kind.OBJECT, Kind.ANY)
+
+
 def _switch(name: str) -> str:
     return f"{flag(name)}/--no-{flag(name).removeprefix('--')}"
 
 
-def _type(field: Schema) -> click.ParamType[Any]:
-    if "x-artifact" in field:
-        return FileType()
-    if "x-network" in field:
-        return NetworkType()
-    if "enum" in field or "const" in field:
-        return click.Choice([str(choice) for choice in field.get("enum", [field.get("const")])])
-    kind = field.get("type")
-    if kind in ("integer", "number"):
-        low, high = field.get("minimum"), field.get("maximum")
-        low_open, high_open = field.get("exclusiveMinimum"), field.get("exclusiveMaximum")
-        bounds: dict[str, Any] = {
-            "min": low if low is not None else low_open,
-            "max": high if high is not None else high_open,
-            "min_open": low is None and low_open is not None,
-            "max_open": high is None and high_open is not None,
-        }
-        return click.IntRange(**bounds) if kind == "integer" else click.FloatRange(**bounds)
-    if kind == "string":
-        return click.STRING
-    return JsonType(words=any(choice.get("type") == "string" for choice in _alternatives(field)))
-
-
-def _alternatives(field: Schema) -> list[Schema]:
-    """What a union of several types may be."""
-    return [
-        inner
-        for name in ("anyOf", "oneOf")
-        for choice in field.get(name, [])
-        for inner in (choice, *_alternatives(choice))
-    ]
-
-
-def _simple(field: Schema, root: Schema) -> Schema:
-    """The field with references resolved and `X | null` reduced to X."""
-    outer = {key: value for key, value in field.items() if key not in ("$ref", "anyOf", "allOf")}
-    inner: Schema = {}
-    if "$ref" in field:
-        target: Any = root
-        for part in str(field["$ref"]).removeprefix("#/").split("/"):
-            target = target[part]
-        inner = _simple(target, root)
-    for several in ("anyOf", "allOf"):
-        choices = [choice for choice in field.get(several, []) if choice.get("type") != "null"]
-        # "One X or a list of X": the list, which a repeated option is. "Text or a list of numbers": the text.
-        lists = [choice for choice in choices if choice.get("type") == "array"]
-        texts = [choice for choice in choices if choice.get("type") == "string"]
-        if lists and texts and lists[0].get("items", {}).get("type") not in ("string", None):
-            lists = texts
-        if len(choices) == 1 or lists:
-            inner = _simple((lists or choices)[0], root)
-        elif choices:
-            inner = {several: choices}
-    merged = {**inner, **outer}
-    if "items" in merged:
-        merged["items"] = _simple(merged["items"], root)
-    return merged
-
-
-def _is_scalar(field: Schema) -> bool:
-    return "enum" in field or field.get("type") in ("string", "integer", "number", "boolean")
+def _type(form: Variant) -> click.ParamType[Any]:
+    bounds = form.bounds
+    limits: dict[str, Any] = {
+        "min": bounds.low,
+        "max": bounds.high,
+        "min_open": bounds.low_open,
+        "max_open": bounds.high_open,
+    }
+    match form.kind:
+        case Kind.FILE:
+            return FileType()
+        case Kind.NETWORK:
+            return NetworkType()
+        case Kind.CHOICE:
+            return click.Choice([str(choice) for choice in form.choices])
+        case Kind.SWITCH:
+            return click.BOOL
+        case Kind.WHOLE:
+            return click.IntRange(**limits)
+        case Kind.NUMBER:
+            return click.FloatRange(**limits)
+        case Kind.TEXT:
+            return click.STRING
+        case _:
+            return JsonType()
 
 
 def _default_note(default: Any) -> str:
@@ -202,16 +179,15 @@ def _default_note(default: Any) -> str:
     return f"default: {shown}" if shown != "" else "default: empty"
 
 
-def _network_notes(field: Schema) -> list[str]:
-    if "x-network" not in field:
+def _network_notes(form: Variant | None) -> list[str]:
+    if form is None or form.kind is not Kind.NETWORK:
         return []
-    shipped = field["x-network"].get("shipped", [])
     own = "yours: `atelier networks list`"
-    return [f"there are {', '.join(shipped)}", own] if shipped else [own]
+    return [f"there are {', '.join(form.shipped)}", own] if form.shipped else [own]
 
 
-def _length_notes(field: Schema) -> list[str]:
-    low, high = field.get("minItems"), field.get("maxItems")
+def _length_notes(bounds: Bounds) -> list[str]:
+    low, high = bounds.low, bounds.high
     if low is not None and high is not None:
         return [f"repeat for several, {low} to {high}" if low != high else f"give it {low} times"]
     return [f"repeat for several, at most {high}"] if high is not None else ["repeat for several"]

@@ -1,6 +1,6 @@
 """Where this installation keeps its things, and where its server is.
 
-Owner of ATELIER_DATA_DIR, ATELIER_URL and ATELIER_KEY.
+Owner of ATELIER_DATA_DIR; ATELIER_URL and ATELIER_KEY are `client.environ`'s.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from cli.errors import CommandError
+from client import environ
+from client.server import is_key, is_url
 
 DEFAULT_DATA_DIR = "~/.local/share/atelier"
-DEFAULT_URL = "http://127.0.0.1:8080"
 
 
 @dataclass(frozen=True)
@@ -72,25 +72,12 @@ def server_url(folder: Path) -> str:
 
     Raises CommandError when ATELIER_URL is no URL.
     """
-    if own := chosen_url():
-        if not _is_url(own):
-            raise CommandError(f"ATELIER_URL is no URL: {own!r}; it looks like {DEFAULT_URL}")
+    if own := environ.chosen_url():
+        if not is_url(own):
+            raise CommandError(f"ATELIER_URL is no URL: {own!r}; it looks like {environ.DEFAULT_URL}")
         return own
     here = running(folder)
-    return here.url if here else DEFAULT_URL
-
-
-def chosen_url() -> str | None:
-    """ATELIER_URL, if it is set."""
-    return os.environ.get("ATELIER_URL", "").strip().rstrip("/") or None
-
-
-def _is_url(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # `http://[::1`, `http://host:port`
-        return False
+    return here.url if here else environ.DEFAULT_URL
 
 
 def api_key(folder: Path) -> str | None:
@@ -98,7 +85,7 @@ def api_key(folder: Path) -> str | None:
 
     Raises CommandError for what cannot be a key.
     """
-    if own := os.environ.get("ATELIER_KEY", "").strip():
+    if own := environ.chosen_key():
         return _key(own, "ATELIER_KEY")
     try:
         found = key_file(folder).read_text(errors="replace").strip()
@@ -108,8 +95,7 @@ def api_key(folder: Path) -> str | None:
 
 
 def _key(text: str, where: str) -> str:
-    # It travels in a header, which takes no other characters.
-    if not (text.isascii() and text.isprintable()) or " " in text:
+    if not is_key(text):
         raise CommandError(
             f"{where} holds no API key: one begins with atl_ and has only letters, digits, - and _."
         )

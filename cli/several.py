@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from cli.errors import CommandError, NoServer, Refused
+from cli.errors import CommandError, sentence
+from client import Refused
 
 #: What is wrong with one of them only: it is not there, or not in a state for this.
 _OF_ONE = frozenset({404, 409})
@@ -18,14 +19,11 @@ def for_each(names: Sequence[str], act: Callable[[str], None]) -> None:
     for name in names:
         try:
             act(name)
-        except CommandError as error:
-            if len(names) == 1 or _of_all(error):
+        except (CommandError, Refused) as error:
+            if len(names) == 1 or (isinstance(error, Refused) and error.status not in _OF_ONE):
                 raise
             refused += 1
-            click.echo(f"{name}: {error.message}", err=True)
+            said = sentence(error.status, error.problem) if isinstance(error, Refused) else error.message
+            click.echo(f"{name}: {said}", err=True)
     if refused:
         raise CommandError(f"{refused} of {len(names)} refused")
-
-
-def _of_all(error: CommandError) -> bool:
-    return isinstance(error, NoServer) or (isinstance(error, Refused) and error.status not in _OF_ONE)

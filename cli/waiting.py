@@ -6,9 +6,8 @@ import threading
 from typing import Self
 
 from cli import words
-from cli.client import Client, Json
-from cli.errors import CommandError
 from cli.show import Show
+from client import ApiError, Client, Json
 
 #: When it is asked for the first time, and how far apart at most: a long line moves slowly.
 FIRST_SECONDS = 0.5
@@ -49,7 +48,7 @@ class Waiting:
             pause = min(2 * pause, MOST_SECONDS)
             try:
                 job = self._client.job(self._job_id)
-            except CommandError:
+            except ApiError:
                 continue  # whoever reads the events meets the same, and knows what to do about it
             with self._lock:  # an event that came meanwhile is newer
                 if self._newest["state"] == job["state"] == "queued" and not self._over.is_set():

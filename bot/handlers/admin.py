@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bot import callbacks
-from bot.api import Json
 from bot.handlers.reasons import Sorry
 from bot.screens import Button, Screen
 from bot.texts import clip
 from bot.turns import Turn
 from bot.words import Html
+from client import Json
 
 #: Workers on the screen; more than that are watched elsewhere (docs/operations).
 _WORKERS = 12
@@ -35,10 +35,10 @@ async def fleet(turn: Turn) -> None:
 async def queue(turn: Turn) -> None:
     """What waits and what runs."""
     _must_be_admin(turn)
-    words, api = turn.words, turn.services.api
+    words, api = turn.words, turn.services.api.admin
     counts = {}
     for state in ("queued", "running"):
-        found = len(await api.all_jobs(limit=_COUNTED, state=state))
+        found = len((await api.jobs_page(all=True, limit=_COUNTED, state=state))["jobs"])
         counts[state] = f"{found}+" if found == _COUNTED else str(found)
     buttons = [
         Button(words.plain("button.fleet"), callbacks.pack(callbacks.FLEET)),
@@ -50,7 +50,7 @@ async def queue(turn: Turn) -> None:
 async def drain(turn: Turn, worker_id: str) -> None:
     """Let a worker take nothing new."""
     _must_be_admin(turn)
-    await turn.services.api.drain(worker_id)
+    await turn.services.api.admin.drain(worker_id)
     await turn.notice(turn.words.plain("admin.drained", worker=_short(worker_id)))
     await fleet(turn)
 
@@ -58,7 +58,7 @@ async def drain(turn: Turn, worker_id: str) -> None:
 async def resume(turn: Turn, worker_id: str) -> None:
     """Let it take jobs again."""
     _must_be_admin(turn)
-    await turn.services.api.resume(worker_id)
+    await turn.services.api.admin.resume(worker_id)
     await turn.notice(turn.words.plain("admin.resumed", worker=_short(worker_id)))
     await fleet(turn)
 
@@ -70,7 +70,7 @@ def _must_be_admin(turn: Turn) -> None:
 
 async def _fleet(turn: Turn) -> Screen:
     words = turn.words
-    workers = await turn.services.api.workers()
+    workers = await turn.services.api.admin.workers()
     lines = [words("admin.title")]
     rows = []
     if not workers:

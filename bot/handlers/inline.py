@@ -18,11 +18,11 @@ from telegram import (
     InputTextMessageContent,
 )
 
-from bot.api import ApiError
 from bot.forms import BadValue, Form
 from bot.handlers import shortcuts
 from bot.texts import clip
 from bot.turns import Turn
+from client import ApiError
 
 #: How long Telegram may show the same results for the same query, in seconds.
 _CACHE_SECONDS = 60

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot import callbacks, dialogue
-from bot.api import Json, Refused
 from bot.dialogue import Outdated
 from bot.forms import Kind
 from bot.handlers import forms, submitting
@@ -18,6 +17,7 @@ from bot.screens import Button, Screen
 from bot.texts import clip
 from bot.turns import Turn
 from bot.words import Html
+from client import Json, Refused
 
 #: Jobs on one page of /jobs.
 _PAGE = 8
@@ -51,12 +51,12 @@ async def cancel(turn: Turn, _args: str) -> None:
         await turn.say(words("form.closed"))
         return
     account = await turn.account()
-    found = await turn.services.api.my_jobs(account.key, limit=_RECENT)
+    found = await turn.services.api.of(account.key).jobs_page(limit=_RECENT)
     under_way = [job for job in found["jobs"] if job["state"] in _OPEN and not job["cancel_requested"]]
     if not under_way:
         raise Sorry("jobs.nothing_to_cancel")
     if len(under_way) == 1:
-        await turn.services.api.cancel(account.key, under_way[0]["id"])
+        await turn.services.api.of(account.key).cancel(under_way[0]["id"])
         await turn.say(words("jobs.canceled_all", count=1))
         return
     rows = []
@@ -70,7 +70,7 @@ async def stop(turn: Turn, job_id: str) -> None:
     """A job's Cancel button."""
     account = await turn.account()
     try:
-        job = await turn.services.api.cancel(account.key, job_id)
+        job = await turn.services.api.of(account.key).cancel(job_id)
     except Refused as error:
         if error.code != "wrong_state":
             raise
@@ -154,14 +154,14 @@ async def full(turn: Turn, job_id: str) -> None:
 async def retry(turn: Turn, job_id: str) -> None:
     """A job that failed or was canceled, once more."""
     account = await turn.account()
-    job = await turn.services.api.retry(account.key, job_id, turn.update_key)
+    job = await turn.services.api.of(account.key).retry(job_id, idempotency_key=turn.update_key)
     await turn.notice(turn.words.plain("toast.started"))
     await submitting.follow(turn, job, anew=True)
 
 
 async def _job(turn: Turn, job_id: str) -> Json:
     account = await turn.account()
-    return await turn.services.api.job(account.key, job_id)
+    return await turn.services.api.of(account.key).job(job_id)
 
 
 async def _strength(turn: Turn, job_id: str, direction: int) -> None:
@@ -180,20 +180,22 @@ async def _strength(turn: Turn, job_id: str, direction: int) -> None:
 async def _anew(turn: Turn, job: Json, changes: Json) -> None:
     account = await turn.account()
     params = {name: value for name, value in (job["params"] | changes).items() if value is not None}
-    made = await turn.services.api.submit(account.key, job["engine"], params, (), turn.update_key)
+    made = await turn.services.api.of(account.key).submit(
+        job["engine"], params, idempotency_key=turn.update_key
+    )
     await turn.notice(turn.words.plain("toast.started"))
     await submitting.follow(turn, made, anew=True)
 
 
 async def _list(turn: Turn, number: int) -> Screen:
     words = turn.words
-    account = await turn.account()
+    own = turn.services.api.of((await turn.account()).key)
     cursor: str | None = None
     for _ in range(number):
-        cursor = (await turn.services.api.my_jobs(account.key, limit=_PAGE, cursor=cursor))["next_cursor"]
+        cursor = (await own.jobs_page(limit=_PAGE, cursor=cursor))["next_cursor"]
         if cursor is None:
             break
-    found = await turn.services.api.my_jobs(account.key, limit=_PAGE, cursor=cursor)
+    found = await own.jobs_page(limit=_PAGE, cursor=cursor)
     if not found["jobs"]:
         return Screen(words("jobs.empty"), [])
     lines, rows = [words("jobs.title")], []

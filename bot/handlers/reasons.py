@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bot.accounts import NotAllowed
-from bot.api import NoServer, Refused
 from bot.forms import BadValue
 from bot.turns import Turn
 from bot.words import Fact, Words
+from client import NoServer, Refused
 
 #: Telegram gives bots no larger files (getFile).
 DOWNLOAD_MB = 20

@@ -24,13 +24,13 @@ from telegram.ext import (
 from bot import callbacks
 from bot.accounts import NotAllowed, is_bad_key
 from bot.albums import Album
-from bot.api import Refused
 from bot.callbacks import BadCallback
 from bot.dialogue import Outdated
 from bot.handlers import admin, forms, inline, jobs, menu, photos, settings, shortcuts, start
 from bot.handlers.reasons import EXPECTED, Sorry, explain
 from bot.intake import LATER, Intake
 from bot.turns import Services, Turn
+from client import Refused
 
 #: A command at the beginning of a text or caption, the bot it is meant for, and what follows.
 _COMMAND = re.compile(r"/([A-Za-z0-9_]{1,32})(?:@([A-Za-z0-9_]{5,32}))?(?:\s+(.*))?", re.DOTALL)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from bot import callbacks
-from bot.api import ApiError
 from bot.callbacks import BadCallback
 from bot.forms import Form
 from bot.screens import Button, Screen
 from bot.turns import Turn
 from bot.words import Words
+from client import ApiError
 
 #: Sides of pictures to choose from, in pixels. An engine that cannot keeps its own default.
 SIZES = (128, 256, 512, 768, 1024, 1536)

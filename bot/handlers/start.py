@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from bot.accounts import NotAllowed
-from bot.api import Refused
 from bot.handlers import menu, shortcuts
 from bot.handlers.reasons import Sorry
 from bot.turns import Turn
 from bot.words import Html
+from client import Refused
 
 #: Of what the API's link codes begin with.
 _CODE = re.compile(r"link_[A-Za-z0-9_-]{8,59}")

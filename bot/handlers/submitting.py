@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import mimetypes
 from contextlib import AsyncExitStack
-from typing import cast
 
 from telegram import File as TelegramFile
 from telegram.error import BadRequest, TelegramError
 
 from bot import dialogue, progress
-from bot.api import File, Json, Refused
 from bot.dialogue import Draft
 from bot.forms import Field, Form, Kind
 from bot.gallery import Gallery
@@ -19,6 +17,7 @@ from bot.open_jobs import JobNote
 from bot.screens import Screen
 from bot.texts import clean
 from bot.turns import Turn
+from client import File, Json, Refused
 
 #: A submission with more bytes of files than this is one of the large ones, which go one at a time.
 _LARGE = 2_000_000
@@ -86,13 +85,13 @@ async def title_of(turn: Turn, engine: str) -> str:
 async def _submit(turn: Turn, form: Form, draft: Draft, key: str) -> Json:
     account = await turn.account()
     params = dialogue.params(form, draft)
-    files: list[File] = []
+    files: list[tuple[str, File]] = []
     sent: list[tuple[str, TelegramFile]] = []
     for field in form.fields:
         for text in draft.files.get(field.name, ()):
             source = dialogue.source(text)
             if source.kind == "gallery":
-                files.append((field.name, *Gallery.picture(source.id)))
+                files.append((field.name, File(*Gallery.picture(source.id))))
             elif source.kind == "telegram":
                 sent.append((field.name, await _find(turn, source.id)))
             elif field.multiple == (1, 1):
@@ -111,9 +110,10 @@ async def _submit(turn: Turn, form: Form, draft: Draft, key: str) -> Json:
                 stream = stack.enter_context(await services.downloads.fetch(file))
             except BadRequest as error:
                 raise _no_file(error) from error
-            # httpx takes files as it takes bytes, and reads them in pieces.
-            files.append((name, f"telegram{_suffix(file)}", cast(bytes, stream)))
-        return await services.api.submit(account.key, form.engine, params, files, key)
+            files.append((name, File(f"telegram{_suffix(file)}", stream)))
+        return await services.api.of(account.key).submit(
+            form.engine, params, files=files, idempotency_key=key
+        )
 
 
 async def _find(turn: Turn, file_id: str) -> TelegramFile:

@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from cli import context, options, treatment
-from cli.client import Client, Json
 from cli.commands.run import check_output, finish, follow_or_stop, say_what_would_be, upload_files
+from client import Client, Json
 
 
 @click.command()

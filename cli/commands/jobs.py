@@ -10,9 +10,10 @@ import click
 from rich.markup import escape
 
 from cli import context, show, treatment, words
-from cli.client import Json
 from cli.commands.run import check_output, finish, follow, follow_or_stop
+from cli.errors import written
 from cli.several import for_each
+from client import Json
 
 STATES = ("queued", "running", "succeeded", "failed", "canceled")
 
@@ -64,7 +65,7 @@ def jobs(
         if job_id is None:
             if watch or output or archive:
                 raise click.UsageError("--watch, --output and --archive need the id of a job.")
-            page = client.jobs(
+            page = client.jobs_page(
                 state=list(state) or None,
                 engine=engine,
                 tag=treatment.split_tags(tags) or None,
@@ -79,7 +80,8 @@ def jobs(
             check_output(output)
         job = follow(client, job_id) if watch else client.job(job_id)
         if archive is not None:
-            client.archive(job_id, archive)
+            with written(archive):
+                client.archive(job_id, archive)
             click.echo(str(archive))
         elif output is not None:
             finish(client, job, output, as_json)

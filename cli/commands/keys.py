@@ -101,7 +101,7 @@ def list_(ctx: click.Context, as_json: bool) -> None:
 def mine(ctx: click.Context, as_json: bool) -> None:
     """List the keys of the owner of your key, by asking the server."""
     with context.client(ctx) as client:
-        found = client.own_keys()
+        found = client.keys()
     if as_json:
         click.echo(json.dumps(found))
         return
@@ -129,7 +129,7 @@ def revoke(ctx: click.Context, key_id: str, own: bool) -> None:
     """
     if own:
         with context.client(ctx) as client:
-            client.revoke_own_key(key_id)
+            client.revoke_key(key_id)
         click.echo(f"{key_id}: revoked")
         return
     with context.database(ctx) as database:

@@ -12,10 +12,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from cli import context, show
-from cli.client import Client, Json
 from cli.commands.run import INTERRUPTED, follow
-from cli.errors import CommandError, Refused
+from cli.errors import CommandError, readable
 from cli.several import for_each
+from client import Client, Json, Refused
 
 STATES = ("converting", "ready", "failed")
 
@@ -65,7 +65,7 @@ def add(ctx: click.Context, file: Path, name: str, shared: bool, no_wait: bool, 
 def list_(ctx: click.Context, state: str | None, limit: int, as_json: bool) -> None:
     """List the networks you may use: yours and the shared ones, newest first; then those that are shipped."""
     with context.client(ctx) as client:
-        page = client.networks(state=state, limit=limit)
+        page = client.networks_page(state=state, limit=limit)
     if as_json:
         click.echo(json.dumps(page))
         return
@@ -129,7 +129,7 @@ def remove(ctx: click.Context, names: tuple[str, ...]) -> None:
             one = _find(client, name, own=True)
             if one["shipped"]:
                 raise CommandError(f"{one['name']} is shipped with Atelier and cannot be removed")
-            client.request("DELETE", f"/v1/networks/{one['id']}")
+            client.delete_network(one)
             click.echo(f"{one['name']}: removed")
 
         for_each(names, act)
@@ -140,16 +140,17 @@ def _send(client: Client, file: Path, name: str, shared: bool) -> Json:
     with Progress(*columns, console=show.errors(), transient=True) as bar:
         task = bar.add_task(escape(file.name), total=None)
         try:
-            return client.add_network(
-                file,
-                name,
-                shared=shared,
-                sent=lambda done, total: bar.update(task, completed=done, total=total),
-            )
+            with readable(file):
+                return client.add_network(
+                    file,
+                    name,
+                    shared=shared,
+                    sent=lambda done, total: bar.update(task, completed=done, total=total),
+                )
         except Refused as error:
             # FILE is an argument here and no option.
-            if any(one.get("field") == "file" for one in error.problem.get("errors") or []):
-                raise CommandError(f"{file} cannot be used: {error.problem['detail']}") from error
+            if any(one.get("field") == "file" for one in error.errors):
+                raise CommandError(f"{file} cannot be used: {error.detail}") from error
             raise
 
 
@@ -161,14 +162,14 @@ def _wait(client: Client, made: Json) -> Json:
             f"\n{made['id']} is still being converted: `atelier networks show {made['name']}`", err=True
         )
         sys.exit(INTERRUPTED)
-    return client.request("GET", f"/v1/networks/{made['id']}")
+    return client.network(made)
 
 
 def _find(client: Client, network: str, *, own: bool = False) -> Json:
     """One network by id, or by name: the user's own before a shared or shipped one. Raises CommandError."""
     if _ID.fullmatch(network):
-        return client.request("GET", f"/v1/networks/{network}")
-    named = [one for one in client.all_networks() if one["name"] == network]
+        return client.network(network)
+    named = [one for one in client.networks() if one["name"] == network]
     if own:
         named = [one for one in named if one["own"] or one["shipped"]]
     if not named:

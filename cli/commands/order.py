@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from cli import context, words
-from cli.client import Json
 from cli.several import for_each
+from client import Json
 
 
 @click.command()

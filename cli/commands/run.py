@@ -15,9 +15,9 @@ from typing import Any, NoReturn
 import click
 
 from cli import context, groups, options, show, treatment, words
-from cli.client import FINAL, Client, Json
-from cli.errors import CommandError, NoServer, Refused
+from cli.errors import CommandError, in_words, of_file, readable, written
 from cli.waiting import Waiting
+from client import FINAL, ApiError, Client, Json, Refused
 
 #: How long an interrupted command waits to see its job canceled.
 CANCEL_SECONDS = 10.0
@@ -37,7 +37,7 @@ class EngineGroup(click.Group):
             return []
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of one engine. Raises NoServer or Refused."""
+        """The command of one engine. Raises CommandError."""
         with context.client(ctx) as client:
             try:
                 return engine_command(client.engine(cmd_name))
@@ -118,26 +118,30 @@ def _run(view: Json, given: dict[str, Any]) -> None:
         check_output(output)
     with context.client(click.get_current_context()) as client:
         if dry:
-            say_what_would_be(client.dry_run(view["name"], *_apart(view, given, treated)), as_json)
+            params = _with_files(view, options.values(given))
+            say_what_would_be(client.dry_run(view["name"], params, **treated), as_json)
             return
         params = upload_files(client, view, options.values(given))
-        job = client.submit(view["name"], params, treated)
+        job = client.submit(view["name"], params, **treated)
         if detach:
             click.echo(json.dumps(job) if as_json else job["id"])
             return
         finish(client, follow_or_stop(client, job["id"]), output, as_json)
 
 
-def _apart(view: Json, given: Json, treated: Json) -> tuple[Json, Json, list[tuple[str, Path]]]:
-    """Params without the local files, how the job is treated, and those files: a dry run stores none."""
-    params, files = options.values(given), []
+def _with_files(view: Json, params: Json) -> Json:
+    """The params with the files of this machine in place of their paths: a dry run stores none."""
+
+    def file(value: str) -> str | Path:
+        return value if options.is_reference(value) else Path(value)
+
+    made = dict(params)
     for name in view["files"]:
-        value = params.pop(name, [])
-        refs = value if isinstance(value, list) else [value]
-        files += [(name, Path(ref)) for ref in refs if not options.is_reference(ref)]
-        if known := [ref for ref in refs if options.is_reference(ref)]:
-            params[name] = known if isinstance(value, list) else known[0]
-    return params, treated, files
+        if isinstance(value := made.get(name), list):
+            made[name] = [file(one) for one in value]
+        elif value is not None:
+            made[name] = file(value)
+    return made
 
 
 def say_what_would_be(found: Json, as_json: bool) -> None:
@@ -166,9 +170,10 @@ def upload_files(client: Client, view: Json, params: dict[str, Any]) -> dict[str
             return value
         if value not in ids:
             try:
-                ids[value] = client.upload(Path(value))
+                with readable(Path(value)):
+                    ids[value] = client.upload(Path(value))["id"]
             except Refused as error:
-                raise error.of_file(name, value) from error
+                raise of_file(error, name, value) from error
         return ids[value]
 
     made = dict(params)
@@ -185,7 +190,7 @@ def follow(client: Client, job_id: str) -> Json:
     console = show.errors()
     console.print(f"job {job_id}", markup=False)
     with show.progress(console) as step, Waiting(client, job_id, step) as waiting:
-        for event in client.watch(job_id):
+        for event in client.events(job_id):
             waiting.see(event)
     return client.job(job_id)
 
@@ -209,8 +214,8 @@ def stop(client: Client, job_id: str) -> NoReturn:
             time.sleep(0.2)
             state = client.job(job_id)["state"]
         click.echo(f"job {job_id}: {state if state in FINAL else 'will be canceled'}", err=True)
-    except (NoServer, Refused) as error:
-        click.echo(f"job {job_id} could not be canceled: {error.message}", err=True)
+    except ApiError as error:
+        click.echo(f"job {job_id} could not be canceled: {in_words(error, client.url)}", err=True)
     sys.exit(INTERRUPTED)
 
 
@@ -234,11 +239,12 @@ def finish(client: Client, job: Json, output: Path, as_json: bool) -> None:
 def fetch(client: Client, job: Json, output: Path) -> list[Path]:
     """Download every result of a job; into one archive where the output is a .zip."""
     if output.suffix.lower() == ".zip" and not output.is_dir():
-        client.archive(job["id"], output)
-        return [output]
+        with written(output):
+            return [client.archive(job["id"], output)]
     targets = targets_of(job, output)
     for artifact, target in zip(job["artifacts"], targets, strict=True):
-        client.download(artifact["url"], target)
+        with written(target):
+            client.download(artifact, target)
     return targets
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 
 from cli import bot, context, settings
-from cli.client import Client
 from cli.embedded import AlreadyRunning, Embedded, Plan, Stopped
-from cli.errors import CommandError
+from cli.errors import CommandError, explained
+from client import Client
 
 
 @click.command()
@@ -92,7 +92,7 @@ def _announce(folder: Path, url: str) -> None:
 
 def _announce_bot(folder: Path, url: str, name: str) -> None:
     """How the person in front of this machine gets in: by default the bot knows nobody."""
-    with Client(url, settings.key_file(folder).read_text().strip()) as client:
+    with explained(url), Client(url, settings.key_file(folder).read_text().strip()) as client:
         code = client.link_code()["code"]
     if name:
         first = f"Telegram: open this within ten minutes, and @{name} works for you:\n"

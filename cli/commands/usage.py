@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli import context, show
-from cli.client import Json
+from client import Json
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 _SECONDS = ("queue_seconds", "run_seconds", "device_seconds")

@@ -8,8 +8,8 @@ import click
 from rich.markup import escape
 
 from cli import context, show
-from cli.client import Json
 from cli.several import for_each
+from client import Json
 from jobs.deliveries import DeliveryState
 from jobs.webhooks import DEFAULT_EVENTS, Event
 
@@ -124,8 +124,7 @@ def deliveries(
             found = client.request("GET", f"/v1/deliveries/{delivery_id}")
         else:
             asked = {"job": job, "webhook": webhook, "state": state, "limit": limit}
-            query = {name: value for name, value in asked.items() if value is not None}
-            found = client.request("GET", "/v1/deliveries", params=query)
+            found = client.request("GET", "/v1/deliveries", query=asked)
     if as_json:
         click.echo(json.dumps(found))
     elif delivery_id is not None:

@@ -8,7 +8,7 @@ import click
 from rich.markup import escape
 
 from cli import context, show
-from cli.client import Json
+from client import Json
 
 
 @click.group(invoke_without_command=True)
@@ -25,7 +25,7 @@ def workers(ctx: click.Context) -> None:
 def list_(ctx: click.Context, as_json: bool = False) -> None:
     """List the workers, and for an hour those that fell silent."""
     with context.client(ctx) as client:
-        found = client.request("GET", "/v1/workers")["workers"]
+        found = client.workers()
     if as_json:
         click.echo(json.dumps(found))
         return
@@ -51,7 +51,9 @@ def list_(ctx: click.Context, as_json: bool = False) -> None:
 @click.pass_context
 def drain(ctx: click.Context, worker_id: str, release: bool) -> None:
     """Let the worker WORKER_ID (wrk_...) take no more jobs. What it runs goes on to its end."""
-    _told(ctx, worker_id, "drain", {"release": release})
+    with context.client(ctx) as client:
+        worker = client.drain(worker_id, release=release)
+    _say(worker)
 
 
 @workers.command()
@@ -59,11 +61,11 @@ def drain(ctx: click.Context, worker_id: str, release: bool) -> None:
 @click.pass_context
 def resume(ctx: click.Context, worker_id: str) -> None:
     """Let the worker WORKER_ID take jobs again: lifts a drain and a quarantine."""
-    _told(ctx, worker_id, "resume", None)
-
-
-def _told(ctx: click.Context, worker_id: str, order: str, sent: Json | None) -> None:
     with context.client(ctx) as client:
-        worker = client.request("POST", f"/v1/workers/{worker_id}/{order}", json=sent)
+        worker = client.resume(worker_id)
+    _say(worker)
+
+
+def _say(worker: Json) -> None:
     running = f", still runs {' '.join(worker['job_ids'])}" if worker["job_ids"] else ""
-    click.echo(f"{worker_id}: {worker['state']}{running}")
+    click.echo(f"{worker['id']}: {worker['state']}{running}")

@@ -9,7 +9,8 @@ from typing import Any
 
 import httpx
 
-from bot.api import Api
+from bot.studio import Studio
+from client import AsyncClient
 from tests.bot.jobs import ECHO, Json
 
 
@@ -24,9 +25,10 @@ class ScriptedApi:
         self.read: list[tuple[float, str]] = []
         self.asked: Counter[str] = Counter()
 
-    def client(self) -> Api:
+    def client(self) -> Studio:
         """The bot's side of it."""
-        return Api("http://api.test", "atl_admin", transport=httpx.MockTransport(self._answer))
+        transport = httpx.MockTransport(self._answer)
+        return Studio(AsyncClient("http://api.test", "atl_admin", transport=transport))
 
     def add(self, job: Json) -> str:
         self.jobs[job["id"]] = job

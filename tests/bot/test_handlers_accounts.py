@@ -8,9 +8,10 @@ import httpx
 import pytest
 
 from bot.accounts import Accounts, NotAllowed
-from bot.api import Api, Refused
 from bot.notes import Notes
 from bot.settings import Settings
+from bot.studio import Studio
+from client import AsyncClient, Refused
 
 pytestmark = pytest.mark.anyio
 
@@ -62,8 +63,8 @@ def atelier() -> Atelier:
 @pytest.fixture
 def accounts(notes: Notes, atelier: Atelier):
     def make(**settings: object) -> Accounts:
-        api = Api("http://atelier", "admin", transport=httpx.MockTransport(atelier))
-        return Accounts(Settings(token=TOKEN, **settings), api, notes)
+        admin = AsyncClient("http://atelier", "admin", transport=httpx.MockTransport(atelier))
+        return Accounts(Settings(token=TOKEN, **settings), Studio(admin), notes)
 
     return make
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from cli.client import Client
 from cli.main import main
+from client import Client
 
 VIEW = {
     "name": "paint",
@@ -28,7 +28,7 @@ def sent(monkeypatch):
     found = []
     monkeypatch.setattr(Client, "job", lambda *_: {"id": "job_1", "engine": "paint"})
     monkeypatch.setattr(Client, "engine", lambda *_: VIEW)
-    monkeypatch.setattr(Client, "upload", lambda _, path: f"art_{path.name}")
+    monkeypatch.setattr(Client, "upload", lambda _, path: {"id": f"art_{path.name}"})
     monkeypatch.setattr(Client, "again", lambda _, *given: found.append(given) or {"id": "job_2"})
     return found
 

@@ -17,12 +17,11 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from cli import checks, embedded, settings, show, watchdog
-from cli.client import Client
 from cli.commands import up
 from cli.commands.run import targets_of, upload_files
-from cli.errors import Refused
 from cli.main import main
 from cli.supervise import rotate
+from client import Client, Refused
 from jobs.accounts import AccountStore
 from jobs.database import Database
 from jobs.fleet import FleetStore
@@ -267,7 +266,7 @@ def test_an_ordinary_mistake_is_a_sentence(run, monkeypatch, tmp_path, arguments
 def test_a_wrong_target_is_found_before_anything_is_asked_for(run, monkeypatch, tmp_path):
     asked = []
     monkeypatch.setattr(Client, "engine", lambda *_: ECHO)
-    monkeypatch.setattr(Client, "submit", lambda *_: asked.append(1))
+    monkeypatch.setattr(Client, "submit", lambda *_, **__: asked.append(1))
     (tmp_path / "file").write_text("in the way")
 
     assert run("run", "echo", "-o", str(tmp_path / "file" / "a.txt")).exit_code == 1
@@ -326,7 +325,7 @@ def test_the_usual_folder_needs_no_option():
 def test_tables_fit_eighty_columns(monkeypatch, run):
     made = io.StringIO()
     monkeypatch.setattr(show, "results", lambda: Console(file=made, width=80))
-    monkeypatch.setattr(Client, "jobs", lambda *_, **__: {"jobs": [JOB, {**JOB, "state": "succeeded"}]})
+    monkeypatch.setattr(Client, "jobs_page", lambda *_, **__: {"jobs": [JOB, {**JOB, "state": "succeeded"}]})
     key = json.loads(run("keys", "create", "local", "--name", "atelier up", "--admin", "--json").output)
 
     assert run("jobs").exit_code == 0
@@ -386,7 +385,7 @@ def test_local_files_are_uploaded_once_and_references_left_alone():
     class Server:
         def upload(self, path):
             uploaded.append(str(path))
-            return f"art_{len(uploaded)}"
+            return {"id": f"art_{len(uploaded)}"}
 
     view = {
         "files": {"photo": {"multiple": False}, "styles": {"multiple": True}, "mask": {"multiple": False}}

@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 from click.testing import CliRunner
 
-from cli.client import Client
-from cli.errors import Refused
 from cli.main import main
+from client import Client, Refused
 
 JOB = {
     "id": "job_01a1fcbf5f2c77fab5e3d7a72c51e6aa",
@@ -39,14 +38,19 @@ def run(tmp_path, monkeypatch):
     return run
 
 
+def said(call):
+    """The query of a call."""
+    return {name: value for name, value in call.query.items() if value is not None}
+
+
 def test_filters_reach_the_server(run, monkeypatch):
     asked = {}
 
-    def request(_client, method, path, **more):
-        asked.update(more["params"], at=(method, path))
+    def send(_client, call):
+        asked.update(said(call), at=(call.method, call.path))
         return {"jobs": []}
 
-    monkeypatch.setattr(Client, "request", request)
+    monkeypatch.setattr(Client, "send", send)
     result = run(
         *("jobs", "--tag", "a", "--tag", "b", "--engine", "echo", "--state", "queued", "--state", "running"),
         *("--since", "2h", "--until", "2999-01-01", "--text", "two words"),
@@ -62,17 +66,17 @@ def test_filters_reach_the_server(run, monkeypatch):
 
 def test_without_any_nothing_is_narrowed(run, monkeypatch):
     asked = []
-    monkeypatch.setattr(Client, "request", lambda *_, **more: asked.append(more["params"]) or {"jobs": []})
+    monkeypatch.setattr(Client, "send", lambda _, call: asked.append(said(call)) or {"jobs": []})
     assert run("jobs").exit_code == 0
     assert asked == [{"limit": 20}]
 
 
 def test_labels_are_shown_where_there_are_any(run, monkeypatch):
-    monkeypatch.setattr(Client, "jobs", lambda *_, **__: {"jobs": [JOB, {**JOB, "tags": []}]})
+    monkeypatch.setattr(Client, "jobs_page", lambda *_, **__: {"jobs": [JOB, {**JOB, "tags": []}]})
     monkeypatch.setattr(Client, "job", lambda *_: JOB)
     assert "spring, mars" in run("jobs").output
     assert "tags spring, mars; order=4711" in run("jobs", JOB["id"]).output
-    monkeypatch.setattr(Client, "jobs", lambda *_, **__: {"jobs": [{**JOB, "tags": []}]})
+    monkeypatch.setattr(Client, "jobs_page", lambda *_, **__: {"jobs": [{**JOB, "tags": []}]})
     assert "TAGS" not in run("jobs").output
 
 
@@ -118,9 +122,9 @@ def test_what_is_wrong_with_all_of_them_is_said_once(run, monkeypatch):
 def test_a_zip_takes_all_results(run, monkeypatch, tmp_path, option):
     fetched = []
     monkeypatch.setattr(Client, "job", lambda *_: JOB)
-    monkeypatch.setattr(Client, "download", lambda _, url, target: fetched.append((url, target)))
+    monkeypatch.setattr(Client, "archive", lambda _, *asked: fetched.append(asked) or asked[1])
     result = run("jobs", JOB["id"], option, str(tmp_path / "all.zip"))
     assert result.exit_code == 0, result.output
-    assert fetched == [(f"http://127.0.0.1:9/v1/jobs/{JOB['id']}/archive", tmp_path / "all.zip")]
+    assert fetched == [(JOB["id"], tmp_path / "all.zip")]
     assert str(tmp_path / "all.zip") in result.output
     assert run("jobs", option, "x.zip").exit_code == 2

@@ -8,6 +8,8 @@ import json
 import re
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -16,8 +18,9 @@ from click.testing import CliRunner
 from api import create_app
 from api.settings import Settings
 from cli import context
-from cli.client import Client
+from cli.errors import explained
 from cli.main import main
+from client import Client
 from jobs.accounts import AccountStore
 from jobs.store import JobStore, NewArtifact
 from queue_config import Doorbell
@@ -39,8 +42,11 @@ class House:
         self.key = AccountStore(database).create_key("ada")[0]
         monkeypatch.setattr(context, "client", lambda _ctx: self.client())
 
-    def client(self) -> Client:
-        return Client("http://127.0.0.1:9", self.key, transport=httpx.WSGITransport(app=self.app))
+    @contextmanager
+    def client(self) -> Iterator[Client]:
+        url = "http://127.0.0.1:9"
+        with explained(url), Client(url, self.key, transport=httpx.WSGITransport(app=self.app)) as made:
+            yield made
 
     def run(self, *arguments):
         return CliRunner().invoke(main, ["--data-dir", str(self.folder), "networks", *arguments])

@@ -8,8 +8,8 @@ from datetime import datetime
 import pytest
 from click.testing import CliRunner
 
-from cli.client import Client
 from cli.commands.telegram import telegram
+from client import Client
 
 CODE = "link_abcDEF-0123_456789"
 MADE = {"code": CODE, "expires_at": "2026-11-21T12:10:00Z"}
@@ -21,11 +21,11 @@ def link(monkeypatch, tmp_path):
     monkeypatch.setenv("ATELIER_DATA_DIR", str(tmp_path))
     asked = []
 
-    def request(_client, method, path, **_more):
-        asked.append((method, path))
+    def send(_client, call):
+        asked.append((call.method, call.path))
         return MADE
 
-    monkeypatch.setattr(Client, "request", request)
+    monkeypatch.setattr(Client, "send", send)
 
     def run(*arguments: str):
         return CliRunner().invoke(telegram, ["link", *arguments])

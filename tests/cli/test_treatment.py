@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from cli import options, treatment
-from cli.client import Client
 from cli.main import main
+from client import Client
 from jobs.schemas import JobOptions
 
 ECHO = {
@@ -36,9 +36,13 @@ def sent(monkeypatch):
     answer = {"engine": "echo", "queue": "cpu", "params": {"text": "x", "seed": None}, "device_seconds": 40.2}
     answer |= {"queue_position": 3, "forecast": {"servable": True, "starts_in": 41.0, "ends_in": 100.0}}
     monkeypatch.setattr(Client, "engine", lambda *_: ECHO)
-    monkeypatch.setattr(Client, "submit", lambda _, *given: found.append(("submit", *given)) or HELD)
-    monkeypatch.setattr(Client, "dry_run", lambda _, *given: found.append(("dry run", *given)) or answer)
-    monkeypatch.setattr(Client, "upload", lambda *_: found.append(("upload",)) or "art_1")
+    monkeypatch.setattr(
+        Client, "submit", lambda _, *given, **more: found.append(("submit", *given, more)) or HELD
+    )
+    monkeypatch.setattr(
+        Client, "dry_run", lambda _, *given, **more: found.append(("dry run", *given, more)) or answer
+    )
+    monkeypatch.setattr(Client, "upload", lambda *_: found.append(("upload",)) or {"id": "art_1"})
     return found
 
 
@@ -184,7 +188,7 @@ class TestDryRun:
     def test_it_says_what_would_be(self, run, sent):
         text = run("--dry-run", "--text", "x", "--priority", "low").output
 
-        assert sent == [("dry run", "echo", {"text": "x"}, {"priority": "low"}, [])]
+        assert sent == [("dry run", "echo", {"text": "x"}, {"priority": "low"})]
         assert "position 3, starts in about 40 s, ends in about 2 min" in text
         assert "takes about 40 s of a device" in text
         assert "text: x" in text
@@ -197,4 +201,4 @@ class TestDryRun:
 
         run("--dry-run", "--photo", str(a), "--styles", "art_1", "--styles", str(b), "--json")
 
-        assert sent == [("dry run", "echo", {"styles": ["art_1"]}, {}, [("photo", a), ("styles", b)])]
+        assert sent == [("dry run", "echo", {"photo": a, "styles": ["art_1", b]}, {})]

@@ -7,8 +7,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from cli.client import Client
 from cli.main import main
+from client import Client
 
 
 def line(day, engine, device, state, jobs, seconds, owner="usr_1"):

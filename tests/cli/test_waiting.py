@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from cli import show, waiting
-from cli.errors import NoServer
 from cli.waiting import Waiting
+from client import NoServer
 from tests.cli.conftest import wait_until
 
 
@@ -52,7 +52,7 @@ def messages(seen):
 
 def test_its_place_is_told_until_it_runs():
     seen = []
-    server = Server(queued(3), NoServer("http://x", "away"), queued(2))
+    server = Server(queued(3), NoServer("away"), queued(2))
 
     with Waiting(server, "job_1", seen.append) as follower:
         follower.see(event("queued"))

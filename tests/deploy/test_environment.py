@@ -10,7 +10,19 @@ from api.settings import Settings
 from bot.settings import Settings as BotSettings
 
 ROOT = Path(__file__).parents[2]
-CODE = ("accept", "api", "bot", "cli", "engines", "jobs", "queue_config.py", "storage", "workers")
+CODE = (
+    "accept",
+    "api",
+    "bot",
+    "cli",
+    "client",
+    "doors",
+    "engines",
+    "jobs",
+    "queue_config.py",
+    "storage",
+    "workers",
+)
 
 #: Owned by something that is not a Python file of ours.
 ELSEWHERE = {

@@ -1,0 +1,59 @@
+"""Requests about jobs: which of them may be sent twice, and what is in them."""
+
+from __future__ import annotations
+
+import pytest
+
+from client.calls import files, house, jobs
+from client.uploads import File
+
+ALL = {
+    "submit": jobs.submit("e", {}, (), {}, None),
+    "dry_run": jobs.dry_run("e", {}, (), {}),
+    "job": jobs.job("j", 1.5),
+    "cancel": jobs.cancel("j"),
+    "hold": jobs.hold("j"),
+    "release": jobs.release("j"),
+    "move": jobs.move("j", {"to": "end"}),
+    "label": jobs.label("j", {"tags": []}),
+    "retry": jobs.retry("j", None),
+    "again": jobs.again("j", {}, None),
+    "delete": jobs.delete("j"),
+    "upload": files.upload(File("a", b""), None),
+    "drain": house.drain("w", True),
+    "limit_owner": house.limit_owner("o", {}),
+}
+ONCE = {
+    "make_key": house.make_key("u", {}),
+    "link_code": house.link_code(),
+    "redeem": house.redeem("c", "n"),
+    "add_network": files.add_network(File("a", b""), "n", False, lambda *_: None),
+    "other": house.other("POST", "/v1/x", {}, None, False),
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_twice_is_done_once_may_be_sent_twice(name):
+    assert ALL[name].repeatable
+
+
+@pytest.mark.parametrize("name", ["submit", "retry", "again", "upload"])
+def test_what_makes_something_has_a_key_that_makes_it_one(name):
+    assert len(ALL[name].headers["Idempotency-Key"]) == 32
+
+
+@pytest.mark.parametrize("name", ONCE)
+def test_the_rest_is_sent_once(name):
+    assert not ONCE[name].repeatable
+
+
+def test_many_ids_are_several_questions():
+    calls = list(jobs.jobs_by_id([str(n) for n in range(250)], True))
+    assert [len(call.query["id"]) for call in calls] == [100, 100, 50]
+    assert calls[0].query["all"] == "true"
+    assert list(jobs.jobs_by_id([], True)) == []
+
+
+def test_waiting_is_in_milliseconds():
+    assert ALL["job"].query == {"wait": "1.500"}
+    assert jobs.job("j").query == {"wait": None}
