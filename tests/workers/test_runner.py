@@ -13,6 +13,7 @@ from jobs.errors import Unavailable
 from jobs.files import FileStore
 from jobs.store import JobStore
 from storage.base import StorageUnavailable
+from tests.patience import PATIENCE
 from workers import settings
 from workers.lease import Keeper, Lease
 
@@ -148,7 +149,7 @@ def in_background(made):
     return thread
 
 
-def until(condition, seconds=10.0):
+def until(condition, seconds=PATIENCE):
     give_up = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < give_up, "did not come true in time"
