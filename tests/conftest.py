@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 # Before anything of ours reads it. What is about the pace of a house in use starts its processes at that one.
@@ -18,6 +19,7 @@ os.environ.setdefault("ATELIER_PACE", "4")
 from jobs.database import Database
 from jobs.logs import configure_logging
 from jobs.migrate import migrate
+from jobs.models import Base
 from tests.services import MissingService, PostgresServer, RedisServer, postgres_server, redis_server
 
 _numbers = itertools.count()
@@ -48,6 +50,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if waits != (crew == "waits") else None
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
     for item in items:
@@ -142,14 +145,33 @@ def sqlite_database(tmp_path, migrated_sqlite: Path) -> Iterator[Database]:
     made.close()
 
 
+@pytest.fixture(scope="session")
+def kept_postgres(postgres: PostgresServer, migrated_postgres: str) -> str:
+    """The URL of the one that test after test is given: making a database takes longer than most tests."""
+    return postgres.create(f"test_{os.getpid()}", template=migrated_postgres)
+
+
 @pytest.fixture
-def postgres_database(postgres: PostgresServer, migrated_postgres: str) -> Iterator[Database]:
-    """A migrated PostgreSQL database."""
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    made = Database(postgres.create(name, template=migrated_postgres))
+def postgres_database(kept_postgres: str) -> Iterator[Database]:
+    """A migrated PostgreSQL database without a row."""
+    made = Database(kept_postgres)
     yield made
     made.close()
-    postgres.drop(name)
+    _emptied(kept_postgres)
+
+
+def _emptied(url: str) -> None:
+    """End who is still connected, and truncate the tables that have rows."""
+    tables = [f'"{table.name}"' for table in Base.metadata.sorted_tables]
+    filled = " UNION ALL ".join(f"SELECT '{one}' WHERE EXISTS (SELECT 1 FROM {one})" for one in tables)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        names = ", ".join(name for (name,) in connection.execute(filled))  # type: ignore[arg-type]  # our own names
+        if names:
+            connection.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")  # type: ignore[arg-type]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -11,13 +11,13 @@ import fcntl
 import os
 import random
 import socket
-import tempfile
 import threading
 from pathlib import Path
 
 #: From here on: below lie the ports that programs are known by.
 _FIRST = 20_000
-_LOCKS = Path(tempfile.gettempdir()) / f"atelier-ports-{os.getuid()}"
+#: Not in TMPDIR, which tests give each their own.
+_LOCKS = Path("/tmp") / f"atelier-ports-{os.getuid()}"
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 

@@ -18,6 +18,7 @@ from werkzeug.test import TestResponse
 
 from jobs.store import JobRow, JobStore, NewArtifact
 from storage.base import Storage
+from tests.patience import PATIENCE
 
 
 class Api:
@@ -132,7 +133,7 @@ def read_events(response: httpx.Response) -> Iterator[Event]:
             fields = {}
 
 
-def eventually(check: Any, seconds: float = 10.0) -> Any:
+def eventually(check: Any, seconds: float = PATIENCE) -> Any:
     """Ask until the answer is true."""
     give_up = time.monotonic() + seconds
     while not (found := check()):

@@ -224,7 +224,7 @@ def test_streams_are_bounded_and_never_starve_the_rest(live, client, live_key):
         with client.stream("GET", path) as response:
             return response.status_code == 200
 
-    eventually(free, 5)
+    eventually(free)
 
 
 def test_one_owner_with_several_keys_leaves_places_to_others(live, client, live_key, live_database):
@@ -236,7 +236,7 @@ def test_one_owner_with_several_keys_leaves_places_to_others(live, client, live_
 
         def held(key: str, job_id: str) -> httpx.Response | None:
             opener = after.enter_context(live.client(key))
-            response = eventually(lambda: _opened(opener, f"/v1/jobs/{job_id}/events"), 5)
+            response = eventually(lambda: _opened(opener, f"/v1/jobs/{job_id}/events"))
             after.callback(response.close)
             return response
 
@@ -254,7 +254,7 @@ def test_many_hang_ups_leak_no_place(live, client, live_key):
     job = submit(client)
     for _ in range(10):
         with live.client(live_key) as short:
-            response = eventually(lambda c=short: _opened(c, f"/v1/jobs/{job['id']}/events"), 5)
+            response = eventually(lambda c=short: _opened(c, f"/v1/jobs/{job['id']}/events"))
             list(islice(read_events(response), 1))
             response.close()
     assert client.request("HEAD", f"/v1/jobs/{job['id']}/events").status_code in (200, 503)

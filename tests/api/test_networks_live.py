@@ -81,8 +81,8 @@ def test_who_hangs_up_in_the_middle_leaves_nothing(live, client, live_folder, ch
         body = b"\x80\x04" + bytes(MEBIBYTE)
         raw.sendall(head.encode() + (b"%x\r\n%s\r\n" % (len(body), body) if chunked else body))
         # Two rows are committed before the first byte is stored; a busy disk takes its time over each.
-        eventually(lambda: stored(live_folder) > before, seconds=60)
-    eventually(lambda: stored(live_folder) == before, seconds=60)
+        eventually(lambda: stored(live_folder) > before)
+    eventually(lambda: stored(live_folder) == before)
     assert all(one["shipped"] for one in client.get("/v1/networks").json()["networks"])
     assert "internal_error" not in live.log.read_text()
 

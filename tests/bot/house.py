@@ -17,6 +17,7 @@ import psutil
 from PIL import Image, ImageDraw
 
 from tests.cli.conftest import clean_environment, end_system, start_system
+from tests.patience import PATIENCE
 from tests.ports import own_port
 from tests.services import RedisServer, redis_server
 from tests.telegram.asking import Press
@@ -27,7 +28,6 @@ from tests.telegram.talk import Talk
 
 SECRET = "a-secret-of-the-webhook"  # of this machine's loopback, for minutes
 #: Seconds that a job of seconds may take on a busy machine.
-PATIENCE = 90.0
 
 
 @dataclass
@@ -102,7 +102,7 @@ class House:
             self.wait_ready(made)
         return made
 
-    def wait_ready(self, bot: BotProcess, seconds: float = 60.0) -> None:
+    def wait_ready(self, bot: BotProcess, seconds: float = PATIENCE) -> None:
         """Until it has introduced itself to Telegram."""
         give_up = time.monotonic() + seconds
         while b"ready as @" not in bot.log.read_bytes():
@@ -152,8 +152,8 @@ def house(folder: Path) -> Iterator[House]:
 
 def assert_told(user: Talk, press: Press, text: str) -> None:
     """A tap was answered with this text: in the notice, or in a message where the studio was slow."""
-    if text not in press.answer(20).get("text", ""):
-        user.wait_for(lambda message: text in message.text, 20)
+    if text not in press.answer().get("text", ""):
+        user.wait_for(lambda message: text in message.text)
 
 
 def picture(side: int = 96, colour: str = "steelblue", *, kind: str = "JPEG") -> bytes:

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from tests.bot.balancer import balancer
-from tests.bot.house import PATIENCE, SECRET, House, assert_told, house, picture
+from tests.bot.house import SECRET, House, assert_told, house, picture
+from tests.patience import PATIENCE
 from tests.ports import own_port
 from tests.telegram.people import User
 from tests.telegram.transcript import Shown
@@ -46,8 +47,8 @@ def is_over(message: Shown) -> bool:
 def echo(user: User, seconds: float) -> Shown:
     """A job that does nothing, so long."""
     user.say(f'/new echo {{"seconds": {seconds}, "text": "done"}}')
-    form = user.wait_for(is_form, 20)
-    user.press("▶️ Go", form).answer(10)
+    form = user.wait_for(is_form)
+    user.press("▶️ Go", form).answer()
     return form
 
 
@@ -58,9 +59,9 @@ def test_who_was_not_let_in_hears_so_and_gets_no_account(home, ada):
         before = ada.say(said)
         ada.wait_for(lambda m: str(ada.id) in m.text, 20, after=before)
     ada.send_photo(picture())
-    ada.wait_until(lambda all_: sum(str(ada.id) in m.text for m in all_) == 4, 20)
+    ada.wait_until(lambda all_: sum(str(ada.id) in m.text for m in all_) == 4)
     bob.say("/start")
-    bob.wait_for(lambda m: "Planets" in m.labels, 20)
+    bob.wait_for(lambda m: "Planets" in m.labels)
 
     assert home.jobs_of(ada.id) == []
 
@@ -83,25 +84,25 @@ def test_a_guest_s_limits_are_told(home, ada):
     ada.wait_for(lambda m: "▱" in m.text, PATIENCE)
     echo(ada, 0)
     ada.say('/new echo {"seconds": 0}')
-    form = ada.wait_for(lambda m: is_form(m) and "Text: hello" in m.labels, 20)
+    form = ada.wait_for(lambda m: is_form(m) and "Text: hello" in m.labels)
     assert_told(ada, ada.press("▶️ Go", form), "as many jobs waiting as you may")
     assert len(home.jobs_of(ada.id)) == 2
     assert is_form(next(m for m in ada.messages if m.id == form.id)), "the form is still there"
-    ada.press("✖️ Cancel", next(m for m in ada.messages if "▱" in m.text)).answer(10)
+    ada.press("✖️ Cancel", next(m for m in ada.messages if "▱" in m.text)).answer()
     ada.wait_until(lambda all_: any(is_over(m) for m in all_), PATIENCE)
 
 
 def test_an_update_that_comes_twice_makes_one_job(home, ada):
     home.start_bot()
     ada.say('/new echo {"seconds": 0}')
-    form = ada.wait_for(is_form, 20)
+    form = ada.wait_for(is_form)
     press = ada.press("▶️ Go", form)
-    press.answer(10)
+    press.answer()
     ada.wait_for(is_over, PATIENCE)
     before = len(ada.messages)
     home.telegram.updates.again(press.query.update)
     ada.say("/help")
-    ada.wait_for(lambda m: "/planet" in m.text, 20)
+    ada.wait_for(lambda m: "/planet" in m.text)
 
     assert len(home.jobs_of(ada.id)) == 1
     assert len(ada.messages) == before + 2
@@ -126,17 +127,17 @@ def test_two_processes_share_a_webhook(home, ada):
         for person in people:
             person.say('/new echo {"seconds": 0}')
         for person in people:
-            person.wait_for(is_form, 30)
-            person.press("▶️ Go").answer(20)
+            person.wait_for(is_form)
+            person.press("▶️ Go").answer()
         for person in people:
             person.wait_for(is_over, PATIENCE)
         ada.send_album([picture(colour=colour) for colour in ("red", "green", "blue", "white")])
-        ada.wait_for(lambda m: "I have 4 pictures" in m.text, 20)
+        ada.wait_for(lambda m: "I have 4 pictures" in m.text)
         # What Telegram sends twice, at the same moment, to both.
         press = people[0].press("🔁 Again")
-        press.answer(10)
+        press.answer()
         home.telegram.updates.again(press.query.update)
-        form = people[0].wait_for(is_form, 20)
+        form = people[0].wait_for(is_form)
         again = people[0].press("▶️ Go", form)
         home.telegram.updates.again(again.query.update)
         people[0].wait_until(lambda all_: sum(is_over(m) for m in all_) == 2, PATIENCE)
@@ -166,7 +167,7 @@ def test_strangers_do_not_get_in_by_the_webhook(home):
 def test_a_stop_in_the_middle_of_a_job_delivers_it_once(home, ada):
     first = home.start_bot()
     form = echo(ada, 3)
-    ada.wait_for(lambda m: m.id == form.id and not is_form(m), 20)
+    ada.wait_for(lambda m: m.id == form.id and not is_form(m))
     assert first.terminate() == 0
     home.start_bot()
     ada.wait_for(lambda m: m.id == form.id and is_over(m), PATIENCE)
@@ -178,7 +179,7 @@ def test_a_stop_in_the_middle_of_a_job_delivers_it_once(home, ada):
 def test_a_kill_in_the_middle_of_a_job_delivers_it_once(home, ada):
     first = home.start_bot()
     form = echo(ada, 3)
-    ada.wait_for(lambda m: m.id == form.id and not is_form(m), 20)
+    ada.wait_for(lambda m: m.id == form.id and not is_form(m))
     first.kill()
     home.start_bot()
     ada.wait_for(lambda m: m.id == form.id and is_over(m), PATIENCE)
@@ -190,7 +191,7 @@ def test_a_kill_in_the_middle_of_a_job_delivers_it_once(home, ada):
 def test_a_kill_between_the_job_and_its_message_makes_neither_twice(home, ada):
     first = home.start_bot()
     ada.say("/start")
-    ada.wait_for(lambda m: "Planets" in m.labels, 20)
+    ada.wait_for(lambda m: "Planets" in m.labels)
     home.telegram.faults.drop(1, "sendMessage")
     before = ada.say("/planet mars 2")
     give_up = time.monotonic() + 20
@@ -210,13 +211,13 @@ def test_a_kill_between_the_job_and_its_message_makes_neither_twice(home, ada):
 def test_what_was_said_while_no_bot_ran_is_answered(home, ada):
     ada.say("/help")
     home.start_bot()
-    ada.wait_for(lambda m: "/planet" in m.text, 20)
+    ada.wait_for(lambda m: "/planet" in m.text)
 
 
 def test_the_api_is_away_and_a_form_survives_it(home, ada):
     bot = home.start_bot()
     ada.say('/new echo {"seconds": 0}')
-    form = ada.wait_for(is_form, 20)
+    form = ada.wait_for(is_form)
     assert bot.terminate() == 0
     bot = home.start_bot(ATELIER_URL=f"http://127.0.0.1:{own_port()}")
     assert_told(ada, ada.press("▶️ Go", form), "cannot be reached")
@@ -225,7 +226,7 @@ def test_the_api_is_away_and_a_form_survives_it(home, ada):
     assert bot.health().status_code == 200, "a probe that ended it would help nobody"
     assert bot.terminate() == 0
     home.start_bot()
-    ada.press("▶️ Go", form).answer(20)
+    ada.press("▶️ Go", form).answer()
     ada.wait_for(lambda m: m.id == form.id and is_over(m), PATIENCE)
 
     assert len(home.jobs_of(ada.id)) == 1
@@ -234,7 +235,7 @@ def test_the_api_is_away_and_a_form_survives_it(home, ada):
 def test_redis_is_away_and_nothing_said_is_lost(home, ada):
     bot = home.start_bot()
     ada.say("/help")
-    ada.wait_for(lambda m: "/planet" in m.text, 20)
+    ada.wait_for(lambda m: "/planet" in m.text)
     home.redis.stop()
     before = ada.say("/settings")
     give_up = time.monotonic() + 20
@@ -249,7 +250,7 @@ def test_telegram_cuts_an_answer_off_and_it_comes_nevertheless(home, ada):
     home.start_bot()
     home.telegram.faults.cut("sendMessage", times=2)
     ada.say("/help")
-    ada.wait_for(lambda m: "/planet" in m.text, 30)
+    ada.wait_for(lambda m: "/planet" in m.text)
 
 
 def test_telegram_says_to_wait_and_others_are_served(home, ada):
@@ -260,9 +261,9 @@ def test_telegram_says_to_wait_and_others_are_served(home, ada):
     time.sleep(0.5)
     asked = time.monotonic()
     bob.say("/help")
-    bob.wait_for(lambda m: "/planet" in m.text, 10)
+    bob.wait_for(lambda m: "/planet" in m.text)
     assert time.monotonic() - asked < 2
-    ada.wait_for(lambda m: "/planet" in m.text, 10)
+    ada.wait_for(lambda m: "/planet" in m.text)
 
 
 def test_telegram_is_away_at_the_start(home, ada):
@@ -272,7 +273,7 @@ def test_telegram_is_away_at_the_start(home, ada):
         assert bot.process.poll() is None, bot.log.read_text()
     home.wait_ready(bot)
     ada.say("/help")
-    ada.wait_for(lambda m: "/planet" in m.text, 20)
+    ada.wait_for(lambda m: "/planet" in m.text)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +295,7 @@ def test_a_bot_that_cannot_run_says_why(home, environ, said):
 def test_a_blocked_bot_goes_on(home, ada):
     bot = home.start_bot()
     form = echo(ada, 2)
-    ada.wait_for(lambda m: m.id == form.id and not is_form(m), 20)
+    ada.wait_for(lambda m: m.id == form.id and not is_form(m))
     ada.block_bot()
     bob = home.telegram.user("Bob")
     echo(bob, 0)
@@ -302,5 +303,5 @@ def test_a_blocked_bot_goes_on(home, ada):
     assert bot.process.poll() is None
     ada.unblock_bot()
     ada.say("/jobs")
-    ada.wait_for(lambda m: "Your jobs" in m.text, 20)
+    ada.wait_for(lambda m: "Your jobs" in m.text)
     assert bot.terminate() == 0

@@ -23,6 +23,7 @@ from tests.bot.conftest import BOT_ID
 from tests.bot.jobs import artifact, job, job_id, png
 from tests.bot.scripted import ScriptedApi
 from tests.bot.test_sending import png as picture
+from tests.patience import PATIENCE
 from tests.telegram.people import User
 from tests.telegram.server import BotApi
 
@@ -90,7 +91,7 @@ def bots(telegram: BotApi, redis: Redis, api: ScriptedApi) -> Bots:
     return Bots(telegram, redis, api)
 
 
-async def until(true: Callable[[], Any], seconds: float = 20.0) -> Any:
+async def until(true: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     give_up = time.monotonic() + seconds
     while not (found := true()):
         assert time.monotonic() < give_up, "it did not come true"
@@ -98,7 +99,7 @@ async def until(true: Callable[[], Any], seconds: float = 20.0) -> Any:
     return found
 
 
-async def closed(bots: Bots, seconds: float = 20.0) -> None:
+async def closed(bots: Bots, seconds: float = PATIENCE) -> None:
     give_up = time.monotonic() + seconds
     while await bots.notes.open_count():
         assert time.monotonic() < give_up, "jobs are open still"

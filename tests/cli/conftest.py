@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import main
+from tests.patience import PATIENCE
 from tests.ports import own_port
 
 ATELIER = (sys.executable, "-c", "from cli.main import main; main()")
@@ -51,7 +52,7 @@ class System:
         return self.log.read_text()
 
     def wait_ready(self) -> None:
-        wait_until(lambda: (self.folder / "server.json").exists() or self.process.poll() is not None, 90)
+        wait_until(lambda: (self.folder / "server.json").exists() or self.process.poll() is not None)
         assert self.process.poll() is None, self.said()
 
     def tree(self) -> list[psutil.Process]:
@@ -59,7 +60,7 @@ class System:
         return psutil.Process(self.process.pid).children(recursive=True)
 
 
-def wait_until(true: Callable[[], bool], seconds: float) -> None:
+def wait_until(true: Callable[[], bool], seconds: float = PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -49,7 +49,7 @@ def begin(folder, log, telegram: BotApi) -> System:
     made = start_system(folder, log, "--telegram", TOKEN, ATELIER_TELEGRAM_API=telegram.url)
     try:
         made.wait_ready()
-        wait_until(lambda: "ATELIER_TELEGRAM_ALLOW" in made.said(), 30)
+        wait_until(lambda: "ATELIER_TELEGRAM_ALLOW" in made.said())
     except AssertionError:
         end_system(made)
         raise
@@ -70,7 +70,7 @@ def test_the_link_it_prints_lets_the_person_in(system, telegram):
 
     anna.say(f"/start {code_in(system.said())}")
 
-    anna.wait_for(lambda m: "account local" in m.text, 30)
+    anna.wait_for(lambda m: "account local" in m.text)
 
 
 def test_who_has_no_link_is_told_how_to_get_in(system, telegram):
@@ -78,7 +78,7 @@ def test_who_has_no_link_is_told_how_to_get_in(system, telegram):
 
     eve.say("/start")
 
-    eve.wait_for(lambda m: str(eve.id) in m.text, 30)
+    eve.wait_for(lambda m: str(eve.id) in m.text)
     assert "ATELIER_TELEGRAM_ALLOW=" in system.said()
 
 
@@ -100,11 +100,11 @@ def test_a_bot_that_dies_is_started_again(system, telegram):
     before = process_of_the_bot(system)
 
     before.kill()
-    wait_until(lambda: gone(before) and "bot ended" in system.said(), 15)
+    wait_until(lambda: gone(before) and "bot ended" in system.said())
     anna = telegram.user("Ann")
     anna.say("/start")
 
-    anna.wait_for(lambda m: str(anna.id) in m.text, 30)
+    anna.wait_for(lambda m: str(anna.id) in m.text)
 
 
 def test_who_is_linked_stays_linked_when_it_is_stopped_and_started(tmp_path):
@@ -113,7 +113,7 @@ def test_who_is_linked_stays_linked_when_it_is_stopped_and_started(tmp_path):
         try:
             anna = telegram.user("Anna")
             anna.say(f"/start {code_in(first.said())}")
-            anna.wait_for(lambda m: "account local" in m.text, 30)
+            anna.wait_for(lambda m: "account local" in m.text)
             tree = first.tree()
             first.process.send_signal(signal.SIGINT)
             assert first.process.wait(30) == 0, first.said()
@@ -122,7 +122,7 @@ def test_who_is_linked_stays_linked_when_it_is_stopped_and_started(tmp_path):
             again = begin(first.folder, tmp_path / "again.log", telegram)
             try:
                 anna.say("/start")
-                anna.wait_for(lambda m: "Good to see you" in m.text, 30)
+                anna.wait_for(lambda m: "Good to see you" in m.text)
             finally:
                 end_system(again)
         finally:
@@ -228,7 +228,7 @@ def test_the_bot_runs_beside_a_system_that_has_none(tmp_path):
             try:
                 anna = telegram.user("Anna")
                 anna.say("/start")
-                anna.wait_for(lambda m: "as a guest" in m.text, 30)  # the API and Redis were found
+                anna.wait_for(lambda m: "as a guest" in m.text)  # the API and Redis were found
             finally:
                 process.terminate()
                 assert process.wait(30) == 0

@@ -182,7 +182,7 @@ def test_an_interrupted_run_cancels_its_job(system, atelier, number):
     )
     first = process.stderr.readline()
     job = first.split()[-1]
-    wait_until(lambda: "running" in atelier("jobs", job).stdout, 30)
+    wait_until(lambda: "running" in atelier("jobs", job).stdout)
 
     process.send_signal(number)
     _out, err = process.communicate(timeout=30)
@@ -201,7 +201,7 @@ def test_what_dies_is_started_again(system, atelier):
     (master,) = masters()
 
     master.kill()
-    wait_until(lambda: [p.pid for p in masters()] not in ([], [master.pid]), 10)
+    wait_until(lambda: [p.pid for p in masters()] not in ([], [master.pid]))
 
     def ready() -> bool:
         try:
@@ -209,7 +209,7 @@ def test_what_dies_is_started_again(system, atelier):
         except httpx.TransportError:
             return False
 
-    wait_until(ready, 30)
+    wait_until(ready)
     assert atelier("run", "echo", "--detach").returncode == 0
 
 
@@ -267,8 +267,8 @@ def test_a_killed_supervisor_leaves_no_orphan_and_can_be_followed(tmp_path):
         system.process.wait()
         follower = start_system(system.folder, tmp_path / "again.log")  # at once: it waits for the remains
 
-        wait_until(lambda: all(gone(process) for process in tree), 25)
-        wait_until(lambda: "is ready at" in follower.said() or follower.process.poll() is not None, 60)
+        wait_until(lambda: all(gone(process) for process in tree))
+        wait_until(lambda: "is ready at" in follower.said() or follower.process.poll() is not None)
         assert follower.process.poll() is None, follower.said()
         assert (system.folder / "key").read_text() == key
         assert (system.folder / "logs" / "api.log.1").exists()

@@ -56,7 +56,7 @@ def test_its_place_is_told_until_it_runs():
 
     with Waiting(server, "job_1", seen.append) as follower:
         follower.see(event("queued"))
-        wait_until(lambda: server.asked >= 4, 5)
+        wait_until(lambda: server.asked >= 4)
         follower.see(event("running", "painting"))
         asked = server.asked
     told = messages(seen)
@@ -77,7 +77,7 @@ def test_an_answer_that_comes_too_late_is_not_shown():
 
     with Waiting(server, "job_1", seen.append) as follower:
         follower.see(event("queued"))
-        wait_until(lambda: server.asked == 1, 5)
+        wait_until(lambda: server.asked == 1)
         follower.see(event("running", "painting"))
         server.release.set()
 

@@ -33,17 +33,17 @@ def test_a_webhook_from_its_making_to_its_end(atelier, server, tmp_path):
     done = atelier("run", "echo", "--text", "x", "-o", str(tmp_path))
     assert done.returncode == 0, done.stderr
     # then
-    wait_until(lambda: len(server.seen) >= 2, 20)
+    wait_until(lambda: len(server.seen) >= 2)
     told = {Webhook(secret).verify(m.body, m.headers)["type"]: m for m in server.seen}
     assert set(told) == {"job.started", "job.succeeded"}
     sent = told["job.succeeded"].id
-    wait_until(lambda: sent in atelier("webhooks", "deliveries", "--state", "delivered").stdout, 20)
+    wait_until(lambda: sent in atelier("webhooks", "deliveries", "--state", "delivered").stdout)
     shown = atelier("webhooks", "deliveries", sent)
     assert "answered 204" in shown.stdout
     assert '"job.succeeded"' in shown.stdout
     # and again
     assert atelier("webhooks", "redeliver", sent).returncode == 0
-    wait_until(lambda: server.ids().count(sent) == 2, 20)
+    wait_until(lambda: server.ids().count(sent) == 2)
     page = json.loads(atelier("webhooks", "deliveries", "--webhook", webhook_id, "--json").stdout)
     assert len(page["deliveries"]) == 2
     # until it is removed

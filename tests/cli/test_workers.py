@@ -17,7 +17,7 @@ def only_worker(atelier):
 
 
 def test_a_worker_is_listed_drained_and_resumed(atelier):
-    wait_until(lambda: json.loads(atelier("workers", "list", "--json").stdout), 60)
+    wait_until(lambda: json.loads(atelier("workers", "list", "--json").stdout))
     worker = only_worker(atelier)
     listed = atelier("workers")
     assert listed.returncode == 0, listed.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from tests.patience import PATIENCE
 from tests.telegram.parameters import Json
 from tests.telegram.queries import Query
 
@@ -25,7 +26,7 @@ class Press:
     def answered_at(self) -> float | None:
         return self.query.answered_at
 
-    def answer(self, seconds: float = 5.0) -> Json:
+    def answer(self, seconds: float = PATIENCE) -> Json:
         """`text`, `show_alert` and `url` of the bot's answer. Raises AssertionError after the time."""
         if not self.query.answered.wait(seconds):
             raise AssertionError(f"the press was not answered within {seconds} s")

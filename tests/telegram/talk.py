@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 
+from tests.patience import PATIENCE
 from tests.telegram import asking, media
 from tests.telegram.chats import Chat, Posted
 from tests.telegram.entities import detect
@@ -16,7 +17,7 @@ from tests.telegram.transcript import Button, Shown, shown, transcript
 from tests.telegram.world import CALLBACK_LIVES, INLINE_LIVES, World
 
 #: How long `wait_for` waits unless told otherwise.
-SECONDS = 5.0
+SECONDS = PATIENCE
 
 
 class Talk:

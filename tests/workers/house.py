@@ -23,6 +23,7 @@ from jobs.store import JobRow, JobStore, NewArtifact, NewJob
 from queue_config import Doorbell, publisher_app
 from storage.local import LocalStorage
 from tests.jobs.conftest import owner
+from tests.patience import PATIENCE
 
 
 class House:
@@ -111,7 +112,7 @@ class House:
         with self.storage.open(artifact.key) as stream:
             return np.asarray(Image.open(io.BytesIO(stream.read())).convert("RGB"), dtype=int)
 
-    def until(self, job_id: str, *states: str, seconds: float = 90.0) -> JobRow:
+    def until(self, job_id: str, *states: str, seconds: float = PATIENCE) -> JobRow:
         """Wait until the job is in one of these states."""
         give_up = time.monotonic() + seconds
         while (row := self.store.get(job_id)).state not in states:
@@ -119,7 +120,9 @@ class House:
             time.sleep(0.05)
         return row
 
-    def until_progress(self, job_id: str, least: float, *, attempt: int = 1, seconds: float = 90.0) -> float:
+    def until_progress(
+        self, job_id: str, least: float, *, attempt: int = 1, seconds: float = PATIENCE
+    ) -> float:
         """Wait until this attempt has come so far; how far it is."""
         give_up = time.monotonic() + seconds
         while (row := self.store.get(job_id)).attempt < attempt or row.progress < least:
@@ -131,7 +134,7 @@ class House:
 
     def child(self) -> int:
         """The pid of the process that runs jobs."""
-        give_up = time.monotonic() + 60
+        give_up = time.monotonic() + PATIENCE
         while not (alive := self.fleet.alive()):
             assert time.monotonic() < give_up
             time.sleep(0.1)

@@ -26,6 +26,7 @@ from jobs.store import JobStore, NewArtifact, NewJob
 from jobs.webhooks import Event, WebhookStore, host_of
 from queue_config import Doorbell
 from tests.jobs.conftest import owner
+from tests.patience import PATIENCE
 from tests.receivers import Receiver, receiver
 from workers import expiry
 from workers import webhooks as module
@@ -36,7 +37,7 @@ from workers.webhooks import CAP_SECONDS, FIRST_SECONDS, MOST_RETRY_AFTER, Dispa
 pytestmark = pytest.mark.waits
 
 
-def eventually(true: Callable[[], object], seconds: float = 15.0) -> None:
+def eventually(true: Callable[[], object], seconds: float = PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -298,7 +299,7 @@ def test_hosts_of_an_owner_who_has_their_share_are_not_asked_one_by_one(database
 def test_two_dispatchers_send_each_message_once(database, server, ada, outbox):
     ids = write(database, ada, server.url, 60)
     with running(database), running(database):
-        eventually(lambda: states(outbox, ada) == ["delivered"] * 60, 30)
+        eventually(lambda: states(outbox, ada) == ["delivered"] * 60)
 
     assert sorted(server.ids()) == sorted(ids)
 
@@ -382,7 +383,7 @@ def test_a_dispatcher_that_is_killed_in_the_middle_loses_nothing(database, serve
     # then another one sends it again, under the same id
     second = start(database)
     try:
-        eventually(lambda: outbox.get(ada, sent).state == "delivered", 30)
+        eventually(lambda: outbox.get(ada, sent).state == "delivered")
         second.send_signal(signal.SIGTERM)
         assert second.wait(20) == 0
     finally:
