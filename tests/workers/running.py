@@ -35,7 +35,7 @@ def in_background(made):
     return thread
 
 
-def until(condition, seconds=10.0):
+def until(condition, seconds=30.0):
     give_up = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < give_up, "did not come true in time"
