@@ -118,6 +118,7 @@ def submission() -> Submission:
     """The body of `POST /v1/jobs`, JSON or multipart."""
     if request.mimetype != "multipart/form-data":
         made = body(JobRequest)
+        # Its own options: to make others of them would validate them twice.
         return Submission(made.engine, made.params, made)
     fields = {_bare(name): values for name, values in request.form.lists()}
     # By way of the model, so that a form without one is refused in the words of JSON without one.
