@@ -7,6 +7,8 @@ and the parent, which knows no database, starts `python -m workers.lost_child`.
 
 from __future__ import annotations
 
+import math
+import signal
 import sys
 import threading
 import time
@@ -95,6 +97,8 @@ def main() -> None:
     """Free them once a line comes in. None comes when the child has ended well: there is nothing to do."""
     configure_logging("worker")
     if sys.stdin.readline():
+        # A database that hangs must not keep a process whose parent has long been gone.
+        signal.alarm(math.ceil(settings.EXIT_SECONDS))
         later = free_leases(charge=False)
         if later is not None:  # as long as the parent would have tried
             later.join(settings.EXIT_SECONDS - settings.DRAIN_SECONDS)
