@@ -132,26 +132,6 @@ class WorkerSide(StoreBase):
         """End the attempts of several jobs in one transaction; None for each that was no longer ours."""
         return self.database.write(lambda c: _succeed(c, successes, device=device, peak_memory=peak_memory))
 
-    def succeed_and_claim(
-        self,
-        success: Success,
-        wanted: Claim,
-        *,
-        device: str | None = None,
-        peak_memory: int | None = None,
-    ) -> tuple[JobRow | None, list[JobRow]]:
-        """`succeed_together` of one job and the `claim` of the next in one transaction: one commit, not two.
-
-        Raises Unavailable also where the commit was not heard of: then the end may be repeated and the claim
-        may not. Whoever made it has the lease of a job that nobody runs, as after any claim that was lost.
-        """
-
-        def work(connection: Connection) -> tuple[JobRow | None, list[JobRow]]:
-            (row,) = _succeed(connection, [success], device=device, peak_memory=peak_memory)
-            return row, claiming.claim(connection, wanted)
-
-        return self.database.write(work, repeatable=False)
-
     def fail(
         self,
         job_id: str,
