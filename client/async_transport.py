@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import copy
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, aclosing, asynccontextmanager
 from typing import Any, Self, TypeVar
 
 import httpx
@@ -17,7 +17,7 @@ import httpx
 from client import answers, requests
 from client.calls.base import Call, Stream
 from client.errors import ApiError, Json, NotAtelier
-from client.following import SILENCE_SECONDS, Following, as_event
+from client.following import SILENCE_SECONDS, Following
 from client.retrying import Retries
 from client.saving import CHUNK, Received, Source, url_of
 from client.server import TIMEOUT, Server
@@ -92,11 +92,12 @@ class AsyncTransport:
         while not following.over:
             error: ApiError | None = None
             try:
-                async for event in self._events(following):
-                    if following.is_news(event):
-                        yield event
-                    if following.over:
-                        return
+                async with aclosing(self._events(following)) as events:
+                    async for event in events:
+                        if following.is_news(event):
+                            yield event
+                        if following.over:
+                            return
             except ApiError as found:
                 error = found
             await asyncio.sleep(following.pause(error, time.monotonic()))
@@ -138,11 +139,10 @@ class AsyncTransport:
             except httpx.RequestError as error:
                 raise answers.lost(error) from error
 
-    async def _events(self, following: Following) -> AsyncIterator[Json]:
+    async def _events(self, following: Following) -> AsyncGenerator[Json]:
         if not following.streams:
-            job = answers.read(following.poll(), await self._answer(following.poll()))
-            following.alive()
-            yield as_event(job)
+            call = following.poll()
+            yield following.polled(answers.read(call, await self._answer(call)))
             return
         decoder = Decoder()
         with ExitStack() as stack:

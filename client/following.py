@@ -7,6 +7,7 @@ that buffers, say), or the server holds as many streams as it may, the job is po
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from client.calls import jobs as calls
 from client.calls.base import Call, Which
@@ -67,13 +68,14 @@ class Following:
             return None
         try:
             event = json.loads(message.data)
-            known = type(event["version"]) is int and isinstance(event["state"], str)
-        except (ValueError, KeyError, TypeError, RecursionError):
-            known = False
-        if not known:
-            raise NotAtelier("the event stream is not Atelier's", status)
-        self.alive()
-        return dict(event)
+        except (ValueError, RecursionError):
+            event = None
+        return self._taken(event, status)
+
+    def polled(self, job: Json) -> Json:
+        """A polled job as its newest event would be. Raises NotAtelier."""
+        known = ("version", "state", "attempt", "progress", "message", "preview_url")
+        return self._taken({"job_id": job["id"], **{name: job.get(name) for name in known}}, 200)
 
     def is_news(self, event: Json) -> bool:
         """Take an event; whether it says anything new."""
@@ -96,11 +98,13 @@ class Following:
             return POLL_SECONDS if crowded else max(self._pause, _asked(error))
         return max(POLL_SECONDS, _asked(error))
 
-
-def as_event(job: Json) -> Json:
-    """A polled job as its newest event would be."""
-    known = ("version", "state", "attempt", "progress", "message", "preview_url")
-    return {"job_id": job["id"], **{name: job.get(name) for name in known}}
+    def _taken(self, event: Any, status: int) -> Json:
+        """Whoever tells of the job is alive."""
+        known = isinstance(event, dict) and type(event.get("version")) is int
+        if not known or not isinstance(event.get("state"), str):
+            raise NotAtelier("the event stream is not Atelier's", status)
+        self.alive()
+        return dict(event)
 
 
 def _asked(error: ApiError | None) -> float:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any, Self, TypeVar
 
 import httpx
@@ -13,7 +13,7 @@ import httpx
 from client import answers, requests
 from client.calls.base import Call, Stream
 from client.errors import ApiError, Json, NotAtelier
-from client.following import SILENCE_SECONDS, Following, as_event
+from client.following import SILENCE_SECONDS, Following
 from client.retrying import Retries
 from client.saving import CHUNK, Received, Source, url_of
 from client.server import TIMEOUT, Server
@@ -83,11 +83,12 @@ class Transport:
         while not following.over:
             error: ApiError | None = None
             try:
-                for event in self._events(following):
-                    if following.is_news(event):
-                        yield event
-                    if following.over:
-                        return
+                with closing(self._events(following)) as events:
+                    for event in events:
+                        if following.is_news(event):
+                            yield event
+                        if following.over:
+                            return
             except ApiError as found:
                 error = found
             time.sleep(following.pause(error, time.monotonic()))
@@ -124,11 +125,10 @@ class Transport:
             except httpx.RequestError as error:
                 raise answers.lost(error) from error
 
-    def _events(self, following: Following) -> Iterator[Json]:
+    def _events(self, following: Following) -> Generator[Json]:
         if not following.streams:
-            job = answers.read(following.poll(), self._answer(following.poll()))
-            following.alive()
-            yield as_event(job)
+            call = following.poll()
+            yield following.polled(answers.read(call, self._answer(call)))
             return
         decoder = Decoder()
         with ExitStack() as stack:

@@ -41,7 +41,7 @@ def submission(engine: str, params: Json, files: Files, options: Json) -> Json |
 
 def job(which: Which, wait: float = 0.0) -> Call[Json]:
     """One job; with `wait` as it is when it ends, or so many seconds later."""
-    return get(f"/v1/jobs/{part(which)}", thing, wait=f"{wait:.3f}" if wait > 0 else None)
+    return get(f"/v1/jobs/{part(which)}", _job, wait=f"{wait:.3f}" if wait > 0 else None)
 
 
 def jobs(query: Mapping[str, Any]) -> Call[Json]:
@@ -112,6 +112,13 @@ def delete(which: Which) -> Call[Json]:
 def archive(which: Which) -> str:
     """Where a job's results are as one ZIP."""
     return f"/v1/jobs/{part(which)}/archive"
+
+
+def _job(answer: Json) -> Json:
+    """A job that says how it is."""
+    if not isinstance(answer["state"], str):
+        raise TypeError("a state is text")
+    return thing(answer)
 
 
 def _told(which: Which, order: str, body: Json | None = None) -> Call[Json]:

@@ -41,10 +41,16 @@ def test_what_is_not_what_was_asked_for_is_not_atelier(odd):
 
 
 def test_a_thing_has_an_id():
-    assert answers.read(jobs.job("job_1"), said(200, json={"id": "job_1"})) == {"id": "job_1"}
+    assert answers.read(jobs.cancel("job_1"), said(200, json={"id": "job_1"})) == {"id": "job_1"}
     for odd in ({}, {"id": 7}):
         with pytest.raises(NotAtelier):
-            answers.read(jobs.job("job_1"), said(202, json=odd))
+            answers.read(jobs.cancel("job_1"), said(202, json=odd))
+
+
+@pytest.mark.parametrize("odd", [{"id": "job_1"}, {"id": "job_1", "state": None}], ids=["none", "null"])
+def test_a_job_has_a_state(odd):
+    with pytest.raises(NotAtelier):
+        answers.read(jobs.job("job_1"), said(200, json=odd))
 
 
 def test_nothing_is_an_answer_where_nothing_is_expected():

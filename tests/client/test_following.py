@@ -7,7 +7,7 @@ import json
 import pytest
 
 from client.errors import NoServer, NotAtelier, refused
-from client.following import BROKEN_STREAMS, LONGEST_SECONDS, POLL_SECONDS, Following, as_event
+from client.following import BROKEN_STREAMS, LONGEST_SECONDS, POLL_SECONDS, Following
 from client.patience import PATIENCE_SECONDS
 from client.sse import Message
 from tests.client.helpers import event, job
@@ -106,4 +106,6 @@ def test_what_is_no_event_is_not_atelier_s(odd):
 def test_an_event_is_read_and_a_job_is_one_too():
     assert Following("job_1").read(Message(json.dumps(event(1))), 200) == event(1)
     assert Following("job_1").read(Message(), 200) is None
-    assert as_event(job("queued", 3)) == event(3, "queued")
+    assert Following("job_1").polled(job("queued", 3)) == event(3, "queued")
+    with pytest.raises(NotAtelier):
+        Following("job_1").polled({"id": "job_1", "state": "queued"})

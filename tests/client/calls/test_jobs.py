@@ -1,11 +1,10 @@
-"""Requests about jobs: which of them may be sent twice, and what is in them."""
+"""Requests about jobs: all of them may be sent twice, and what makes a job has a key that makes it one."""
 
 from __future__ import annotations
 
 import pytest
 
-from client.calls import files, house, jobs
-from client.uploads import File
+from client.calls import jobs
 
 ALL = {
     "submit": jobs.submit("e", {}, (), {}, None),
@@ -19,16 +18,6 @@ ALL = {
     "retry": jobs.retry("j", None),
     "again": jobs.again("j", {}, None),
     "delete": jobs.delete("j"),
-    "upload": files.upload(File("a", b""), None),
-    "drain": house.drain("w", True),
-    "limit_owner": house.limit_owner("o", {}),
-}
-ONCE = {
-    "make_key": house.make_key("u", {}),
-    "link_code": house.link_code(),
-    "redeem": house.redeem("c", "n"),
-    "add_network": files.add_network(File("a", b""), "n", False, lambda *_: None),
-    "other": house.other("POST", "/v1/x", {}, None, False),
 }
 
 
@@ -37,14 +26,9 @@ def test_what_twice_is_done_once_may_be_sent_twice(name):
     assert ALL[name].repeatable
 
 
-@pytest.mark.parametrize("name", ["submit", "retry", "again", "upload"])
-def test_what_makes_something_has_a_key_that_makes_it_one(name):
+@pytest.mark.parametrize("name", ["submit", "retry", "again"])
+def test_what_makes_a_job_has_a_key_that_makes_it_one(name):
     assert len(ALL[name].headers["Idempotency-Key"]) == 32
-
-
-@pytest.mark.parametrize("name", ONCE)
-def test_the_rest_is_sent_once(name):
-    assert not ONCE[name].repeatable
 
 
 def test_many_ids_are_several_questions():
