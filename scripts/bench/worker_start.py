@@ -27,7 +27,7 @@ from servers import process, row, tree_environment  # noqa: E402
 from tests.services import redis_server  # noqa: E402
 
 #: How long a worker may take until it reports, and the seconds it then has to come to rest.
-PATIENCE, REST = 60.0, 1.0
+PATIENCE, REST = 180.0, 1.0
 
 #: Of one process: user and system seconds, resident and proportional bytes.
 Cost = dict[str, float]
