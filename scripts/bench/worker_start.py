@@ -25,7 +25,7 @@ BENCH = Path(__file__).parent
 ROOT = BENCH.parents[1]
 
 #: How long a worker may take until it reports, and the seconds it then has to come to rest.
-PATIENCE, REST = 60.0, 1.0
+PATIENCE, REST = 180.0, 1.0
 
 #: Of one process: user and system seconds, resident and proportional bytes.
 Cost = dict[str, float]
