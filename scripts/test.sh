@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything a change has to pass: lint, format, types, tests. Arguments go to pytest: then one plain run.
+# Everything a change has to pass: lint, format, types, tests. Arguments go to pytest.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -22,9 +22,6 @@ unset PYTHONDONTWRITEBYTECODE
 python -m ruff check .
 python -m ruff format --check .
 python -m mypy
-# Last, so that the summary is the last line.
-if [ "$#" = 0 ]; then
-    exec python scripts/crews.py
-fi
-# One file stays on one process: its servers are started once.
+# Last, so that pytest's summary is the last line. One file stays on one process: its servers are started once.
+# Three: much of a test is waiting for a server. (`python scripts/crews.py` runs the same as two crews.)
 exec python -m pytest -n 3 --dist loadfile --no-loadscope-reorder "$@"
