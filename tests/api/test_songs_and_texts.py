@@ -13,6 +13,7 @@ import engines
 from engines.base import AudioRef, EngineSpec, ImageRef, Output, Params, TextRef
 from tests.api.helpers import Api, data_uri, picture, problem
 from tests.doors.sounds import endless, silent_film, sound
+from workers.house import House
 from workers.runner import Runner
 
 HAIKU = "an old pond\na frog jumps in\nsplash, né\n"
@@ -73,7 +74,9 @@ def _listener(monkeypatch):
 @pytest.fixture
 def work(store, storage):
     """Run what is queued, as a worker does."""
-    runner = Runner(store.database, storage, worker_id="wrk_1", queues=["cpu"], catalogue=Catalogue())
+    runner = Runner(
+        House.of(store.database, storage), worker_id="wrk_1", queues=["cpu"], catalogue=Catalogue()
+    )
     return runner.work
 
 

@@ -170,7 +170,8 @@ class TestOneBeat:
         for _ in range(2):
             clock.now += settings.PROGRESS_SECONDS
             lease.keep()
-        assert database.asked == ["report 0.5", "look"]
+        assert [one for one in database.asked if one.startswith("report")] == ["report 0.5"]
+        assert len(database.asked) == 2
 
     def test_a_cancel_is_heard_by_any_of_its_questions(self, lease, clock, database):
         assert lease.stop is None

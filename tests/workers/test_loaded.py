@@ -50,7 +50,7 @@ class Limits:
 
 def attempt(engine="a", timeout=None, **params):
     job = SimpleNamespace(engine=engine, params=params, seed=7, timeout_seconds=timeout)
-    return SimpleNamespace(job=job, lease=Limits(), device=None)
+    return SimpleNamespace(job=job, lease=Limits(), device=None, context=SimpleNamespace(spec=None))
 
 
 @pytest.fixture
