@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accept.uploads import display_name, inspect, sha256_of, storage_name, store_image, store_image_once
+from accept.uploads import display_name, inspect, sha256_of, storage_name, store_file, store_file_once
 from jobs.errors import BadFile, IdempotencyConflict, Unavailable
 from tests.accept.conftest import files_of
 from tests.api.helpers import picture
@@ -18,8 +18,8 @@ def kept(means, owner_id, name="a.png", key=None):
     stream = io.BytesIO(picture())
     info, sha256 = inspect(stream), sha256_of(stream)
     if key is None:
-        return store_image(means, owner_id, stream, name, info, sha256)
-    return store_image_once(means, owner_id, stream, name, info, sha256, key)
+        return store_file(means, owner_id, stream, name, info, sha256)
+    return store_file_once(means, owner_id, stream, name, info, sha256, key)
 
 
 def test_bytes_and_row_say_the_same(means, ada):
@@ -36,7 +36,7 @@ def test_one_key_with_one_file_is_one_file(means, ada):
     assert files_of(means, ada) == ["a.png"]
     stream = io.BytesIO(picture(color="red"))
     with pytest.raises(IdempotencyConflict):
-        store_image_once(means, ada, stream, "b", inspect(stream), sha256_of(stream), "k")
+        store_file_once(means, ada, stream, "b", inspect(stream), sha256_of(stream), "k")
     assert files_of(means, ada) == ["a.png"]
 
 

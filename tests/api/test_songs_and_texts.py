@@ -74,9 +74,8 @@ def _listener(monkeypatch):
 @pytest.fixture
 def work(store, storage):
     """Run what is queued, as a worker does."""
-    runner = Runner(
-        House.of(store.database, storage), worker_id="wrk_1", queues=["cpu"], catalogue=Catalogue()
-    )
+    house = House.of(store.database, storage)
+    runner = Runner(house, worker_id="wrk_1", queues=["cpu"], catalogue=Catalogue())
     return runner.work
 
 

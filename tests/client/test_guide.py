@@ -33,7 +33,7 @@ def test_every_block_runs_behind_the_one_before(live, live_database, tmp_path, m
     said = capsys.readouterr().out
     for word in (
         *("out/picture.png", "succeeded", "b'hello'", "queued", "100%", "422 invalid_params"),
-        *("size", "reader", "yes", "content file True", "out/planets/picture.png"),
+        *("size", "reader", "yes", "content content True", "out/planets/picture.png"),
     ):
         assert word in said, word
     assert {path.name for path in Path("out").iterdir()} == {

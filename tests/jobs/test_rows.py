@@ -42,7 +42,7 @@ PART = {
 }
 #: Rows of statements, and these.
 SELECTED = {
-    jobs.rows.ClaimedRow: CLAIM.exported_columns,
+    jobs.rows.ClaimedRow: CLAIM.columns,
     jobs.rows.EndedRow: END.exported_columns,
     jobs.rows.EventRow: _EVENTS.selected_columns,
     jobs.rows.FactsRow: _FACTS.selected_columns,
