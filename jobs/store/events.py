@@ -62,6 +62,11 @@ class Noted(Generic[R]):
             *(one.cte(f"also_{n}") for n, one in enumerate(also(changed) if also else ())),
         )
 
+    @property
+    def columns(self) -> Any:
+        """What the rows have."""
+        return self._changing.exported_columns
+
     def run(self, connection: Connection, values: Values, *, reason: str | None = None) -> list[R]:
         """Change them; the rows as they are now."""
         if connection.dialect.name == "postgresql":

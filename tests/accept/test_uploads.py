@@ -56,7 +56,7 @@ def test_what_a_field_does_not_take_is_said_of_it():
     assert refused.value.problem_code == "wrong_media_type"
     assert refused.value.extra["errors"][0]["field"] == "mask"
     with pytest.raises(BadFile) as refused:
-        inspect(io.BytesIO(b"no picture"), field="mask")
+        inspect(io.BytesIO(b"no picture"), ("image/png",), field="mask")
     assert refused.value.extra["errors"][0] | {"message": ""} == {
         "field": "mask",
         "message": "",
