@@ -15,6 +15,7 @@ from jobs.accounts import _WITH_OWNER
 from jobs.networks import _ALL
 from jobs.store.claiming import CLAIM
 from jobs.store.follow import _EVENTS, _FACTS, _VERSIONS
+from jobs.store.line import _STANDING
 from jobs.store.statements import END
 
 #: A model, and the row with exactly its columns.
@@ -46,6 +47,7 @@ SELECTED = {
     jobs.rows.EndedRow: END.exported_columns,
     jobs.rows.EventRow: _EVENTS.selected_columns,
     jobs.rows.FactsRow: _FACTS.selected_columns,
+    jobs.rows.MetRow: _STANDING.selected_columns,
     jobs.rows.NamedKeyRow: _WITH_OWNER.selected_columns,
     jobs.rows.SizedNetworkRow: _ALL.selected_columns,
     jobs.rows.VersionRow: _VERSIONS.selected_columns,
