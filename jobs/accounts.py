@@ -21,7 +21,7 @@ from jobs.ids import new_id
 from jobs.models import ApiKey, LinkCode, Secret, User
 from jobs.rows import KeyRow, NamedKeyRow, UserRow
 from jobs.sql import fetch_all, fetch_one, fetch_the_one, insert_or, newest_first
-from jobs.store.line import lock_owner, refit
+from jobs.store.line.admitting import lock_owner, refit
 
 #: Shown at the front of every key, so that a leaked one is recognised by scanners and people.
 KEY_PREFIX = "atl_"

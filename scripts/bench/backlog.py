@@ -15,7 +15,7 @@ from jobs.database import Database
 from jobs.models import Flow, Job, JobEvent, User
 from jobs.states import Hold
 from jobs.store import JobRow, JobStore, NewJob
-from jobs.store.line import LINE, own_place
+from jobs.store.line.admitting import LINE, own_place
 
 _JOBS: Any = Job.__table__
 #: As many characters as a real id, which begins like one of long ago.

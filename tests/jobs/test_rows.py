@@ -13,9 +13,9 @@ import jobs.rows
 from jobs import models
 from jobs.accounts import _WITH_OWNER
 from jobs.networks import _ALL
-from jobs.store.claiming import CLAIM
-from jobs.store.follow import _EVENTS, _FACTS, _VERSIONS
-from jobs.store.line import _STANDING
+from jobs.store.follower import _EVENTS, _FACTS, _VERSIONS
+from jobs.store.line.admitting import _STANDING
+from jobs.store.line.claiming import CLAIM
 from jobs.store.statements import END
 
 #: A model, and the row with exactly its columns.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.store import JobRow, JobStore, follow
+from jobs.store import JobRow, JobStore, follower
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_facts_are_the_job_and_how_it_came_there(store, submit):
 
 
 def test_many_jobs_are_asked_for_in_chunks(store, submit, reads, monkeypatch):
-    monkeypatch.setattr(follow, "CHUNK", 2)
+    monkeypatch.setattr(follower, "CHUNK", 2)
     ids = [submit().id for _ in range(5)]
     reads.clear()
     assert store.versions(ids) == dict.fromkeys(ids, 1)

@@ -34,11 +34,11 @@ from jobs.models import Job
 from jobs.rows import ClaimedRow, JobRow
 from jobs.states import State
 from jobs.store.events import Noted
-from jobs.store.line import LINE_SHORT, admit
+from jobs.store.line.admitting import LINE_SHORT, admit
+from jobs.store.line.turns import CLOCK, advance_clock, clock_after
 from jobs.store.outbox import announce
-from jobs.store.rows import Claim
 from jobs.store.statements import needs
-from jobs.store.turns import CLOCK, advance_clock, clock_after
+from jobs.store.values import Claim
 
 #: How far into the line a worker looks for a job whose model it has loaded.
 LOOK_AHEAD = 32

@@ -10,7 +10,8 @@ from sqlalchemy import event, insert, text
 from jobs.accounts import AccountStore
 from jobs.models import Job
 from jobs.states import Priority
-from jobs.store import Wanted, places
+from jobs.store import Wanted
+from jobs.store.line import places
 from tests.jobs.conftest import owner
 
 

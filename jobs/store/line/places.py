@@ -5,13 +5,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, bindparam, func, literal_column, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from jobs.rows import JobRow
 from jobs.states import Hold, State
-from jobs.store.order import MAX_POSITION
+from jobs.store.line.order import MAX_POSITION
+from jobs.store.line.own import OWN, OWN_BEHIND, its, whose
 from jobs.store.statements import IN_LINE, JOBS
-from jobs.store.turns import OWN, its, whose
 
 _PLACE = tuple[int, str]
 #: No turn is as large.
@@ -28,8 +28,7 @@ _own_before = (
     select(OWN.c.id)
     .where(
         whose(its("owner_id"), its("queue"), its("priority")),
-        OWN.c.state == literal_column("'queued'"),
-        OWN.c.hold == literal_column("'behind'"),
+        OWN_BEHIND,
         OWN.c.place < its("place"),
     )
     .order_by(OWN.c.place)

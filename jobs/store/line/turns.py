@@ -14,10 +14,8 @@ from typing import Any
 
 from sqlalchemy import (
     CTE,
-    BindParameter,
     ColumnElement,
     Connection,
-    ScalarSelect,
     Update,
     and_,
     bindparam,
@@ -30,41 +28,26 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from jobs.models import Clock, Flow, Job
+from jobs.models import Clock, Flow
 from jobs.rows import ClaimedRow, MetRow
 from jobs.states import Priority
+from jobs.store.line.own import (
+    JOBS,
+    OWN,
+    OWN_IN_LINE,
+    OWN_RUNNING,
+    FlowKey,
+    in_queue,
+    its,
+    of_owner,
+    of_priority,
+    whose,
+)
 
 #: How many turns a priority is worth.
 BOOST = 10
 
-JOBS = Job.__table__
-#: An owner's jobs, beside the one a statement is about.
-OWN = Job.__table__.alias("own")
 _FLOWS = Flow.__table__
-
-# Literals, not bound values: a partial index serves only a query whose predicate is known when it is planned.
-IN_LINE = and_(OWN.c.state == literal_column("'queued'"), OWN.c.turn.is_not(None))
-RUNNING = and_(OWN.c.state == literal_column("'running'"), OWN.c.turn.is_not(None))
-
-of_owner: BindParameter[str] = bindparam("of_owner")
-in_queue: BindParameter[str] = bindparam("in_queue")
-of_priority: BindParameter[int] = bindparam("of_priority")
-#: Names a flow, for the parameters of the statements here.
-FlowKey = dict[str, Any]
-
-
-def whose(
-    owner: ColumnElement[str], queue: ColumnElement[str], priority: ColumnElement[int] | int | None = None
-) -> ColumnElement[bool]:
-    """The jobs of an owner in a queue, at all priorities or one."""
-    found = and_(OWN.c.owner_id == owner, OWN.c.queue == queue)
-    return found if priority is None else and_(found, OWN.c.priority == priority)
-
-
-def up_to(limit: ColumnElement[int] | int, *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
-    """How many there are, counted no further than that."""
-    found = select(OWN.c.id).where(*conditions).limit(limit).subquery()
-    return select(func.count()).select_from(found).scalar_subquery()
 
 
 def _in_use(priority: Priority) -> ColumnElement[int]:
@@ -118,7 +101,7 @@ def give(connection: Connection, flow: FlowKey, met: MetRow, count: int = 1) -> 
 
 
 _LOCK = select(_FLOWS.c.turn).where(_THE_FLOW).with_for_update()
-_waiting = and_(whose(of_owner, in_queue, of_priority), IN_LINE)
+_waiting = and_(whose(of_owner, in_queue, of_priority), OWN_IN_LINE)
 _MET = select(
     CLOCK_NOW,
     STEP,
@@ -126,7 +109,7 @@ _MET = select(
     select(func.max(OWN.c.turn)).where(_waiting).scalar_subquery().label("last"),
     select(func.count()).select_from(OWN).where(_waiting).scalar_subquery().label("in_line"),
     select(func.max(OWN.c.turn))
-    .where(whose(of_owner, in_queue, of_priority), RUNNING)
+    .where(whose(of_owner, in_queue, of_priority), OWN_RUNNING)
     .scalar_subquery()
     .label("running_last"),
 )
@@ -159,11 +142,6 @@ def close_gaps(connection: Connection, flow: FlowKey, gone: int) -> None:
         connection.execute(_CLOSE, flow | {"first_turn": first, "step": met.step})
         lasts.append(min(met.last, first + met.step * (met.in_line - 1)))
     connection.execute(_TAKE_BACK, flow | {"last": max(lasts)})
-
-
-def its(column: str) -> ColumnElement[Any]:
-    """A column of the row that RETURNING tells of; in it SQLAlchemy leaves out the table's name on SQLite."""
-    return literal_column(f"jobs.{column}")
 
 
 #: For RETURNING.

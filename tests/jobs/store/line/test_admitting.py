@@ -15,7 +15,8 @@ from jobs.accounts import AccountStore
 from jobs.errors import NotFound, WrongState
 from jobs.models import Job, User
 from jobs.states import Priority
-from jobs.store import NewJob, claiming, line, turns
+from jobs.store import NewJob
+from jobs.store.line import admitting, claiming, turns
 from tests.jobs.conftest import owner
 
 HIGH, NORMAL, LOW = Priority.HIGH, Priority.NORMAL, Priority.LOW
@@ -73,7 +74,7 @@ class TestFairness:
     def test_the_first_job_of_another_owner_is_next_behind_thousands(
         self, store, submit, owners, monkeypatch
     ):
-        monkeypatch.setattr(line, "LINE", 8)
+        monkeypatch.setattr(admitting, "LINE", 8)
         for _ in range(60):
             submit(owner_id=owners["heavy"])
         heavy = take(store)[0]
@@ -90,7 +91,7 @@ class TestFairness:
         assert taken[9:17] == ["a", "c"] * 4
 
     def test_an_owner_s_own_jobs_keep_their_order(self, store, send, monkeypatch):
-        monkeypatch.setattr(line, "LINE", 4)
+        monkeypatch.setattr(admitting, "LINE", 4)
         ids = send("a", 15)
         send("b", 3)
         taken = order(store)
@@ -120,7 +121,7 @@ class TestFairness:
         assert heavy
 
     def test_canceled_jobs_leave_no_gap_that_their_owner_waits_for(self, store, send, monkeypatch):
-        monkeypatch.setattr(line, "LINE", 8)
+        monkeypatch.setattr(admitting, "LINE", 8)
         mine = send("a", 60)
         send("b", 200)
         for job_id in mine[:-1]:
@@ -168,7 +169,7 @@ class TestPriority:
         assert len(set(taken) & set(normal)) >= 20
 
     def test_an_urgent_job_overtakes_its_owner_s_backlog(self, store, send, monkeypatch):
-        monkeypatch.setattr(line, "LINE", 4)
+        monkeypatch.setattr(admitting, "LINE", 4)
         send("a", 40)
         (urgent,) = send("a", priority=HIGH)
         assert order(store, 1) == [urgent]
@@ -253,7 +254,7 @@ class TestCap:
         assert order(store) == ids[:3]
 
     def test_a_cap_above_what_the_line_holds(self, store, send, owners, monkeypatch):
-        monkeypatch.setattr(line, "LINE", 4)
+        monkeypatch.setattr(admitting, "LINE", 4)
         cap(store, owners["a"], 10)
         ids = send("a", 15)
         assert order(store) == ids[:10]
@@ -287,7 +288,7 @@ class TestCap:
     def test_it_does_not_look_twice_at_owners_whose_jobs_stand_where_they_should(
         self, store, send, owners, monkeypatch
     ):
-        monkeypatch.setattr(line, "LINE", 4)
+        monkeypatch.setattr(admitting, "LINE", 4)
         send("long", 12)
         for name in ("full", "partly", "two queues"):
             cap(store, owners[name], 2)
@@ -396,7 +397,7 @@ class TestTogether:
     """What happens at the same time, on real connections."""
 
     def test_cancels_claims_ends_moves_and_holds_of_one_owner(self, store, send, owners, monkeypatch):
-        monkeypatch.setattr(line, "LINE", 8)
+        monkeypatch.setattr(admitting, "LINE", 8)
         cap(store, owners["a"], 12)
         ids = send("a", 80)
         changes = [
@@ -502,7 +503,7 @@ class TestHold:
 class TestMove:
     @pytest.fixture(params=[256, 3], ids=["all in line", "some behind"])
     def ids(self, request, monkeypatch, send):
-        monkeypatch.setattr(line, "LINE", request.param)
+        monkeypatch.setattr(admitting, "LINE", request.param)
         send("other", 2)
         return send("a", 7)
 
@@ -551,7 +552,7 @@ class TestMove:
 
 class TestPosition:
     def test_behind_the_line_it_counts_the_line_and_one_s_own(self, store, send, monkeypatch):
-        monkeypatch.setattr(line, "LINE", 3)
+        monkeypatch.setattr(admitting, "LINE", 3)
         ids = send("a", 5)
         send("b", 2)
         assert [store.position(store.get(job_id)) for job_id in ids] == [1, 3, 5, 6, 7]
@@ -630,7 +631,7 @@ def test_the_claim_needs_no_new_statistics(store, submit, owners):
 
 
 def test_what_an_owner_of_ten_thousand_has_in_line_is_bounded(store, owners, monkeypatch):
-    monkeypatch.setattr(line, "LINE", 16)
+    monkeypatch.setattr(admitting, "LINE", 16)
     for _ in range(50):
         store.submit(NewJob(owner_id=owners["a"], engine="echo", queue="cpu", params={}, seed=1))
     assert store.due_by_queue() == {"cpu": 16}

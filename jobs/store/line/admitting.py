@@ -2,7 +2,7 @@
 
 Every queue has one line, ordered by `turn`. A job's turn is given once, when it enters the line: one more
 than the last one its owner was given, and never less than the queue's clock, which is the largest turn that
-was taken so far (`jobs.store.turns`). So each owner gets one job in each round, however many they have
+was taken so far (`jobs.store.line.turns`). So each owner gets one job in each round, however many they have
 waiting, and an owner who was away neither lost nor saved up anything (start-time fair queueing, Goyal, Vin
 and Cheng 1996, with one turn a job). A priority moves a job BOOST turns ahead or back; that is bounded, and
 an owner gets it once and not again with each job, so nothing waits for ever.
@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, bindparam, case, exists, func, select, update
+from sqlalchemy import Connection, bindparam, case, exists, func, select, update
 from sqlalchemy import literal_column as literal
 
 from jobs import policy
@@ -25,26 +25,21 @@ from jobs.clock import now, seconds_since
 from jobs.models import User, Webhook
 from jobs.rows import EndedRow, JobRow, MetRow
 from jobs.states import Hold, Priority
-from jobs.store.turns import (
-    CLOCK_NOW,
-    GIVEN,
-    IN_LINE,
+from jobs.store.line.own import (
     JOBS,
     OWN,
-    RUNNING,
-    STEP,
+    OWN_BEHIND,
+    OWN_IN_LINE,
+    OWN_RUNNING,
     FlowKey,
-    close_gaps,
-    give,
-    giving,
     in_queue,
     its,
-    next_turn,
     of_owner,
     of_priority,
     up_to,
     whose,
 )
+from jobs.store.line.turns import CLOCK_NOW, GIVEN, STEP, close_gaps, give, giving, next_turn
 
 #: An owner's jobs of one queue and priority that are in line at most; refilled when half of them are gone.
 LINE = 256
@@ -52,15 +47,13 @@ LINE = 256
 PLACE_SECONDS = 600.0
 _STEP_BACK = 1.0
 
-_BEHIND = and_(OWN.c.state == literal("'queued'"), OWN.c.hold == literal("'behind'"))
-
 #: What a new job of this owner, queue and priority meets.
 _STANDING = select(
     CLOCK_NOW,
     GIVEN,
     STEP,
-    up_to(bindparam("line"), whose(of_owner, in_queue, of_priority), IN_LINE).label("in_line"),
-    exists().where(whose(of_owner, in_queue, of_priority), _BEHIND).label("behind"),
+    up_to(bindparam("line"), whose(of_owner, in_queue, of_priority), OWN_IN_LINE).label("in_line"),
+    exists().where(whose(of_owner, in_queue, of_priority), OWN_BEHIND).label("behind"),
     select(User.max_running).where(User.id == of_owner).scalar_subquery().label("max_running"),
     exists().where(Webhook.owner_id == of_owner).label("heard"),
 )
@@ -71,13 +64,13 @@ _CAP_LOCKED = _CAP.with_for_update(key_share=True)
 #: A claim holds a job already, which the holder of the lock may wait for.
 _CAP_IF_FREE = _CAP.with_for_update(key_share=True, skip_locked=True)
 _ACTIVE = select(
-    up_to(bindparam("most"), whose(of_owner, in_queue), IN_LINE)
-    + up_to(bindparam("most"), whose(of_owner, in_queue), RUNNING)
+    up_to(bindparam("most"), whose(of_owner, in_queue), OWN_IN_LINE)
+    + up_to(bindparam("most"), whose(of_owner, in_queue), OWN_RUNNING)
 )
 #: At which priorities jobs wait behind the line.
 _WHO_WAITS = select(
     *(
-        exists().where(whose(of_owner, in_queue, int(priority)), _BEHIND).label(priority.name)
+        exists().where(whose(of_owner, in_queue, int(priority)), OWN_BEHIND).label(priority.name)
         for priority in Priority
     )
 )
@@ -118,7 +111,7 @@ _LAST_IN_LINE = (
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
 )
-_FIRST_BEHIND = select(func.min(OWN.c.place)).where(whose(of_owner, in_queue, of_priority), _BEHIND)
+_FIRST_BEHIND = select(func.min(OWN.c.place)).where(whose(of_owner, in_queue, of_priority), OWN_BEHIND)
 _GO_BACK = (
     update(JOBS)
     .where(JOBS.c.id == bindparam("of_job"))
@@ -133,8 +126,8 @@ CAPPED = (_THEIR_CAP > 0).label("capped")
 #: For RETURNING: whether others of the owner wait behind, and half of the owner's line is gone.
 LINE_SHORT = case(
     (
-        exists().where(whose(its("owner_id"), its("queue"), its("priority")), _BEHIND),
-        up_to(LINE // 2, whose(its("owner_id"), its("queue"), its("priority")), IN_LINE) < LINE // 2,
+        exists().where(whose(its("owner_id"), its("queue"), its("priority")), OWN_BEHIND),
+        up_to(LINE // 2, whose(its("owner_id"), its("queue"), its("priority")), OWN_IN_LINE) < LINE // 2,
     ),
     else_=False,
 ).label("line_short")

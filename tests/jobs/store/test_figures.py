@@ -9,7 +9,8 @@ from jobs.accounts import AccountStore
 from jobs.clock import now
 from jobs.deliveries import DeliveryStore
 from jobs.models import Delivery, Job
-from jobs.store import JobStore, line
+from jobs.store import JobStore
+from jobs.store.line import admitting
 
 
 def claim(store, queue="cpu", engines=("echo",)):
@@ -59,7 +60,7 @@ def test_the_time_under_a_cap_is_not_time_that_more_workers_would_have_saved(sto
 
 
 def test_the_time_behind_one_s_own_backlog_is(store, submit, monkeypatch):
-    monkeypatch.setattr(line, "LINE", 1)
+    monkeypatch.setattr(admitting, "LINE", 1)
     first, second = submit(), submit()
     change(store, second.id, run_after=now(-100.0))
     row = claim(store)
@@ -106,7 +107,7 @@ def test_what_the_last_jobs_took_newest_first(store, submit, monkeypatch):
 
 
 def test_what_is_not_in_line_is_counted_by_reason(store, submit, monkeypatch):
-    monkeypatch.setattr(line, "LINE", 2)
+    monkeypatch.setattr(admitting, "LINE", 2)
     for _ in range(5):
         submit()
     submit(held=True, queue="gpu")

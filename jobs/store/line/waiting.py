@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, and_, bindparam, func, selec
 
 from jobs.clock import seconds_since
 from jobs.store.base import StoreBase
+from jobs.store.line.own import up_to
 from jobs.store.retention import ENDED, KEPT
 from jobs.store.statements import JOBS, QUEUED, RUNNING
 
@@ -21,12 +22,11 @@ _HAS_TURN = JOBS.c.turn.is_not(None)
 _HAS_NONE = and_(QUEUED, JOBS.c.hold.is_not(None))
 
 
-def _up_to_most(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
-    found = select(JOBS.c.owner_id).where(_OWNER, *conditions).limit(bindparam("most")).subquery()
-    return select(func.count()).select_from(found).scalar_subquery()
+def _theirs(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+    return up_to(bindparam("most"), _OWNER, *conditions, of=JOBS.c.owner_id)
 
 
-WAITING = select(_up_to_most(_HAS_TURN, QUEUED) + _up_to_most(_HAS_NONE))
+WAITING = select(_theirs(_HAS_TURN, QUEUED) + _theirs(_HAS_NONE))
 _LAST_ENDS = (
     select(seconds_since(JOBS.c.finished_at))
     .where(_OWNER, ENDED, KEPT)

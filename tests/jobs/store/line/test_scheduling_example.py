@@ -8,7 +8,7 @@ from pathlib import Path
 from jobs.states import Priority
 from tests.jobs.conftest import owner
 
-PAGE = (Path(__file__).parents[2] / "docs" / "scheduling.md").read_text()
+PAGE = (Path(__file__).parents[4] / "docs" / "scheduling.md").read_text()
 
 
 def row(name):

@@ -27,7 +27,8 @@ from jobs.sql import Values, fetch_one, fetch_the_one
 from jobs.states import Hold, Priority, State
 from jobs.store.base import StoreBase
 from jobs.store.events import note
-from jobs.store.line import admit, foresee, left, lock_owner, own_place
+from jobs.store.line.admitting import admit, foresee, left, lock_owner, own_place
+from jobs.store.line.own import up_to
 from jobs.store.statements import BEHIND, IN_LINE, JOBS, get_job
 
 #: How far `queue_position` counts; a job behind that many has no use for the exact number.
@@ -35,9 +36,8 @@ MAX_POSITION = 1000
 _STEP = 1.0
 
 
-def _up_to_most(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
-    ahead = select(JOBS.c.id).where(*conditions).limit(MAX_POSITION - 1).subquery()
-    return select(func.count()).select_from(ahead).scalar_subquery()
+def _ahead(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+    return up_to(MAX_POSITION - 1, *conditions, of=JOBS.c.id)
 
 
 _queue: BindParameter[str] = bindparam("in_queue")
@@ -45,18 +45,17 @@ _turn: BindParameter[int] = bindparam("its_turn")
 _job: BindParameter[str] = bindparam("of_job")
 # Counts that are a range of an index each; one count with OR would filter the whole backlog.
 _AHEAD_IN_LINE = select(
-    _up_to_most(IN_LINE, JOBS.c.queue == _queue, JOBS.c.turn < _turn)
-    + _up_to_most(IN_LINE, JOBS.c.queue == _queue, JOBS.c.turn == _turn, JOBS.c.id < _job)
+    _ahead(IN_LINE, JOBS.c.queue == _queue, JOBS.c.turn < _turn)
+    + _ahead(IN_LINE, JOBS.c.queue == _queue, JOBS.c.turn == _turn, JOBS.c.id < _job)
 )
-_OWN_BEHIND = and_(
+_FLOW_BEHIND = and_(
     BEHIND,
     JOBS.c.owner_id == bindparam("of_owner"),
     JOBS.c.queue == _queue,
     JOBS.c.priority == bindparam("of_priority"),
 )
 _AHEAD_BEHIND = select(
-    _up_to_most(IN_LINE, JOBS.c.queue == _queue)
-    + _up_to_most(_OWN_BEHIND, JOBS.c.place < bindparam("its_place"))
+    _ahead(IN_LINE, JOBS.c.queue == _queue) + _ahead(_FLOW_BEHIND, JOBS.c.place < bindparam("its_place"))
 )
 
 

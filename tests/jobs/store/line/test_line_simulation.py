@@ -17,8 +17,9 @@ from jobs.accounts import AccountStore
 from jobs.errors import LeaseLost, NotFound, WrongState
 from jobs.models import Clock, Job, JobEvent
 from jobs.states import FINAL, Priority
-from jobs.store import JobStore, NewJob, line
-from jobs.store.turns import BOOST
+from jobs.store import JobStore, NewJob
+from jobs.store.line import admitting
+from jobs.store.line.turns import BOOST
 from tests.jobs.conftest import owner
 
 OWNERS = 6
@@ -161,7 +162,7 @@ def dice(request):
 
 @pytest.fixture
 def world(store, dice, monkeypatch):
-    monkeypatch.setattr(line, "LINE", LINE)
+    monkeypatch.setattr(admitting, "LINE", LINE)
     monkeypatch.setattr("jobs.store.sweeper.MAX_FAILURES", MANY)
     return World(store, dice, [owner(store.database, f"owner {n}") for n in range(OWNERS)])
 
