@@ -8,7 +8,7 @@ from typing import Literal
 from jobs.errors import InvalidParams
 from jobs.schemas import JobOptions
 from jobs.states import Priority
-from jobs.webhooks import check_url
+from webhooks.addresses import check_url
 
 PriorityName = Literal["low", "normal", "high"]
 PRIORITIES: dict[PriorityName, Priority] = {

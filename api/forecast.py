@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 
 import engines
 from api.speed import Speed
-from jobs.fleet import FleetStore
+from fleet.store import FleetStore
 from jobs.rows import WorkerRow
 from jobs.schemas import Forecast
 from jobs.states import State

@@ -8,7 +8,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from jobs.accounts import AccountStore, digest
+from accounts.keys import digest
+from accounts.store import AccountStore
 from jobs.rows import KeyRow
 
 #: Seconds a revoked key may still work in processes other than the one that revoked it.

@@ -9,6 +9,7 @@ from flask import current_app
 from accept import Means
 from accept.quota import Quota
 from accept.stored import Stored
+from accounts.store import AccountStore
 from api.budget import Budget
 from api.depths import Depths
 from api.forecast import Forecaster
@@ -20,15 +21,14 @@ from api.signing import Signer
 from api.slots import Slots
 from api.strangers import Strangers
 from api.watching import Watcher
-from jobs.accounts import AccountStore
-from jobs.deliveries import DeliveryStore
+from fleet.store import FleetStore
 from jobs.files import FileStore
-from jobs.fleet import FleetStore
 from jobs.networks import NetworkStore
 from jobs.store import JobStore
-from jobs.webhooks import WebhookStore
 from queue_config import Doorbell, redis_url
 from storage.base import Storage
+from webhooks.deliveries import DeliveryStore
+from webhooks.endpoints import WebhookStore
 
 _EXTENSION = "atelier"
 

@@ -18,14 +18,14 @@ from prometheus_client.registry import Collector
 
 from api.aside import FRESH, Aside
 from api.forecast import Forecaster, takes
-from jobs.deliveries import DeliveryStore
+from fleet.store import FleetStore
 from jobs.errors import Unavailable
-from jobs.fleet import FleetStore
 from jobs.rows import WorkerRow
 from jobs.states import FINAL, Hold, State
 from jobs.store import JobStore
 from jobs.store.figures import InLine, Kept
 from queue_config import QUEUES
+from webhooks.deliveries import DeliveryStore
 
 #: What `hold` says of jobs in line that pause before their next attempt.
 PAUSE = "pause"

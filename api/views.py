@@ -9,10 +9,10 @@ from flask import Response
 from pydantic import BaseModel
 
 from accept.options import priority_name
+from accounts.limits import Limits
 from api.services import Services, services
 from engines import weights, words
 from engines.base import EngineSpec
-from jobs.accounts import Limits
 from jobs.rows import ArtifactRow, FactsRow
 from jobs.schemas import (
     ArtifactView,

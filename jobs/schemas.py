@@ -11,8 +11,9 @@ from pydantic_core import PydanticCustomError
 from jobs.dates import When
 from jobs.documents import JSONObject
 from jobs.labels import Metadata, Tags
+from jobs.news import DEFAULT_EVENTS, Event
 from jobs.states import NetworkState, State
-from jobs.webhooks import DEFAULT_EVENTS, MAX_URL, Event
+from webhooks.addresses import MAX_URL
 
 
 class Wire(BaseModel):

@@ -14,10 +14,10 @@ from api.forms import query
 from api.operations import operation
 from api.services import services
 from api.views import respond
-from jobs.deliveries import DeliveryState
+from jobs.news import Event
 from jobs.rows import DeliveryRow
 from jobs.schemas import Wire
-from jobs.webhooks import Event
+from webhooks.deliveries import DeliveryState
 
 routes = Blueprint("deliveries", __name__)
 

@@ -8,12 +8,12 @@ from typing import Any
 from flask import Blueprint, Response
 from pydantic import Field
 
+from accounts.limits import Limits
 from api.auth import caller
 from api.forms import body
 from api.operations import operation
 from api.services import services
 from api.views import respond
-from jobs.accounts import Limits
 from jobs.rows import KeyRow
 from jobs.schemas import Wire
 

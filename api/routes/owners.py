@@ -8,12 +8,12 @@ from datetime import datetime
 from flask import Blueprint, Response
 from pydantic import BaseModel, Field
 
+from accounts.limits import limits_of
 from api.forms import body, query
 from api.operations import operation
 from api.routes.keys import LimitsView
 from api.services import services
 from api.views import respond
-from jobs.accounts import limits_of
 from jobs.rows import UserRow
 from jobs.schemas import Wire
 

@@ -13,13 +13,14 @@ from api.forms import body
 from api.operations import operation
 from api.services import services
 from api.views import respond
+from jobs.news import DEFAULT_EVENTS, Event
 from jobs.rows import WebhookRow
 from jobs.schemas import Wire
-from jobs.webhooks import DEFAULT_EVENTS, MAX_URL, Event
+from webhooks.addresses import MAX_URL
 
 routes = Blueprint("webhooks", __name__)
 
-#: The shape; `jobs.webhooks.check_url` looks at the rest.
+#: The shape; `webhooks.addresses.check_url` looks at the rest.
 _URL = r"^https?://[!-~]+$"
 
 

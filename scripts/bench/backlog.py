@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Float, Insert, Integer, String, case, cast, delete, insert, literal, null, select, text
 
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.database import Database
 from jobs.models import Flow, Job, JobEvent, User
 from jobs.states import Hold

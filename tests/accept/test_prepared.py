@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import engines
 from accept import Request
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.errors import (
     AtelierError,
     BadFile,

@@ -9,9 +9,9 @@ import time
 
 import pytest
 
+from accounts.store import AccountStore
 from api.keyring import CAPACITY, TTL, Keyring
 from api.limits import Limiter
-from jobs.accounts import AccountStore
 from jobs.errors import RateLimited
 from tests.api.helpers import Api, eventually, problem
 from tests.services import redis_server

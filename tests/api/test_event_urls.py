@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
+from accounts.store import AccountStore
 from api import event_urls
-from jobs.accounts import AccountStore
 from tests.api.helpers import Api, finish, problem
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from api import create_app
 from api.settings import Settings
+from fleet.store import FleetStore
 from jobs.database import Database
-from jobs.fleet import FleetStore
 from jobs.logs import configure_logging
 from jobs.store import JobStore
 from queue_config import QUEUES, Doorbell

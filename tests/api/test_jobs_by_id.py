@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import event
 
 from api.routes.jobs import MOST_IDS
-from jobs.fleet import FleetStore
+from fleet.store import FleetStore
 from jobs.store import JobStore
 from tests.api.helpers import claim, finish, problem
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from tests.api.helpers import Api, problem
 
 

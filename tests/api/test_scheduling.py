@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 import engines
+from accounts.store import AccountStore
 from api.forecast import Forecaster
-from jobs.accounts import AccountStore
+from fleet.store import FleetStore
 from jobs.clock import now
-from jobs.fleet import FleetStore
 from jobs.models import Job
 from jobs.schemas import JobOptions
 from jobs.store import Ran

@@ -6,10 +6,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import update
 
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
+from fleet.store import FleetStore
 from jobs.clock import now
 from jobs.errors import Unavailable
-from jobs.fleet import FleetStore
 from jobs.models import Delivery, Job, Worker
 from jobs.store import JobStore
 from tests.api.helpers import claim, finish

@@ -22,9 +22,9 @@ import psutil
 import pytest
 from PIL import Image
 
+from accounts.store import AccountStore
 from api.budget import PROCESS_BYTES
 from api.settings import Settings
-from jobs.accounts import AccountStore
 from tests.api.conftest import serve
 from tests.api.helpers import LiveServer, picture
 

@@ -8,9 +8,9 @@ import time
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from jobs.deliveries import DeliveryState, DeliveryStore
-from jobs.webhooks import MAX_WEBHOOKS
 from tests.api.helpers import Api, claim, finish, problem
+from webhooks.deliveries import DeliveryState, DeliveryStore
+from webhooks.endpoints import MAX_WEBHOOKS
 from workers.webhook_send import headers
 
 URL = "https://example.com/hook"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.fleet import FleetStore
+from fleet.store import FleetStore
 from jobs.ids import new_id
 from tests.api.helpers import problem
 
@@ -56,7 +56,7 @@ def test_the_first_state_that_holds_is_told(admin, fleet, worker, monkeypatch):
     for owner_id in ("usr_1", "usr_2", "usr_3"):
         fleet.suspect(worker_id, owner_id)
     assert state_of(admin, worker_id) == "quarantined"
-    monkeypatch.setattr("jobs.fleet.ALIVE_SECONDS", -1)
+    monkeypatch.setattr("fleet.store.ALIVE_SECONDS", -1)
     assert state_of(admin, worker_id) == "silent"
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import event, update
 
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.clock import now
-from jobs.deliveries import DeliveryStore
 from jobs.models import Delivery, Job
 from jobs.store import JobStore
 from jobs.store.line import admitting
+from webhooks.deliveries import DeliveryStore
 
 
 def claim(store, queue="cpu", engines=("echo",)):

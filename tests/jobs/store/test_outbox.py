@@ -9,12 +9,13 @@ from datetime import datetime
 import pytest
 from sqlalchemy import delete
 
-from jobs.deliveries import DeliveryStore
 from jobs.models import Delivery, Webhook
+from jobs.news import DEFAULT_EVENTS, Event
 from jobs.store import JobStore, NewArtifact
 from jobs.store import outbox as outbox_module
-from jobs.webhooks import DEFAULT_EVENTS, Event, WebhookStore
 from tests.jobs.conftest import owner
+from webhooks.deliveries import DeliveryStore
+from webhooks.endpoints import WebhookStore
 
 URL = "https://example.com/hook"
 OWN = "https://own.example/hook?job=1"

@@ -7,7 +7,7 @@ import re
 import pytest
 from sqlalchemy import event, insert, text
 
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.clock import now
 from jobs.errors import LeaseLost, NotFound
 from jobs.files import FileStore

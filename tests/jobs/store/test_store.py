@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from fleet.store import FleetStore
 from jobs.errors import IdempotencyConflict, InUse, LeaseLost, NotFound, WrongState
 from jobs.files import FileStore
-from jobs.fleet import FleetStore
 from jobs.states import Priority, State
 from jobs.store import MAX_FAILURES, MAX_POSITION, NewArtifact, NewJob, Wanted
 from tests.jobs.conftest import owner

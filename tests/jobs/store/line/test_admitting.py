@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import and_, event, insert, text, update
 
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.errors import NotFound, WrongState
 from jobs.models import Job, User
 from jobs.states import Priority

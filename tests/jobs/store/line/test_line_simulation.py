@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.errors import LeaseLost, NotFound, WrongState
 from jobs.models import Clock, Job, JobEvent
 from jobs.states import FINAL, Priority

@@ -7,7 +7,7 @@ import re
 import pytest
 from sqlalchemy import event, insert, text
 
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.models import Job
 from jobs.states import Priority
 from jobs.store import Wanted

@@ -1,44 +1,9 @@
-"""Keys, the shared secret, living workers, locks."""
+"""Living workers, what they are told, locks."""
 
 import pytest
 
-from jobs.accounts import AccountStore, digest
+from fleet.store import FleetStore, Orders
 from jobs.errors import NotFound
-from jobs.fleet import FleetStore, Orders
-
-
-def test_a_key_is_known_by_its_digest_only(database):
-    accounts = AccountStore(database)
-    key, row = accounts.create_key("ada", name="laptop", admin=True)
-    assert key not in str(tuple(row))
-    assert row.digest == digest(key)
-    found = accounts.authenticate(key)
-    assert (found.id, found.admin, found.user_id) == (row.id, True, row.user_id)
-    assert accounts.authenticate(key + "x") is None
-
-
-def test_two_keys_of_one_name_are_one_owner(database):
-    accounts = AccountStore(database)
-    first = accounts.create_key("ada")[1]
-    second = accounts.create_key("ada")[1]
-    assert first.user_id == second.user_id
-    assert [k.id for k in list(accounts.keys(first.user_id))] == [second.id, first.id]
-    assert {k.user_name for k in list(accounts.keys())} == {"ada"}
-
-
-def test_a_revoked_key_opens_nothing(database):
-    accounts = AccountStore(database)
-    key, row = accounts.create_key("ada")
-    accounts.revoke(row.id)
-    assert accounts.authenticate(key) is None
-    with pytest.raises(NotFound):
-        accounts.revoke(row.id)
-
-
-def test_the_shared_secret_is_the_same_for_all(database):
-    accounts = AccountStore(database)
-    assert accounts.shared_secret("content") == accounts.shared_secret("content")
-    assert accounts.shared_secret("content") != accounts.shared_secret("other")
 
 
 def report(fleet, worker_id, **changes):
@@ -110,7 +75,7 @@ class TestOrders:
                 ask("wrk_unknown")
 
     def test_silent_workers_are_listed_until_they_are_forgotten(self, fleet, monkeypatch):
-        monkeypatch.setattr("jobs.fleet.ALIVE_SECONDS", -1)
+        monkeypatch.setattr("fleet.store.ALIVE_SECONDS", -1)
         assert [row.alive for row in fleet.workers()] == [False, False]
         assert fleet.alive() == []
         fleet.forget_dead(after_seconds=-1)

@@ -1,16 +1,16 @@
-"""FleetStore: what the workers report and are told, whom they suspect, and the locks they share."""
+"""FleetStore: what the workers report and are told, and whom they suspect."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, CursorResult, delete, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, true, update
 
+from fleet.locks import Locks
 from jobs.clock import now
-from jobs.database import Database
 from jobs.errors import NotFound
-from jobs.models import Lock, Worker
+from jobs.models import Worker
 from jobs.pace import paced
 from jobs.rows import OrdersRow, SeenWorkerRow, WorkerRow
 from jobs.sql import Values, fetch_all, fetch_one, fetch_the_one, insert_or
@@ -55,11 +55,8 @@ def _orders(told: OrdersRow) -> Orders:
     return Orders(told.draining, told.releasing, tuple(told.suspected), told.quarantined_at is not None)
 
 
-class FleetStore:
+class FleetStore(Locks):
     """Workers and locks, in one database."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
 
     def report(
         self,
@@ -191,26 +188,3 @@ class FleetStore:
         self.database.write(
             lambda c: c.execute(delete(Worker).where(Worker.heartbeat_at < now(-after_seconds)))
         )
-
-    def lock(self, name: str, holder: str, *, seconds: float) -> bool:
-        """Take or renew a named lock for some seconds; False while somebody else holds it."""
-
-        def work(connection: Connection) -> bool:
-            connection.execute(
-                insert_or(connection, Lock)
-                .values(name=name, holder=holder, until=now(-1))
-                .on_conflict_do_nothing()
-            )
-            taken = connection.execute(
-                update(Lock)
-                .where(Lock.name == name, or_(Lock.holder == holder, Lock.until < now()))
-                .values(holder=holder, until=now(seconds))
-            )
-            assert isinstance(taken, CursorResult)
-            return taken.rowcount == 1
-
-        return self.database.write(work, survives_power_cut=False)
-
-    def unlock(self, name: str, holder: str) -> None:
-        """Give a lock back before its time."""
-        self.database.write(lambda c: c.execute(delete(Lock).where(Lock.name == name, Lock.holder == holder)))

@@ -32,8 +32,8 @@ from jobs.errors import NotFound
 from jobs.models import Delivery, DeliveryAttempt, Webhook
 from jobs.rows import DeliveryRow, TakenDeliveryRow, TryRow
 from jobs.sql import fetch_all, fetch_one, insert_or, newest_first
-from jobs.store.outbox import PATIENCE_SECONDS
-from jobs.webhooks import host_of, signing_secret
+from jobs.store.outbox import PATIENCE_SECONDS, host_of
+from webhooks.endpoints import signing_secret
 
 #: How long the log is kept; and of it what was told of progress, which is most of it and soon of no use.
 KEEP_DAYS = 30.0

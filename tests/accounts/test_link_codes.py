@@ -9,12 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import func, select, update
 
-from jobs.accounts import CODE_SECONDS, MOST_CODES, AccountStore, digest
+from accounts.keys import digest
+from accounts.link_codes import CODE_SECONDS, MOST_CODES
+from accounts.store import AccountStore
 from jobs.clock import now
 from jobs.errors import NotFound
-from jobs.files import FileStore
 from jobs.models import LinkCode
-from workers.expiry import Expiry
+from workers.expiry import OldCodes
 
 
 @pytest.fixture
@@ -147,18 +148,18 @@ def test_a_transaction_whose_commit_was_not_heard_of_may_be_repeated(accounts, a
     assert expires_at > row.created_at
 
 
-def test_the_sweeper_looks_for_expired_codes(store, accounts, ada):
+def test_the_sweeper_looks_for_expired_codes(accounts, ada):
     expire(accounts, accounts.create_code(ada.user_id, ada.id)[0])
-    assert not Expiry(store, FileStore(store.database)).look()
+    assert not OldCodes(accounts).look()
     assert kept(accounts) == 0
 
 
-def test_the_sweeper_deletes_what_has_expired(store, accounts, ada):
+def test_the_sweeper_deletes_what_has_expired(accounts, ada):
     codes = [accounts.create_code(ada.user_id, ada.id)[0] for _ in range(4)]
     for code in codes[:3]:
         expire(accounts, code)
-    assert store.expire_codes(limit=2) == 2
-    assert store.expire_codes(limit=2) == 1
-    assert store.expire_codes(limit=2) == 0
+    assert accounts.expire_codes(limit=2) == 2
+    assert accounts.expire_codes(limit=2) == 1
+    assert accounts.expire_codes(limit=2) == 0
     assert kept(accounts) == 1
     accounts.redeem(codes[3])

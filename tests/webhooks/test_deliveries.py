@@ -11,12 +11,13 @@ from sqlalchemy import func, select, text, update
 
 from jobs.clock import now
 from jobs.database import Database
-from jobs.deliveries import _WAITING_HOSTS, DeliveryState, DeliveryStore, Due
 from jobs.errors import NotFound
 from jobs.ids import new_id
 from jobs.models import Delivery, Webhook
-from jobs.webhooks import MAX_WEBHOOKS, WebhookStore, host_of
+from jobs.store.outbox import host_of
 from tests.jobs.conftest import owner
+from webhooks.deliveries import _WAITING_HOSTS, DeliveryState, DeliveryStore, Due
+from webhooks.endpoints import MAX_WEBHOOKS, WebhookStore
 
 PENDING, DELIVERED, FAILED = DeliveryState
 

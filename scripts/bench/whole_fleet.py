@@ -10,9 +10,9 @@
             and jobs sent through the API
     model   what these costs mean for up to 10,000 workers (scripts/bench/fleet_model.py)
 
-    python scripts/bench/fleet.py                                 # everything, some 15 minutes
-    python scripts/bench/fleet.py --sizes 16 64 --seconds 30      # the two that have targets
-    python scripts/bench/fleet.py --sizes 2 --seconds 3 --rest 3 --noops 20 --requests 20
+    python scripts/bench/whole_fleet.py                                 # everything, some 15 minutes
+    python scripts/bench/whole_fleet.py --sizes 16 64 --seconds 30      # the two that have targets
+    python scripts/bench/whole_fleet.py --sizes 2 --seconds 3 --rest 3 --noops 20 --requests 20
 
 64 workers take some 10 GB.
 """

@@ -1,89 +1,31 @@
-"""WebhookStore: which events there are, who wants to hear of them where, and what signs the messages.
-
-Owner of ATELIER_WEBHOOKS_ALLOW_PRIVATE (yes: webhooks may go to private addresses, to any port and over plain
-http, as on a laptop; default: no). The API asks when an address is given, the dispatcher when it connects.
-"""
+"""WebhookStore: who wants to hear of their jobs where, and what signs the messages."""
 
 from __future__ import annotations
 
 import base64
-import ipaddress
-import os
-import re
 import secrets
 from collections.abc import Sequence
-from enum import StrEnum
 
 from sqlalchemy import Connection, func, insert, select, update
 
 from jobs.clock import now
 from jobs.database import Database
-from jobs.errors import BadURL, Conflict, NotFound
+from jobs.errors import Conflict, NotFound
 from jobs.ids import new_id
 from jobs.models import Delivery, Job, User, Webhook
+from jobs.news import DEFAULT_EVENTS, Event
 from jobs.rows import WebhookRow
 from jobs.sql import fetch_all, fetch_one
 from jobs.states import State
-from jobs.urls import DEFAULT_PORTS, UnfitURL, is_public, target
+from jobs.store.outbox import host_of
+from webhooks.addresses import check_url
 
-
-class Event(StrEnum):
-    """What can be told of a job; the message's type is `job.<event>`."""
-
-    #: Accepted, or waiting again for its next attempt.
-    QUEUED = "queued"
-    #: A worker took it.
-    STARTED = "started"
-    #: It came further; only the newest is told.
-    PROGRESS = "progress"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELED = "canceled"
-
-
-#: Of these an address hears that names none itself: how it ended.
-DEFAULT_EVENTS = (Event.SUCCEEDED, Event.FAILED, Event.CANCELED)
 #: Endpoints of one owner: each is looked at at every change of each of their jobs.
 MAX_WEBHOOKS = 10
-MAX_URL = 2048
 
 _WEBHOOKS = Webhook.__table__
 #: It was not deleted.
 _THERE = Webhook.deleted_at.is_(None)
-
-
-def allow_private() -> bool:
-    """Whether the operator lets webhooks into private networks, and over plain http."""
-    return os.environ.get("ATELIER_WEBHOOKS_ALLOW_PRIVATE", "").strip().lower() in ("1", "true", "yes", "on")
-
-
-def check_url(url: str) -> None:
-    """Raise BadURL for an address that would never be connected to.
-
-    Names are not looked up: what they lead to now says nothing of later. The connection checks that.
-    """
-    if len(url) > MAX_URL or not re.fullmatch(r"[!-~]+", url) or "#" in url:
-        raise BadURL(
-            f"A webhook's URL has at most {MAX_URL} visible ASCII characters and no fragment; "
-            "write others percent-encoded, and an international host name as `xn--`."
-        )
-    private = allow_private()
-    try:
-        found = target(url, allow_http=private, allow_private=private)
-    except UnfitURL as error:
-        raise BadURL(str(error)) from error
-    if not private and (_is_private_address(found.host) or _is_local_name(found.host)):
-        raise BadURL("This URL leads into a private network.")
-
-
-def host_of(url: str) -> str:
-    """The line in which messages to this address stand: its host, and its port if that is no usual one."""
-    try:
-        found = target(url, allow_http=True, allow_private=True)
-    except UnfitURL:
-        return ""
-    usual = found.port == DEFAULT_PORTS[found.scheme]
-    return (found.host if usual else f"{found.host}:{found.port}")[:255]
 
 
 def new_secret() -> str:
@@ -196,16 +138,3 @@ def _mine(connection: Connection, owner_id: str, webhook_id: str) -> WebhookRow:
 
 def _names(events: Sequence[Event]) -> list[str]:
     return [event.value for event in Event if event in events]
-
-
-def _is_private_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return not is_public(host)
-
-
-def _is_local_name(host: str) -> bool:
-    name = host.rstrip(".").lower()
-    return name == "localhost" or name.endswith((".localhost", ".local", ".internal"))

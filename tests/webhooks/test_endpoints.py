@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 
 from jobs.errors import BadURL, Conflict, NotFound
 from jobs.models import Delivery
-from jobs.store import JobStore
+from jobs.news import DEFAULT_EVENTS, Event
+from jobs.store import JobStore, NewJob
+from jobs.store.outbox import host_of
 from jobs.urls import is_public, target
-from jobs.webhooks import DEFAULT_EVENTS, MAX_URL, MAX_WEBHOOKS, Event, WebhookStore, check_url, host_of
 from tests.jobs.conftest import owner
+from webhooks.addresses import MAX_URL, check_url
+from webhooks.endpoints import MAX_WEBHOOKS, WebhookStore
 
 URL = "https://example.com/hook"
 PRIVATE = "ATELIER_WEBHOOKS_ALLOW_PRIVATE"
@@ -23,6 +26,14 @@ PRIVATE = "ATELIER_WEBHOOKS_ALLOW_PRIVATE"
 @pytest.fixture
 def webhooks(database) -> WebhookStore:
     return WebhookStore(database)
+
+
+@pytest.fixture
+def submit(database):
+    """Accept a job, of one owner's if no other is named."""
+    whose = owner(database)
+    store = JobStore(database)
+    return lambda owner_id=whose: store.submit(NewJob(owner_id, "echo", "cpu", params={}, seed=1))[0]
 
 
 def test_an_endpoint_lives_from_creation_to_deletion(webhooks):
