@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Literal
 
+from accept.wire import JobOptions
 from jobs.errors import InvalidParams
-from jobs.schemas import JobOptions
 from jobs.states import Priority
 from webhooks.addresses import check_url
 

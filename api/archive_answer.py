@@ -10,9 +10,9 @@ from functools import partial
 from flask import Response
 
 from api.archive import Entry, archive, distinct, length
+from api.schemas.jobs import JobView
 from jobs.errors import Gone
 from jobs.rows import ArtifactRow
-from jobs.schemas import JobView
 from storage.base import Storage
 
 _RECORD = "job.json"

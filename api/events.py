@@ -16,12 +16,12 @@ from datetime import UTC, datetime
 from flask import Request, Response
 
 from api.keyring import Caller
+from api.schemas.jobs import JobEventView
 from api.services import Services
 from api.views import preview_url
 from api.watching import Watch
 from jobs.errors import Unavailable
 from jobs.rows import EventRow, FactsRow
-from jobs.schemas import JobEventView
 from jobs.states import FINAL, State
 from jobs.store import Facts, JobRow
 

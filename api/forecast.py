@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 import engines
+from api.schemas.jobs import Forecast
 from api.speed import Speed
 from fleet.store import FleetStore
 from jobs.rows import WorkerRow
-from jobs.schemas import Forecast
 from jobs.states import State
 from jobs.store import JobRow, JobStore
 from jobs.store.figures import UnderWay

@@ -18,12 +18,13 @@ from werkzeug.exceptions import UnsupportedMediaType
 import engines
 from accept.engine_names import find_engine
 from accept.field_errors import field_errors
+from accept.wire import JobOptions
 from api.admission import SMALL_BODY, admission
 from api.json_keys import refuse_repeated
+from api.schemas.job_requests import JobRequest
 from api.services import services
 from api.settings import JSON_FACTOR
 from jobs.errors import Invalid, InvalidBody, InvalidQuery, TooLarge
-from jobs.schemas import JobOptions, JobRequest
 
 M = TypeVar("M", bound=BaseModel)
 

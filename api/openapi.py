@@ -18,12 +18,14 @@ from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
 import engines
+from accept.wire import JobOptions
 from api.networks import NetworkRequest
 from api.operations import Answer, IdConverter, Operation, operation_of, path_template
 from api.problems import MEDIA_TYPE
+from api.schemas.jobs import JobEventView
+from api.schemas.problems import Problem
 from doors.media_types import EXTENSIONS
 from engines.base import EngineSpec
-from jobs.schemas import JobEventView, JobOptions, Problem
 
 _REF = "#/components/schemas/{model}"
 _ABOUT = """Send a job with `POST /v1/jobs`, follow it with `GET /v1/jobs/{job_id}?wait=30` or its event

@@ -9,6 +9,7 @@ from typing import Any
 from flask import Blueprint, Response
 from pydantic import BaseModel, Field
 
+from accept.wire import Wire
 from api.auth import caller
 from api.forms import query
 from api.operations import operation
@@ -16,7 +17,6 @@ from api.services import services
 from api.views import respond
 from jobs.news import Event
 from jobs.rows import DeliveryRow
-from jobs.schemas import Wire
 from webhooks.deliveries import DeliveryState
 
 routes = Blueprint("deliveries", __name__)

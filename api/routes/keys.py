@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response
 from pydantic import Field
 
+from accept.wire import Wire
 from accounts.limits import Limits
 from api.auth import caller
 from api.forms import body
@@ -15,7 +16,6 @@ from api.operations import operation
 from api.services import services
 from api.views import respond
 from jobs.rows import KeyRow
-from jobs.schemas import Wire
 
 routes = Blueprint("keys", __name__)
 

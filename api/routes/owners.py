@@ -8,6 +8,7 @@ from datetime import datetime
 from flask import Blueprint, Response
 from pydantic import BaseModel, Field
 
+from accept.wire import Wire
 from accounts.limits import limits_of
 from api.forms import body, query
 from api.operations import operation
@@ -15,7 +16,6 @@ from api.routes.keys import LimitsView
 from api.services import services
 from api.views import respond
 from jobs.rows import UserRow
-from jobs.schemas import Wire
 
 routes = Blueprint("owners", __name__)
 

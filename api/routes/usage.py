@@ -10,11 +10,11 @@ from pydantic import BaseModel, Field
 from api.auth import caller
 from api.forms import query
 from api.operations import operation
+from api.schemas.usage import UsageLine, UsageReport
 from api.services import services
 from api.views import respond
 from jobs.dates import Day
 from jobs.errors import Forbidden, InvalidRange
-from jobs.schemas import UsageLine, UsageReport
 
 routes = Blueprint("usage", __name__)
 

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response
 from pydantic import Field
 
+from accept.wire import Wire
 from api.auth import caller
 from api.forms import body
 from api.operations import operation
@@ -15,7 +16,6 @@ from api.services import services
 from api.views import respond
 from jobs.news import DEFAULT_EVENTS, Event
 from jobs.rows import WebhookRow
-from jobs.schemas import Wire
 from webhooks.addresses import MAX_URL
 
 routes = Blueprint("webhooks", __name__)

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 import engines
+from accept.wire import JobOptions
 from accounts.store import AccountStore
 from api.forecast import Forecaster
 from fleet.store import FleetStore
 from jobs.clock import now
 from jobs.models import Job
-from jobs.schemas import JobOptions
 from jobs.store import Ran
 from tests.api.helpers import claim, data_uri, finish, picture, problem
 
