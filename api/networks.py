@@ -14,10 +14,10 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 import engines
 from accept import conversion, converters
 from accept.wire import Wire
-from api.keyring import Caller
+from api.access.keyring import Caller
 from api.schemas.networks import NetworkConfig, NetworkView
 from api.services import services
-from api.tracing import request_id
+from api.telemetry.tracing import request_id
 from engines.base import NETWORK_NAME, ShippedNetwork
 from jobs.errors import AtelierError, BadUpload, Forbidden, NetworkTooLarge
 from jobs.networks import NewNetwork

@@ -8,10 +8,10 @@ from typing import Any, BinaryIO
 import accept
 from accept.options import PRIORITIES
 from accept.wire import JobOptions
-from api.admission import admission
+from api.requests.admission import admission
 from api.schemas.jobs import DryRun
 from api.services import services
-from api.tracing import request_id
+from api.telemetry.tracing import request_id
 from jobs.store import JobRow, needs
 
 

@@ -10,9 +10,9 @@ from flask import Blueprint, Response
 from pydantic import BaseModel, Field
 
 from accept.wire import Wire
-from api.auth import caller
-from api.forms import query
-from api.operations import operation
+from api.access.auth import caller
+from api.contract.operations import operation
+from api.requests.reading import query
 from api.services import services
 from api.views import respond
 from jobs.news import Event

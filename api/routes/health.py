@@ -13,10 +13,10 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import Field
 
 from accept.wire import Wire
-from api.metrics import exposition
-from api.operations import operation
+from api.contract.operations import operation
 from api.services import Services, services
-from api.system_metrics import JobsCollector
+from api.telemetry.metrics import exposition
+from api.telemetry.system_metrics import JobsCollector
 from api.views import respond
 from jobs.errors import AtelierError
 from storage.base import StorageUnavailable

@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 
 from accept.wire import Wire
 from accounts.limits import limits_of
-from api.forms import body, query
-from api.operations import operation
+from api.contract.operations import operation
+from api.requests.reading import body, query
 from api.routes.keys import LimitsView
 from api.services import services
 from api.views import respond

@@ -9,9 +9,9 @@ from flask import Blueprint, Response
 from pydantic import Field
 
 from accept.wire import Wire
-from api.auth import caller
-from api.forms import body
-from api.operations import operation
+from api.access.auth import caller
+from api.contract.operations import operation
+from api.requests.reading import body
 from api.services import services
 from api.views import respond
 from jobs.news import DEFAULT_EVENTS, Event

@@ -9,8 +9,8 @@ from flask import Blueprint, Response
 from pydantic import Field
 
 from accept.wire import Wire
-from api.forms import body, has_body
-from api.operations import operation
+from api.contract.operations import operation
+from api.requests.reading import body, has_body
 from api.services import services
 from api.views import respond
 from jobs.rows import SeenWorkerRow

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from accept.field_errors import field_errors
 from accept.wire import JobOptions
-from api.operations import operation_of
+from api.contract.operations import operation_of
 from api.schemas.job_requests import MoveRequest
 from tests.accept.refusals import VALUES, check
 from tests.api.helpers import problem

@@ -23,7 +23,7 @@ import pytest
 from PIL import Image
 
 from accounts.store import AccountStore
-from api.budget import PROCESS_BYTES
+from api.requests.budget import PROCESS_BYTES
 from api.settings import Settings
 from tests.api.conftest import serve
 from tests.api.helpers import LiveServer, picture

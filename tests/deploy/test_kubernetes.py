@@ -25,7 +25,7 @@ from sqlalchemy import update
 
 from accounts.store import AccountStore
 from api import gunicorn
-from api.budget import PROCESS_BYTES
+from api.requests.budget import PROCESS_BYTES
 from api.settings import Settings
 from bot.app import STOP_SECONDS
 from bot.intake import HANDLING_SECONDS
