@@ -48,7 +48,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Services:
-    """What all turns of a process share."""
+    """What all exchanges of a process share."""
 
     settings: Settings
     bot: ExtBot[Any]
@@ -62,7 +62,7 @@ class Services:
     large: asyncio.Semaphore
 
 
-class Turn:
+class Exchange:
     """One update. Sending raises python-telegram-bot's errors, but where nobody is there to read it."""
 
     def __init__(
