@@ -43,7 +43,7 @@ from jobs.store.labels import Labels, Wanted
 from jobs.store.order import MAX_POSITION, OwnOrder
 from jobs.store.quota import Waiting
 from jobs.store.retention import Keeping, Retention, expires_at
-from jobs.store.rows import Beat, NewArtifact, NewJob, Success
+from jobs.store.rows import Beat, Claim, NewArtifact, NewJob, Success
 from jobs.store.statements import MAX_FAILURES, in_use, needs
 from jobs.store.sweeper import SweeperSide
 from jobs.store.usage import Ran, Usage
@@ -53,6 +53,7 @@ __all__ = [
     "MAX_FAILURES",
     "MAX_POSITION",
     "Beat",
+    "Claim",
     "Facts",
     "JobRow",
     "JobStore",
