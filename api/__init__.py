@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-import api.without_rich  # noqa: F401  # before anybody imports structlog or httpx
+import api.left_out  # noqa: F401  # before anybody imports structlog, httpx or kombu
 from api import admission, codings, cors, documentation, headers, paths, problems, tracing
 from api.operations import IdConverter
 from api.routes import health, v1

@@ -16,6 +16,7 @@ import pytest
 # Before anything of ours reads it. What is about the pace of a house in use starts its processes at that one.
 os.environ.setdefault("ATELIER_PACE", "4")
 
+from doors.image_files import read_heic
 from jobs.database import Database
 from jobs.logs import configure_logging
 from jobs.migrate import migrate
@@ -73,6 +74,12 @@ def missing(what: object) -> None:
     if os.environ.get("CI"):
         pytest.fail(f"CI must have it: {what}")
     pytest.skip(str(what))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heic() -> None:
+    """Tests write such pictures before the door is asked to read one."""
+    read_heic()
 
 
 @pytest.fixture(scope="session", autouse=True)
