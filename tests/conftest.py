@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 # Before anything of ours reads it. What is about the pace of a house in use starts its processes at that one.
 os.environ.setdefault("ATELIER_PACE", "4")
@@ -21,10 +22,14 @@ from jobs.database import Database
 from jobs.logs import configure_logging
 from jobs.migrate import migrate
 from jobs.models import Base
+from tests.examples import examples
 from tests.services import MissingService, PostgresServer, RedisServer, postgres_server, redis_server
 
 _numbers = itertools.count()
 
+# What tests that name no number try.
+settings.register_profile("atelier", max_examples=examples(100))
+settings.load_profile("atelier")
 
 #: Of those that wait, the ones that take longest: started first, nobody waits for them at the end.
 LONG = (

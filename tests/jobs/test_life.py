@@ -21,6 +21,7 @@ from jobs.database import Database
 from jobs.errors import LeaseLost
 from jobs.states import FINAL, TRANSITIONS, State
 from jobs.store import MAX_FAILURES, Claim, JobStore, NewArtifact, NewJob, Success
+from tests.examples import examples
 from tests.jobs.conftest import owner
 
 _numbers = itertools.count()
@@ -143,7 +144,7 @@ def test_life(database):
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=30 if database.is_sqlite else 15,
+            max_examples=examples(30) if database.is_sqlite else 15,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),
