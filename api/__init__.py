@@ -1,32 +1,34 @@
 """The thin HTTP API: `create_app` is its table of contents.
 
-routes/        the paths
-schemas/       what crosses HTTP
-access/        who asks, and whether they may
-requests/      what comes in: how much at once, and what it says
-answers/       files and archives, and what every answer says
-streams/       what is held open until a job has news
-forecasting/   when a job will start and end
-telemetry/     what operators see
-contract/      what the API says of itself
-serving/       gunicorn, and what it is kept from
+Each room's `__init__` says what lies in it.
 
-submit.py      a request becomes a job
-again.py       a job that is there already, once more
-networks.py    an uploaded network
-views.py       rows as wire models
-problems.py    errors as HTTP
-services.py    what a request may use
-settings.py    what the environment says
-gunicorn.py    the server's configuration
-wsgi.py        the application that it serves
+    routes/        the paths
+    schemas/       what crosses HTTP
+    access/        who asks, and whether they may
+    requests/      what comes in: how much at once, and what it says
+    answers/       files and archives, and what every answer says
+    streams/       what is held open until a job has news
+    forecasting/   when a job will start and end
+    telemetry/     what operators see
+    contract/      what the API says of itself
+    serving/       gunicorn, and what it is kept from
+
+    submit.py      a request becomes a job
+    again.py       a job that is there already, once more
+    networks.py    an uploaded network
+    views.py       rows as wire models
+    problems.py    errors as HTTP
+    services.py    what a request may use
+    settings.py    what the environment says
+    gunicorn.py    the server's configuration
+    wsgi.py        the application that it serves
 """
 
 from __future__ import annotations
 
 from flask import Flask
 
-import api.serving.without_rich  # noqa: F401  # before anybody imports structlog or httpx
+import api.serving.left_out  # noqa: F401  # before anybody imports structlog, httpx or kombu
 from api import problems
 from api.access import cors
 from api.answers import headers

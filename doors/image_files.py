@@ -7,6 +7,7 @@ in a file than the door saw, and Pillow's other forty readers are never reached.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import re
@@ -15,15 +16,10 @@ import zlib
 from typing import BinaryIO
 
 from PIL import Image
-from pillow_heif import register_heif_opener
 
 from doors.image_facts import Header, HeaderError
 from doors.image_headers import exif_orientation, read_header
 from doors.image_types import FORMATS, SNIFF_SIZE, sniff
-
-# Pillow's list of readers belongs to the process, so this is said once, where pictures are opened. The
-# picture alone: what else is in such a file nobody asks for.
-register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 #: Everything seen or imaginable from a decoder fed with hostile bytes.
 DECODER_ERRORS = (
@@ -67,10 +63,22 @@ def open_image(file: BinaryIO, media_type: str, header: Header) -> Image.Image:
 
     Raises HeaderError, and whatever Pillow raises.
     """
+    if media_type == "image/heic":
+        read_heic()
     if not header.ended:
         file = _with_its_end(file)
     file.seek(0)
     return Image.open(file, formats=[_NAMES[media_type]])
+
+
+@functools.cache
+def read_heic() -> None:
+    """Let Pillow, whose list of readers belongs to the process, read HEIC from now on."""
+    # Imported when the first one comes, as Pillow does with its own readers: it is 7 MiB of a process.
+    from pillow_heif import register_heif_opener  # noqa: PLC0415  see above
+
+    # The picture alone: what else is in such a file nobody asks for.
+    register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 
 def turns_itself(media_type: str) -> bool:

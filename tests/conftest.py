@@ -12,18 +12,24 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 # Before anything of ours reads it. What is about the pace of a house in use starts its processes at that one.
 os.environ.setdefault("ATELIER_PACE", "4")
 
+from doors.image_files import read_heic
 from jobs.database import Database
 from jobs.logs import configure_logging
 from jobs.migrate import migrate
 from jobs.models import Base
+from tests.examples import examples
 from tests.services import MissingService, PostgresServer, RedisServer, postgres_server, redis_server
 
 _numbers = itertools.count()
 
+# What tests that name no number try.
+settings.register_profile("atelier", max_examples=examples(100))
+settings.load_profile("atelier")
 
 #: Of those that wait, the ones that take longest: started first, nobody waits for them at the end.
 LONG = (
@@ -73,6 +79,12 @@ def missing(what: object) -> None:
     if os.environ.get("CI"):
         pytest.fail(f"CI must have it: {what}")
     pytest.skip(str(what))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heic() -> None:
+    """Tests write such pictures before the door is asked to read one."""
+    read_heic()
 
 
 @pytest.fixture(scope="session", autouse=True)

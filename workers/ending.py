@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from engines.base import EngineError, Interrupted, OutOfMemory, Transient
 from jobs.errors import LeaseLost, Unavailable
 from jobs.states import State
-from jobs.store import JobStore
+from jobs.store import Claim, JobRow, JobStore
 from storage.base import StorageUnavailable
 from workers import settings
 from workers.attempt import Attempt, patiently
@@ -33,7 +33,26 @@ class Ending:
     def end(self, attempt: Attempt, error: Exception | None, began: float) -> None:
         """End an attempt well, or with what was raised."""
         attempt.lease.engine_ended()
-        outcome = self._write(attempt, error)
+        self._judge(attempt, self._write(attempt, error), began)
+
+    def succeed_and_claim(self, attempt: Attempt, began: float, wanted: Claim) -> list[JobRow]:
+        """End an attempt well, and take what is next in line in the same commit, if that can be done."""
+        attempt.lease.engine_ended()
+        try:
+            jobs = self._store.succeed_and_claim(attempt.success, wanted, **attempt.ran)
+        except LeaseLost:
+            jobs, outcome = [], "lease_lost"
+        except (Unavailable, SQLAlchemyError) as error:
+            # Whichever half it was: the attempt ends by itself, and what was claimed is given back.
+            _log.warning("not_ended_with_a_claim", error=repr(error))
+            self._health.claim_unanswered()
+            jobs, outcome = [], self._write(attempt, None)
+        else:
+            outcome = "succeeded"
+        self._judge(attempt, outcome, began)
+        return jobs
+
+    def _judge(self, attempt: Attempt, outcome: str, began: float) -> None:
         self._health.judge(attempt.job, outcome)
         _log.info("job_ended", outcome=outcome, seconds=round(time.monotonic() - began, 3))
 

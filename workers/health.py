@@ -54,6 +54,11 @@ class Health:
         """Whether it is to claim nothing for now."""
         return self._orders is not None and self._orders.resting
 
+    @property
+    def at_ease(self) -> bool:
+        """Whether it may claim as things stand: `ready` would say so without asking anybody."""
+        return not self.resting and not self._unsettled
+
     def report(self, **values: Any) -> Orders:
         """Tell the fleet what this worker is doing (`FleetStore.report`). Raises Unavailable."""
         with self._learning:

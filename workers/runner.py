@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import cycle
 
@@ -13,7 +13,7 @@ import engines
 from engines.base import Interrupted
 from engines.weights import installed
 from jobs.errors import Unavailable
-from jobs.store import JobRow
+from jobs.store import Claim, JobRow
 from workers import settings
 from workers.attempt import Attempt, named
 from workers.ending import Ending
@@ -64,26 +64,37 @@ class Runner:
         while empty < len(self._queues) and not self.draining.is_set() and self.health.ready():
             jobs = self.claim(next(turns))
             empty = 0 if jobs else empty + 1
-            if jobs:
-                self.run(jobs)
-            count += len(jobs)
+            while jobs:
+                count += len(jobs)
+                jobs = self.run(jobs, then=turns)
         return count
 
     def claim(self, queue: str) -> list[JobRow]:
-        """The jobs to run next, of which several run together. The one place where a worker claims."""
+        """The jobs to run next, of which several run together."""
+        wanted = self._wanted(queue)
         try:
             return self._house.store.claim(
-                self._worker_id,
-                queue,
-                engines=self._catalogue.names(),
-                meets=self._meets(),
-                models=self.models,
-                lease_seconds=settings.LEASE_SECONDS,
+                wanted.worker_id,
+                wanted.queue,
+                engines=wanted.engines,
+                meets=wanted.meets,
+                models=wanted.models,
+                lease_seconds=wanted.lease_seconds,
             )
         except Unavailable as error:
             _log.warning("claim_failed", error=error.detail)
             self.health.claim_unanswered()
             return []
+
+    def _wanted(self, queue: str) -> Claim:
+        return Claim(
+            self._worker_id,
+            queue,
+            engines=self._catalogue.names(),
+            lease_seconds=settings.LEASE_SECONDS,
+            meets=self._meets(),
+            models=self.models,
+        )
 
     def _meets(self) -> list[frozenset[str]]:
         """What jobs of its engines can need, as far as this machine has it."""
@@ -98,8 +109,12 @@ class Runner:
         for lease in self._leases:
             lease.release()
 
-    def run(self, jobs: Sequence[JobRow]) -> None:
-        """Carry jobs that were claimed together to the end of this attempt."""
+    def run(self, jobs: Sequence[JobRow], *, then: Iterator[str] | None = None) -> list[JobRow]:
+        """Carry jobs that were claimed together to the end of this attempt.
+
+        Returns what was claimed with the end, of the next of the queues `then`; none after an end that was
+        not a single job's success, or when this worker is to claim nothing now.
+        """
         self.job_ids = tuple(job.id for job in jobs)
         try:
             attempts = [self._attempt(job) for job in jobs]
@@ -108,9 +123,9 @@ class Runner:
                 for attempt in attempts:
                     stack.enter_context(attempt)
                 if len(attempts) == 1:
-                    self._run_alone(attempts[0])
-                else:
-                    self._run_together(attempts)
+                    return self._run_alone(attempts[0], then)
+                self._run_together(attempts)
+                return []
         finally:
             self.job_ids, self._leases = (), ()
 
@@ -128,11 +143,15 @@ class Runner:
                 with attempt.named():
                     self._ending.end(attempt, Interrupted(), began)
 
-    def _run_alone(self, attempt: Attempt) -> None:
+    def _run_alone(self, attempt: Attempt, then: Iterator[str] | None = None) -> list[JobRow]:
         with attempt.named():
             began = time.monotonic()
             _log.info("job_started")
-            self._ending.end(attempt, self._make(attempt), began)
+            error = self._make(attempt)
+            if error is None and then is not None and not self.draining.is_set() and self.health.at_ease:
+                return self._ending.succeed_and_claim(attempt, began, self._wanted(next(then)))
+            self._ending.end(attempt, error, began)
+            return []
 
     def _make(self, attempt: Attempt) -> Exception | None:
         """Let the engine make one job; what it raised, or None."""

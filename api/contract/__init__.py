@@ -1,6 +1,8 @@
 """What the API says of itself.
 
-operations.py      each route's own words: who may call it, what it takes and answers
-openapi.py         the OpenAPI document, made of them
-documentation.py   that document and its page, served
+Made of the routes, the wire models and the engines' params: nothing is written twice.
+
+    operations.py      each route's own words: who may call it, what it takes and answers
+    openapi.py         the OpenAPI document, made of them
+    documentation.py   that document and its page, served
 """

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
+from contextlib import nullcontext
+from threading import Lock
 from typing import Any, TypeVar
 
 from flask import request
@@ -13,6 +14,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from accept.field_errors import field_errors
 from api.requests.admission import SMALL_BODY, admission
+from api.requests.data_uris import data_uris
 from api.requests.json_keys import refuse_repeated
 from api.services import services
 from api.settings import JSON_FACTOR
@@ -28,8 +30,10 @@ _MAX_MARKS = 10_000
 #: Bytes of a JSON text besides its data: URIs, as of a form besides its files. A single emoji makes Python
 #: keep the whole string in four bytes a character.
 _MAX_TEXT = 1024 * 1024
-#: In a string the quote before `data:` would be an escaped one.
-_DATA = re.compile(rb'(?<!\\)"data:[ -!#-~]*+"')
+#: Bodies of more than this are parsed one at a time: parsing keeps all other threads from running Python, and
+#: several at once would take turns among themselves while /healthz waits.
+_LARGE = 1024 * 1024
+_one_at_a_time = Lock()
 
 
 def query(model: type[M]) -> M:
@@ -121,20 +125,17 @@ def bound(data: bytes) -> None:
     """Refuse what would take far more memory as values than it does as text. Raises Invalid and TooLarge."""
     if sum(map(data.count, (b",", b"[", b"{"))) > _MAX_MARKS:
         raise Invalid(f"This JSON has more than {_MAX_MARKS:,} values.", code="too_many_values")
-    if len(data) - sum(_data_uris(data)) > _MAX_TEXT:
+    if len(data) - sum(end - start for start, end in data_uris(data)) > _MAX_TEXT:
         raise TooLarge("Besides its data: URIs a JSON body may have 1 MiB.")
-
-
-def _data_uris(data: bytes) -> Iterator[int]:
-    """The length of each data: URI that is ASCII and stays so."""
-    for match in _DATA.finditer(data):
-        start, end = match.span()
-        if data.find(b"\\u", start, end) < 0:
-            yield end - start
 
 
 def from_text(model: type[M], data: bytes) -> M:
     """JSON text as a model. Raises Invalid and TooLarge."""
+    with _one_at_a_time if len(data) > _LARGE else nullcontext():
+        return _checked(model, data)
+
+
+def _checked(model: type[M], data: bytes) -> M:
     bound(data)
     try:
         found = model.model_validate_json(data, strict=True)

@@ -40,13 +40,14 @@ from jobs.store.statements import MAX_FAILURES, in_use, needs
 from jobs.store.survivors import Survivors
 from jobs.store.sweeper import SweeperSide
 from jobs.store.usage import Ran, Usage
-from jobs.store.values import Beat, NewArtifact, NewJob, Success
+from jobs.store.values import Beat, Claim, NewArtifact, NewJob, Success
 from jobs.store.worker import WorkerSide
 
 __all__ = [
     "MAX_FAILURES",
     "MAX_POSITION",
     "Beat",
+    "Claim",
     "Facts",
     "JobRow",
     "JobStore",

@@ -132,6 +132,24 @@ class WorkerSide(StoreBase):
         """End the attempts of several jobs in one transaction; None for each that was no longer ours."""
         return self.database.write(lambda c: _succeed(c, successes, device=device, peak_memory=peak_memory))
 
+    def succeed_and_claim(
+        self, success: Success, wanted: Claim, *, device: str | None = None, peak_memory: int | None = None
+    ) -> list[JobRow]:
+        """End the attempt with its results, and take what is next in line: one commit for both.
+
+        Returns what was claimed, as `claim` does. Raises LeaseLost, and then has claimed nothing. After any
+        other error `succeed` may be called: it finds out what became of the attempt.
+        """
+
+        def work(connection: Connection) -> list[JobRow]:
+            (row,) = _succeed(connection, [success], device=device, peak_memory=peak_memory)
+            if row is None:
+                raise LeaseLost
+            return claiming.claim(connection, wanted)
+
+        # Not repeated, as no claim is.
+        return self.database.write(work, repeatable=False)
+
     def fail(
         self,
         job_id: str,

@@ -32,6 +32,14 @@ def _unfenced_together(method: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def _unfenced_with_claim(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def call(self: JobStore, success: Success, *args: Any, **kwargs: Any) -> Any:
+        return method(self, replace(success, attempt=self.get(success.job_id).attempt), *args, **kwargs)
+
+    return call
+
+
 # At import, for the pool's child: it is spawned, and imports its parent's main module and nothing else of it.
 for _name in (
     "beat",
@@ -44,6 +52,7 @@ for _name in (
 ):
     setattr(JobStore, _name, _unfenced(getattr(JobStore, _name)))
 JobStore.succeed_together = _unfenced_together(JobStore.succeed_together)  # type: ignore[method-assign]
+JobStore.succeed_and_claim = _unfenced_with_claim(JobStore.succeed_and_claim)  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     main()

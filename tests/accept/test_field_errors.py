@@ -16,6 +16,7 @@ from accept.field_errors import field_errors
 from accept.validation import validate
 from jobs.errors import InvalidParams
 from tests.accept.refusals import VALUES, check
+from tests.examples import examples
 
 NAMES = engines.names()
 
@@ -100,7 +101,7 @@ def test_whatever_is_sent_the_entries_are_plain(name):
     fields = sorted(spec.params.model_fields)
 
     @given(st.dictionaries(st.sampled_from(fields), JSON, min_size=1, max_size=4))
-    @settings(max_examples=60, deadline=None, derandomize=True, database=None,
+    @settings(max_examples=examples(60), deadline=None, derandomize=True, database=None,
               suppress_health_check=list(HealthCheck))  # fmt: skip
     def refused(params):
         check(refusal(name, {**spec.example, **params}), set(fields), params)

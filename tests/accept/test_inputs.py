@@ -15,6 +15,7 @@ from accept.inputs import Checked, Inputs
 from jobs.errors import AtelierError, BadFile, InvalidParams
 from tests.accept.conftest import files_of
 from tests.api.helpers import data_uri, picture
+from tests.examples import examples
 
 STYLE = engines.spec("neural_style")
 URL = "https://example.com/a.png"
@@ -111,7 +112,7 @@ def test_every_engine_says_which_files_it_takes(lite, eve):
         {}, optional={"content": st.text() | st.binary().map(data_uri), "style": st.lists(st.text())}
     ),
 )
-@settings(max_examples=150, deadline=None, derandomize=True, database=None,
+@settings(max_examples=examples(150), deadline=None, derandomize=True, database=None,
           suppress_health_check=list(HealthCheck))  # fmt: skip
 def test_no_bytes_and_no_text_are_more_than_a_refusal(lite, eve, sent, params):
     uploads = [(field, name, io.BytesIO(data)) for field, name, data in sent]

@@ -28,6 +28,7 @@ from jobs.errors import (
 from jobs.states import Priority
 from tests.accept.conftest import files_of
 from tests.api.helpers import data_uri, picture
+from tests.examples import examples
 from tests.jobs.conftest import owner
 
 JSON = st.recursive(
@@ -198,7 +199,7 @@ def test_whatever_is_sent_it_is_a_job_or_a_refusal_and_nothing_is_stored(lite, e
     fields = sorted(spec.params.model_fields)
 
     @given(st.dictionaries(st.sampled_from([*fields, "wings"]), JSON, max_size=4), st.booleans())
-    @settings(max_examples=40, deadline=None, derandomize=True, database=None,
+    @settings(max_examples=examples(40), deadline=None, derandomize=True, database=None,
               suppress_health_check=list(HealthCheck))  # fmt: skip
     def tried(params, whole):
         with suppress(AtelierError):

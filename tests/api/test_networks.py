@@ -22,6 +22,7 @@ from jobs.store import NewArtifact
 from storage.base import StorageUnavailable
 from storage.memory import MemoryStorage
 from tests.api.helpers import Api, problem
+from tests.examples import examples
 
 PICKLE = b"\x80\x04\x95" + bytes(range(200)) * 50
 SAFETENSORS = (2).to_bytes(8, "little") + b"{}" + b"x" * 100
@@ -196,7 +197,7 @@ def test_a_name_that_is_none_is_refused(api, storage, name, way):
     assert list(storage.list("files")) == []
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck), database=None)
 @given(
     name=st.from_regex(r"[a-z0-9][a-z0-9._-]{0,63}", fullmatch=True).filter(
         lambda n: not n.startswith("net_")
@@ -206,7 +207,7 @@ def test_every_name_within_the_rule_is_taken_and_jobs_may_name_it(name):
     assert PainterParams.model_validate({"network": name}).network == name
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck), database=None)
 @given(name=st.text(max_size=80))
 def test_names_in_params_follow_the_same_rule_as_names_of_uploads(api, name):
     answer = api.post("/v1/networks", query_string={"name": name}, data=b"", content_type=OCTETS)
@@ -219,7 +220,7 @@ def test_names_in_params_follow_the_same_rule_as_names_of_uploads(api, name):
     assert codes[answer.json["code"]] == taken
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck), database=None)
 @given(data=st.binary(max_size=64))
 def test_no_bytes_are_more_than_a_refusal_or_an_upload(api, data):
     answer = stream(api, data=data)

@@ -20,6 +20,7 @@ from jobs.clock import now
 from jobs.models import Job
 from jobs.store import Ran
 from tests.api.helpers import claim, data_uri, finish, picture, problem
+from tests.examples import examples
 
 
 @pytest.fixture
@@ -126,7 +127,9 @@ class TestOptions:
         names = set(JobOptions.model_fields) | {"engine", "params"}
         assert not [n for n in engines.names() if names & engines.spec(n).params.model_fields.keys()]
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    )
     @given(
         sent=st.dictionaries(
             st.sampled_from([*JobOptions.model_fields, "x"]),

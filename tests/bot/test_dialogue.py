@@ -20,6 +20,7 @@ from bot.texts import MESSAGE_LENGTH, length
 from bot.words import Words
 from tests.bot.engine_views import form, offered, schema, view
 from tests.bot.telegram_html import shown_text
+from tests.examples import examples
 
 SCHEMAS = {name: view(name)["params_schema"] for name in offered()}
 ENGLISH = Words("en")
@@ -293,7 +294,7 @@ def assert_fits(shown):
             assert len(button.data.encode()) <= callbacks.MAX_BYTES
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.sampled_from(offered()), st.sampled_from(sorted(Words.languages)), st.data())
 def test_whatever_is_tapped_every_screen_fits_and_every_draft_survives_the_notes(name, language, data):
     words, shape = Words(language), form(name, language)

@@ -45,8 +45,8 @@ def system(tmp_path_factory, telegram) -> Iterator[System]:
 
 
 def begin(folder, log, telegram: BotApi) -> System:
-    """Started as people start it, with the token for everybody to see."""
-    made = start_system(folder, log, "--telegram", TOKEN, ATELIER_TELEGRAM_API=telegram.url)
+    """Started as people start it, with the token for everybody to see; nobody here has work for a worker."""
+    made = start_system(folder, log, "--workers", "0", "--telegram", TOKEN, ATELIER_TELEGRAM_API=telegram.url)
     try:
         made.wait_ready()
         wait_until(lambda: "ATELIER_TELEGRAM_ALLOW" in made.said())

@@ -27,6 +27,7 @@ from doors.audio import (
 from doors.base import FileInfo, NoRoom
 from doors.child import Limits
 from tests.doors.sounds import FILM_SIZE, KINDS, at_rate, endless, silent_film, sound
+from tests.examples import examples
 
 MEDIA_TYPES = {
     "mp3": "audio/mpeg",
@@ -265,7 +266,7 @@ def test_truncated_files_have_an_answer(kind, part):
     ends_well(data[: int(len(data) * part)])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     kind=st.sampled_from(sorted(KINDS)),
     flips=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=40),

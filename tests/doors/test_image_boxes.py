@@ -18,6 +18,7 @@ from doors.image_facts import Header, HeaderError
 from doors.image_headers import read_header
 from doors.image_types import FORMATS, sniff
 from doors.images import AnimatedImage, BrokenImage, inspect_image
+from tests.examples import examples
 
 KINDS = ("AVIF", "HEIF")
 
@@ -257,7 +258,7 @@ def seeds() -> list[tuple[str, bytes]]:
 NUMBERS = [bytes(4), b"\xff" * 4, b"\x7f\xff\xff\xff", b"\0\0\0\1", b"\0\0\0\x08", b"\0\0\1\0", b"\x80\0\0\0"]
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 @given(which=st.integers(0, 6), seed=st.integers(0, 2**32))
 def test_whatever_is_changed_it_is_read_or_refused(which: int, seed: int) -> None:
     kind, data = seeds()[which]
@@ -286,7 +287,7 @@ def test_whatever_is_changed_it_is_read_or_refused(which: int, seed: int) -> Non
     assert time.process_time() - begun < 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_are_a_stream_or_refused(data: bytes) -> None:
     try:

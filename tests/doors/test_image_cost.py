@@ -53,7 +53,8 @@ def memory(what):
     return int(re.search(what + r":\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
 
 Image.init()
-import doors.image_files  # and the reader of HEIC
+from doors.image_files import read_heic
+read_heic()
 for line in sys.stdin:
     said = []
     before = memory("VmRSS")

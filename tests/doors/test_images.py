@@ -31,6 +31,7 @@ from doors.images import (
 from engines.base import IMAGE_TYPES
 from engines.images import load_rgb
 from storage import open_storage
+from tests.examples import examples
 
 # pytest puts its own filters over the one that doors.images sets: Pillow warns about damaged metadata,
 # which is what these tests are made of.
@@ -522,13 +523,13 @@ def survives(data: bytes) -> None:
     assert time.process_time() - begun < 3
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(which=st.integers(0, 17), seed=st.integers(0, 2**32))
 def test_fuzzed_images_pass_or_are_refused(which: int, seed: int) -> None:
     survives(mutated(seeds()[which], seed))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     start=st.sampled_from([
         b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF\0\1\0\0WEBP", b"GIF89a",

@@ -23,6 +23,7 @@ from engines.films.base import Segments, segment_length
 from engines.films.frames import WebP
 from engines.films.mp4 import Mp4
 from engines.images import read_metadata
+from tests.examples import examples
 
 RATES = [Fraction(12), Fraction(24), Fraction(30_000, 1001), Fraction(60)]
 
@@ -201,7 +202,7 @@ def test_segments_come_back(blobs):
             assert again.size == sum(map(len, blobs))
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.binary(max_size=60))
 def test_what_is_no_checkpoint_is_refused_or_read(data):
     try:

@@ -20,6 +20,7 @@ from engines.base import EngineError
 from engines.stylegan import network_file
 from engines.stylegan.bad_network import BadNetwork
 from tests.engines.stylegan_pickles import TINY, random_tensors
+from tests.examples import examples
 
 TENSORS = random_tensors(TINY)
 Header = dict[str, Any]
@@ -241,7 +242,9 @@ def test_a_header_of_terabytes(tmp_path: Path) -> None:
     assert "not a safetensors file" in refusal(path)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.data())
 def test_mutated_files(tmp_path: Path, data: st.DataObject) -> None:
     path = tmp_path / "n"

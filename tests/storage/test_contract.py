@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from storage import open_storage
 from storage.base import MAX_KEY_LENGTH, Storage, check_key
+from tests.examples import examples
 
 MIB = 1024 * 1024
 
@@ -311,7 +312,9 @@ def test_a_key_that_passes_cannot_climb(key: str) -> None:
     assert not key.startswith(("/", ".."))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     key=st.lists(st.text("aZ09._-", min_size=1, max_size=12), min_size=1, max_size=4)
     .filter(lambda parts: not {".", ".."} & set(parts))

@@ -77,16 +77,46 @@ def test_a_canceled_job_says_where_it_ran_and_no_more_what_it_is_doing(bench):
 
 def test_database_away_at_the_finish_is_waited_for(bench):
     made = bench(one)
-    made.move_in(store=Away(made.store, Unavailable("away"), succeed=2))
+    made.move_in(store=Away(made.store, Unavailable("away"), succeed=2, succeed_and_claim=1))
     assert made.run().state == "succeeded"
     assert made.store.page(None)[0].attempt == 1
 
 
 def test_a_result_that_the_database_refuses_fails_the_job_once(bench):
     made = bench(one)
-    made.move_in(store=Away(made.store, DataError("INSERT", {}, ValueError("refused")), succeed=99))
+    refused = DataError("INSERT", {}, ValueError("refused"))
+    made.move_in(store=Away(made.store, refused, succeed=99, succeed_and_claim=99))
     job = made.run()
     assert (job.state, job.error_code, job.attempt) == ("failed", "result_not_recorded", 1)
+
+
+class Unheard:
+    """A store that writes an end with a claim, and whose answer is lost."""
+
+    def __init__(self, inner):
+        self._inner = inner
+        self.lost = []
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    def succeed_and_claim(self, *args, **kwargs):
+        self.lost += self._inner.succeed_and_claim(*args, **kwargs)
+        raise Unavailable("the answer was lost")
+
+
+def test_what_was_claimed_with_an_end_whose_answer_was_lost_is_given_back_uncharged(bench):
+    """The end itself is found written; the claimed job runs in its next attempt."""
+    made = bench(one)
+    unheard = Unheard(made.store)
+    made.move_in(store=unheard)
+    first, second = made.submit(), made.submit()
+    assert made.runner.work() == 2
+    assert [job.id for job in unheard.lost] == [second]
+    assert [(row.state, row.attempt, row.failures) for row in map(made.store.get, (first, second))] == [
+        ("succeeded", 1, 0),
+        ("succeeded", 2, 0),
+    ]
 
 
 def test_a_worker_that_records_an_outcome_is_not_ended_hard(bench, monkeypatch):
@@ -96,7 +126,11 @@ def test_a_worker_that_records_an_outcome_is_not_ended_hard(bench, monkeypatch):
     ends = []
     monkeypatch.setattr("workers.runner.Lease", lambda *a, **k: Lease(*a, **k, end_process=ends.append))
     made = bench(one)
-    made.move_in(store=Away(made.store, Unavailable("away"), succeed=4, cancel_requested=99, beat=99))
+    made.move_in(
+        store=Away(
+            made.store, Unavailable("away"), succeed=3, succeed_and_claim=1, cancel_requested=99, beat=99
+        )
+    )
     assert made.run().state == "succeeded"
     assert ends == []
 

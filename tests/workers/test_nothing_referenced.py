@@ -22,6 +22,7 @@ from jobs.files import FileStore
 from jobs.models import Artifact, Job
 from jobs.store import JobStore, NewArtifact, NewJob
 from storage.memory import MemoryStorage
+from tests.examples import examples
 from tests.jobs.ageing import pass_days
 from tests.jobs.conftest import owner
 from workers import settings as worker_settings
@@ -281,7 +282,7 @@ def test_nothing_referenced_is_deleted_and_nothing_else_is_kept(database, monkey
     run_state_machine_as_test(
         lambda: House(database),
         settings=settings(
-            max_examples=60 if database.is_sqlite else 25,
+            max_examples=examples(60) if database.is_sqlite else 25,
             stateful_step_count=50,
             # Without shrinking, which would take minutes where a failure's walk is short enough to read.
             phases=[Phase.generate],

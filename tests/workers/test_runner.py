@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from fleet.store import FleetStore
 from jobs.errors import Unavailable
 from tests.workers.running import TEXT, Away, one, read
+from workers.runner import Runner
 
 
 def test_a_result_is_stored_with_its_bytes_device_and_meta(bench):
@@ -37,6 +39,71 @@ def test_database_away_at_the_claim_claims_nothing_and_loses_nothing(bench):
     assert made.run().state == "queued"
     made.runner.work()
     assert made.store.page(None)[0].state == "succeeded"
+
+
+class Counting:
+    """A store that counts how often each way of claiming was called."""
+
+    def __init__(self, inner):
+        self._inner = inner
+        self.calls = []
+
+    def __getattr__(self, name):
+        if name in ("claim", "succeed_and_claim"):
+            self.calls.append(name)
+        return getattr(self._inner, name)
+
+
+def test_the_next_job_is_claimed_with_the_end_of_the_last(bench):
+    made = bench(one)
+    counting = Counting(made.store)
+    made.move_in(store=counting)
+    for _ in range(3):
+        made.submit()
+    assert made.runner.work() == 3
+    assert counting.calls == ["claim", "succeed_and_claim", "succeed_and_claim", "succeed_and_claim", "claim"]
+
+
+def test_queues_are_served_in_turn_by_claims_with_an_end_as_well(bench):
+    order = []
+
+    def script(params, _context):
+        order.append(params.n)
+        yield TEXT
+
+    made = bench(script)
+    made.runner = Runner(made.house, worker_id="wrk_1", queues=["cpu", "gpu"], catalogue=made)
+    for n in (1, 3, 5):
+        made.submit(n=n)
+        made.submit(n=n + 1, new={"queue": "gpu"})
+    assert made.runner.work() == 6
+    assert order == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("told", ["to drain", "to shut down"])
+def test_a_worker_that_is_told_to_stop_claims_nothing_with_an_end(bench, told):
+    def report():
+        made.runner.health.report(
+            hostname="h", pid=1, queues=["cpu"], engines=["scripted"], weights=[], device=None
+        )
+
+    def script(_params, _context):
+        yield TEXT
+        if told == "to drain":
+            fleet.drain("wrk_1")
+            report()
+        else:
+            made.runner.draining.set()
+
+    made = bench(script)
+    fleet = FleetStore(made.store.database)
+    report()
+    first, second = made.submit(), made.submit()
+    assert made.runner.work() == 1
+    assert [(row.state, row.attempt) for row in map(made.store.get, (first, second))] == [
+        ("succeeded", 1),
+        ("queued", 0),
+    ]
 
 
 def test_an_engine_whose_spec_breaks_fails_its_job_and_not_the_worker(bench, monkeypatch):

@@ -15,6 +15,7 @@ from schemathesis import GenerationMode
 import engines
 from api.access import strangers
 from tests.api.helpers import Api
+from tests.examples import examples
 
 
 def test_the_document_is_valid_and_complete(app, anonymous):
@@ -92,7 +93,7 @@ def test_the_server_does_what_the_document_says(schema, admin: Api, mode):
         operation = result.ok()
 
         @given(case=operation.as_strategy(generation_mode=mode))
-        @settings(max_examples=15, deadline=None, derandomize=True, database=None,
+        @settings(max_examples=examples(15), deadline=None, derandomize=True, database=None,
                   suppress_health_check=list(HealthCheck))  # fmt: skip
         def check(case):
             case.call_and_validate(headers=headers)

@@ -20,7 +20,8 @@ from hypothesis.stateful import (
 from jobs.database import Database
 from jobs.errors import LeaseLost
 from jobs.states import FINAL, TRANSITIONS, State
-from jobs.store import MAX_FAILURES, JobStore, NewArtifact, NewJob
+from jobs.store import MAX_FAILURES, Claim, JobStore, NewArtifact, NewJob, Success
+from tests.examples import examples
 from tests.jobs.conftest import owner
 
 _numbers = itertools.count()
@@ -75,6 +76,16 @@ class Life(RuleBasedStateMachine):
     def succeed(self, attempt):
         result = NewArtifact("a", f"jobs/{attempt[0]}/{attempt[1]}/a", "text/plain", 1, "0" * 64)
         self._write(lambda: self.store.succeed(*attempt, [result]))
+
+    @rule(target=attempts, attempt=consumes(attempts))
+    def succeed_and_claim(self, attempt):
+        result = NewArtifact("a", f"jobs/{attempt[0]}/{attempt[1]}/a", "text/plain", 1, "0" * 64)
+        wanted = Claim("wrk_1", "cpu", [self.engine], 60)
+        try:
+            rows = self.store.succeed_and_claim(Success(*attempt, [result]), wanted)
+        except LeaseLost:
+            return multiple()
+        return multiple(*((row.id, row.attempt) for row in rows))
 
     @rule(attempt=attempts)
     def fail(self, attempt):
@@ -133,7 +144,7 @@ def test_life(database):
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=30 if database.is_sqlite else 15,
+            max_examples=examples(30) if database.is_sqlite else 15,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

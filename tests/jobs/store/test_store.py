@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from accounts.store import AccountStore
 from fleet.store import FleetStore
 from jobs.errors import IdempotencyConflict, InUse, LeaseLost, NotFound, WrongState
 from jobs.files import FileStore
 from jobs.states import Priority, State
-from jobs.store import MAX_FAILURES, MAX_POSITION, NewArtifact, NewJob, Wanted
+from jobs.store import MAX_FAILURES, MAX_POSITION, Claim, NewArtifact, NewJob, Success, Wanted
 from tests.jobs.conftest import owner
 
 LEASE = 30.0
@@ -153,8 +154,31 @@ class TestFence:
         assert len(store.artifacts([row.id])[row.id]) == 1
         assert [state for state, _, _ in history(store, row.id)] == ["queued", "running", "succeeded"]
 
+    def test_an_attempt_that_was_lost_claims_nothing_with_its_end(self, store, submit):
+        submit()
+        waiting = submit()
+        (lost,) = claim(store, lease=-1)
+        store.expire_leases()
+        with pytest.raises(LeaseLost):
+            store.succeed_and_claim(Success(lost.id, 1, [RESULT]), Claim("wrk_1", "cpu", ["echo"], LEASE))
+        assert [store.get(job_id).state for job_id in (lost.id, waiting.id)] == ["queued", "queued"]
+        assert store.artifacts([lost.id])[lost.id] == []
+
 
 class TestEnds:
+    def test_the_end_of_a_capped_owner_s_job_makes_room_for_the_claim_that_comes_with_it(self, store):
+        """Their next job enters the line by that end, in the same transaction."""
+        capped = owner(store.database, "capped")
+        AccountStore(store.database).set_limits(capped, {"max_running": 1})
+        new = {"owner_id": capped, "engine": "echo", "queue": "cpu", "params": {}, "seed": 1}
+        first, second = (store.submit(NewJob(**new))[0].id for _ in range(2))
+        (running,) = claim(store, limit=2)
+        wanted = Claim("wrk_1", "cpu", ["echo"], LEASE)
+        (next_one,) = store.succeed_and_claim(Success(running.id, 1, [RESULT]), wanted)
+        assert (running.id, next_one.id, next_one.attempt) == (first, second, 1)
+        assert history(store, first)[-1] == ("succeeded", 1, None)
+        assert history(store, second)[-1] == ("running", 1, None)
+
     def test_success_stores_state_and_results_together(self, store, submit):
         submit()
         row = claim(store)[0]

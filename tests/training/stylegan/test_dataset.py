@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from engines import icc
+from tests.examples import examples
 from training.stylegan.archive import BadDataset
 from training.stylegan.batches import Batches
 from training.stylegan.dataset import Pictures
@@ -347,7 +348,9 @@ class TestHostileZip:
         with pytest.raises(BadDataset, match="6 entries"):
             Pictures(zipped(tmp_path / "data.zip", FILES))
 
-    @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        deadline=None, max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture]
+    )
     @given(changes=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=12))
     def test_damaged_bytes_anywhere_are_a_clean_refusal_or_pictures(self, tmp_path, changes):
         # given

@@ -22,6 +22,7 @@ from engines.stylegan.reading.pickle_globals import Module
 from engines.stylegan.reading.shapes import expected_shapes
 from tests.engines import stylegan_pickles as pickles
 from tests.engines.stylegan_pickles import TINY
+from tests.examples import examples
 
 GOLDEN = Path(__file__).parents[4].parent / "shared" / "golden" / "stylegan2"
 STYLES = ("network_p4", "network_p3_oldstyle")
@@ -155,7 +156,7 @@ DISCRIMINATORS = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(GENERATORS, DISCRIMINATORS, st.booleans())
 def test_what_is_written_is_read(generator: GeneratorConfig, judge: DiscriminatorConfig, hints: bool) -> None:
     tensors, judging = pickles.random_tensors(generator), pickles.random_tensors(judge, seed=1)
@@ -196,7 +197,7 @@ def test_what_is_written_is_read(generator: GeneratorConfig, judge: Discriminato
         assert read_judge.mbstd_group_size == judge.mbstd_group_size
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(GENERATORS, DISCRIMINATORS)
 def test_expected_shapes_are_those_of_our_model(
     generator: GeneratorConfig, judge: DiscriminatorConfig
@@ -442,7 +443,7 @@ def test_filters_that_are_as_large_as_pictures_are_not_compared(block: str) -> N
     assert "filter" in refusal(opened(pickles.network(TINY, tensors)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.data())
 def test_any_attribute_may_be_anything(data: st.DataObject) -> None:
     """Right or refused, whatever stands in the place of an attribute, a child or a tensor."""

@@ -26,6 +26,7 @@ from engines.stylegan.reading import pickle_reader
 from engines.stylegan.reading.pickle_machine import Limits, LongText
 from tests.engines import stylegan_pickles as pickles
 from tests.engines.stylegan_pickles import TINY, Call, Global, Raw, assemble, tensor
+from tests.examples import examples
 
 GOLDEN = Path(__file__).parents[4].parent / "shared" / "golden" / "stylegan2"
 FILES = [
@@ -578,20 +579,22 @@ def right_or_refused(data: bytes) -> None:
         read(data)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.binary(max_size=400))
 def test_random_bytes(data: bytes) -> None:
     right_or_refused(data)
     right_or_refused(b"\x80\x04" + data)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 @given(st.lists(st.sampled_from(OPCODES), max_size=60))
 def test_random_programs(code: list[bytes]) -> None:
     right_or_refused(b"\x80\x04" + b"".join(code) + b".")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.data())
 def test_mutated_networks(tiny: bytes, data: st.DataObject) -> None:
     changed = bytearray(tiny)
