@@ -11,6 +11,7 @@ Each step is reached from the one before it alone. Whoever commits the row rings
     submission.py    from the request to the row, once for each Idempotency-Key
     conversion.py    the jobs that convert uploaded networks
     engine_names.py  an engine by its name
+    wire.py          what may be asked for with any job
     options.py       how a job is to be treated, whatever its engine
     validation.py    its params, by the engine's own model
     pinning.py       the networks that the params name

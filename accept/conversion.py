@@ -6,8 +6,8 @@ import engines
 from accept.inputs import Checked
 from accept.means import Means
 from accept.prepared import Prepared
+from accept.wire import JobOptions
 from engines.base import EngineSpec
-from jobs.schemas import JobOptions
 from jobs.store import NewJob
 
 

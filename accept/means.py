@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from accept.quota import Quota
 from accept.stored import Stored
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
+from fleet.store import FleetStore
 from jobs.files import FileStore
-from jobs.fleet import FleetStore
 from jobs.networks import NetworkStore
 from jobs.store import JobStore
 from storage.base import Storage

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engines import weights
+from fleet.store import FleetStore
 from jobs.errors import WeightsMissing
-from jobs.fleet import FleetStore
 
 
 def require_weights(fleet: FleetStore, needed: Sequence[str]) -> None:

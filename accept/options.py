@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Literal
 
+from accept.wire import JobOptions
 from jobs.errors import InvalidParams
-from jobs.schemas import JobOptions
 from jobs.states import Priority
-from jobs.webhooks import check_url
+from webhooks.addresses import check_url
 
 PriorityName = Literal["low", "normal", "high"]
 PRIORITIES: dict[PriorityName, Priority] = {

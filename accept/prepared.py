@@ -19,10 +19,10 @@ from accept.needs import require_weights
 from accept.options import PRIORITIES, check_options
 from accept.pinning import pin
 from accept.validation import TOO_MUCH, validate
+from accept.wire import JobOptions
 from doors.base import Room
 from engines.base import EngineSpec, Placement
 from jobs.errors import InvalidParams
-from jobs.schemas import JobOptions
 from jobs.store import NewJob, request_hash
 
 #: A drawn seed fits everywhere, JavaScript's numbers and torch's generators included.

@@ -18,7 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from jobs.accounts import AccountStore, Limits, limits_of
+from accounts.limits import Limits, limits_of
+from accounts.store import AccountStore
 from jobs.errors import NotFound, TooManyQueued
 from jobs.store import JobStore
 

@@ -8,10 +8,12 @@ from typing import Any
 from accept import earlier_job, fingerprint_of
 from accept.engine_names import find_engine
 from accept.options import priority_name
+from accept.wire import JobOptions, WebhookRequest
+from api.schemas.job_requests import AgainRequest
+from api.schemas.jobs import DryRun
 from api.services import services
 from api.submit import dry_run, submit
 from jobs.errors import WrongState
-from jobs.schemas import AgainRequest, DryRun, JobOptions, WebhookRequest
 from jobs.states import FINAL, State
 from jobs.store import JobRow
 

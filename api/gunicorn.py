@@ -6,7 +6,7 @@ whose X-Forwarded-Proto is believed, with commas between).
 Threads, because of what was measured on two cores with PostgreSQL and 16 clients: `gthread` answered 773
 submissions a second, `gevent` 484, `sync` 330. Waits and event streams hold a thread each; ATELIER_STREAMS
 says how many may, and there are always threads beyond those for everything else. What slow clients and large
-requests may hold of these is bounded too (`api.connections`, `api.admission`).
+requests may hold of these is bounded too (`api.serving.connections`, `api.requests.admission`).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import socket
 import tempfile
 from typing import Any
 
-from api.allocator import give_back_large_blocks
-from api.gunicorn_release import require_tried
-from api.metrics import share
+from api.serving.allocator import give_back_large_blocks
+from api.serving.gunicorn_release import require_tried
 from api.settings import ORDINARY_THREADS, Settings
+from api.telemetry.metrics import share
 from jobs.database import load_driver
 
 #: Connections that are open without a request of theirs being worked on.
@@ -63,7 +63,7 @@ bind = os.environ.get("ATELIER_BIND", "127.0.0.1:8080")
 #: gthread, whose clients hold no thread while they are slow. By its name: a release of gunicorn that it was
 #: not made for is refused before it is imported.
 require_tried()
-worker_class = "api.connections.Worker"
+worker_class = "api.serving.connections.Worker"
 workers = int(os.environ.get("ATELIER_API_WORKERS", "2"))
 threads = _threads(_settings)
 worker_connections = threads + _IDLE_CONNECTIONS
@@ -82,7 +82,7 @@ max_requests = 0
 keepalive = 75
 timeout = 60
 graceful_timeout = 30
-#: `api.tracing` writes one line a request, with its id and route.
+#: `api.telemetry.tracing` writes one line a request, with its id and route.
 accesslog = None
 loglevel = "warning"
 #: A heartbeat file on a disk that stalls gets workers killed.

@@ -13,14 +13,15 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 import engines
 from accept import conversion, converters
-from api.keyring import Caller
+from accept.wire import Wire
+from api.access.keyring import Caller
+from api.schemas.networks import NetworkConfig, NetworkView
 from api.services import services
-from api.tracing import request_id
+from api.telemetry.tracing import request_id
 from engines.base import NETWORK_NAME, ShippedNetwork
 from jobs.errors import AtelierError, BadUpload, Forbidden, NetworkTooLarge
 from jobs.networks import NewNetwork
 from jobs.rows import SizedNetworkRow
-from jobs.schemas import NetworkConfig, NetworkView, Wire
 from jobs.states import NetworkState
 from jobs.store import NewArtifact
 

@@ -9,26 +9,26 @@ from flask import current_app
 from accept import Means
 from accept.quota import Quota
 from accept.stored import Stored
-from api.budget import Budget
-from api.depths import Depths
-from api.forecast import Forecaster
-from api.hangups import HangUps
-from api.keyring import Keyring
-from api.limits import Limiter
+from accounts.store import AccountStore
+from api.access.keyring import Keyring
+from api.access.limits import Limiter
+from api.access.signing import Signer
+from api.access.strangers import Strangers
+from api.forecasting.depths import Depths
+from api.forecasting.forecast import Forecaster
+from api.requests.budget import Budget
+from api.requests.slots import Slots
 from api.settings import Settings
-from api.signing import Signer
-from api.slots import Slots
-from api.strangers import Strangers
-from api.watching import Watcher
-from jobs.accounts import AccountStore
-from jobs.deliveries import DeliveryStore
+from api.streams.hangups import HangUps
+from api.streams.watching import Watcher
+from fleet.store import FleetStore
 from jobs.files import FileStore
-from jobs.fleet import FleetStore
 from jobs.networks import NetworkStore
 from jobs.store import JobStore
-from jobs.webhooks import WebhookStore
 from queue_config import Doorbell, redis_url
 from storage.base import Storage
+from webhooks.deliveries import DeliveryStore
+from webhooks.endpoints import WebhookStore
 
 _EXTENSION = "atelier"
 

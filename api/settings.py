@@ -23,7 +23,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from api import cors
+from api.access import cors
 
 _PREFIX = "ATELIER_"
 #: Threads for everything but streams and waits.

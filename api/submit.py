@@ -7,10 +7,11 @@ from typing import Any, BinaryIO
 
 import accept
 from accept.options import PRIORITIES
-from api.admission import admission
+from accept.wire import JobOptions
+from api.requests.admission import admission
+from api.schemas.jobs import DryRun
 from api.services import services
-from api.tracing import request_id
-from jobs.schemas import DryRun, JobOptions
+from api.telemetry.tracing import request_id
 from jobs.store import JobRow, needs
 
 

@@ -9,22 +9,16 @@ from flask import Response
 from pydantic import BaseModel
 
 from accept.options import priority_name
+from accept.wire import WebhookRequest
+from accounts.limits import Limits
+from api.schemas.engines import EngineView
+from api.schemas.files import ArtifactView
+from api.schemas.jobs import Forecast, Held, JobUsage, JobView, Timings
+from api.schemas.problems import Failure
 from api.services import Services, services
 from engines import weights, words
 from engines.base import EngineSpec
-from jobs.accounts import Limits
 from jobs.rows import ArtifactRow, FactsRow
-from jobs.schemas import (
-    ArtifactView,
-    EngineView,
-    Failure,
-    Forecast,
-    Held,
-    JobUsage,
-    JobView,
-    Timings,
-    WebhookRequest,
-)
 from jobs.states import FINAL, Hold, State
 from jobs.store import JobRow, expires_at
 

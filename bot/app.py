@@ -18,6 +18,7 @@ from telegram.ext import Application, ExtBot
 from bot.accounts import Accounts
 from bot.albums import Albums
 from bot.downloads import Downloads
+from bot.exchanges import Services
 from bot.following import Follower
 from bot.gallery import Gallery
 from bot.handlers.routing import LISTED, Router
@@ -29,7 +30,6 @@ from bot.polling import Polling
 from bot.sending import Sender
 from bot.settings import Settings
 from bot.studio import Studio
-from bot.turns import Services
 from bot.webhook import CONNECTIONS, Server
 from bot.words import Words
 from client import AsyncClient

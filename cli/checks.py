@@ -23,8 +23,8 @@ from cli.errors import CommandError
 from cli.show import size
 from client import environ
 from engines import weights
+from fleet.store import FleetStore
 from jobs.database import Database
-from jobs.fleet import FleetStore
 from jobs.migrate import head
 from jobs.store import JobStore
 from queue_config import Doorbell

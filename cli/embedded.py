@@ -17,10 +17,10 @@ from pathlib import Path
 
 import httpx
 
+from accounts.store import AccountStore
 from cli import bot, context, private, settings
 from cli.errors import CommandError
 from cli.supervise import Child, Supervisor
-from jobs.accounts import AccountStore
 from jobs.migrate import migrate
 
 #: The owner of everything made on this machine with the data folder's key.

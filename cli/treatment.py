@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from jobs.webhooks import DEFAULT_EVENTS, Event
+from jobs.news import DEFAULT_EVENTS, Event
 
 #: Their names on the command line; an engine's parameter of such a name is `--param-...`.
 NAMES = frozenset(

@@ -16,12 +16,14 @@ import pytest
 ROOT = Path(__file__).parent.parent
 OURS = (
     "accept",
+    "accounts",
     "api",
     "bot",
     "cli",
     "client",
     "doors",
     "engines",
+    "fleet",
     "jobs",
     "queue_config",
     "scripts",
@@ -29,6 +31,7 @@ OURS = (
     "tests",
     "training",
     "web",
+    "webhooks",
     "workers",
 )
 
@@ -41,11 +44,25 @@ ALLOWED = {
     "client": set(),
     "queue_config": set(),
     "engines": {"doors"},  # what comes in by which door, and how a picture's file is opened: see below
-    "accept": {"jobs", "doors", "engines", "storage"},
-    "api": {"accept", "jobs", "doors", "engines", "storage", "queue_config"},
-    "workers": {"accept", "jobs", "doors", "engines", "storage", "queue_config"},
+    # What is said of jobs' owners, of the machines and of listeners. None of it knows of another.
+    "accounts": {"jobs"},
+    "fleet": {"jobs"},
+    "webhooks": {"jobs"},
+    "accept": {"accounts", "fleet", "webhooks", "jobs", "doors", "engines", "storage"},
+    "api": {"accept", "accounts", "fleet", "webhooks", "jobs", "doors", "engines", "storage", "queue_config"},
+    "workers": {
+        "accept",
+        "accounts",
+        "fleet",
+        "webhooks",
+        "jobs",
+        "doors",
+        "engines",
+        "storage",
+        "queue_config",
+    },
     # The command line starts everything, so it may know everything but the workers' insides.
-    "cli": {"api", "client", "jobs", "engines", "storage", "queue_config"},
+    "cli": {"accounts", "api", "client", "engines", "fleet", "jobs", "queue_config", "storage", "webhooks"},
     # A client of the API, as anybody's could be (docs/adr/0012).
     "bot": {"client"},
     # How networks are made. Nothing that serves jobs imports it.

@@ -14,9 +14,9 @@ import psutil
 import pytest
 from kombu.exceptions import OperationalError
 
+from accounts.store import AccountStore
 from api import create_app
 from api.settings import Settings
-from jobs.accounts import AccountStore
 from jobs.store import JobStore
 from queue_config import Doorbell
 from storage.memory import MemoryStorage

@@ -17,7 +17,7 @@ from workers import settings
 from workers.context import JobContext
 from workers.house import House
 from workers.lease import Lease
-from workers.outputs import safe_name, store_output
+from workers.outputs import require_json, safe_name, store_output
 
 T = TypeVar("T")
 
@@ -58,7 +58,8 @@ class Attempt:
 
     def keep(self, output: Output) -> None:
         """Store one output. Raises EngineError, StorageUnavailable."""
-        name = safe_name(output)
+        name = safe_name(output.name)
+        require_json(output.meta, name)
         if name in self._kept:
             raise EngineError(f"The engine made two outputs named {name}.")
         self._kept[name] = patiently(

@@ -1,4 +1,4 @@
-"""The sweeper's passes through what is not kept for ever: owners' results and uploads, and old messages.
+"""The sweeper's passes through what is not kept for ever: results and uploads, link codes, old messages.
 
 Rows go here; their objects go with the clean-up.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import structlog
 
-from jobs.deliveries import DeliveryStore
+from accounts.store import AccountStore
 from jobs.files import FileStore
 from jobs.store import JobStore, Keeping
+from webhooks.deliveries import DeliveryStore
 
 _log = structlog.get_logger(__name__)
 
@@ -36,7 +37,7 @@ class Expiry:
 
     def look(self) -> bool:
         """Remove what is due, a bounded number of each owner's. True: there is more. Raises Unavailable."""
-        more = self._store.expire_codes(limit=CODES_AT_ONCE) == CODES_AT_ONCE
+        more = False
         after = ""
         while True:
             owners = self._store.keeping(after=after, limit=OWNERS_AT_ONCE)
@@ -65,6 +66,17 @@ class Expiry:
         if end is not None:
             self._walked[owner.owner_id] = end
         return end is not None
+
+
+class OldCodes:
+    """Link codes that nobody used. One pass is `look`."""
+
+    def __init__(self, accounts: AccountStore) -> None:
+        self._accounts = accounts
+
+    def look(self) -> bool:
+        """Remove a bounded number of them. True: there may be more. Raises Unavailable."""
+        return self._accounts.expire_codes(limit=CODES_AT_ONCE) == CODES_AT_ONCE
 
 
 class OldMessages:

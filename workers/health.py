@@ -11,8 +11,8 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from fleet.store import FleetStore, Orders
 from jobs.errors import LeaseLost, Unavailable
-from jobs.fleet import FleetStore, Orders
 from jobs.pace import paced
 from jobs.states import State
 from jobs.store import JobRow, JobStore

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+from fleet.store import FleetStore
 from jobs.database import Database
 from jobs.files import FileStore
-from jobs.fleet import FleetStore
 from jobs.networks import NetworkStore
 from jobs.store import JobStore
 from storage.base import Storage

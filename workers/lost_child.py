@@ -17,9 +17,9 @@ from collections.abc import Callable
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from fleet.store import FleetStore
 from jobs.database import Database
 from jobs.errors import Unavailable
-from jobs.fleet import FleetStore
 from jobs.logs import configure_logging
 from jobs.states import State
 from jobs.store import JobStore

@@ -6,7 +6,8 @@ import hashlib
 import io
 import json
 import re
-from typing import BinaryIO
+from collections.abc import Mapping
+from typing import Any, BinaryIO
 
 from PIL import Image
 
@@ -20,14 +21,17 @@ _TEXTS = ("text/", "application/json")
 _SHOWN_BYTES = 4096
 
 
-def safe_name(output: Output) -> str:
-    """A name that stays in its folder. Raises EngineError when what the engine says of it is not JSON."""
-    name = re.sub(r"[^A-Za-z0-9._-]", "_", output.name).strip(".")[-200:] or "output"
+def safe_name(name: str) -> str:
+    """A name that stays in its folder."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name).strip(".")[-200:] or "output"
+
+
+def require_json(meta: Mapping[str, Any], name: str) -> None:
+    """Raises EngineError when what the engine says of this output is not JSON."""
     try:
-        json.dumps(dict(output.meta), allow_nan=False)
+        json.dumps(dict(meta), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise EngineError(f"What the engine says of {name} is not JSON: {error}") from error
-    return name
 
 
 def store_output(storage: Storage, output: Output, name: str, key: str) -> NewArtifact:

@@ -13,11 +13,11 @@ from kombu.exceptions import OperationalError
 from sqlalchemy.exc import SQLAlchemyError
 
 import engines
+from accounts.store import AccountStore
+from fleet.store import FleetStore
 from jobs.database import Database
-from jobs.deliveries import DeliveryStore
 from jobs.errors import Unavailable
 from jobs.files import FileStore
-from jobs.fleet import FleetStore
 from jobs.ids import new_id
 from jobs.logs import configure_logging
 from jobs.networks import NetworkStore
@@ -26,9 +26,10 @@ from jobs.store import JobStore
 from queue_config import Doorbell
 from storage import open_storage
 from storage.base import Storage, StorageUnavailable
+from webhooks.deliveries import DeliveryStore
 from workers import settings
 from workers.chores import Chore, clock, do_due
-from workers.expiry import Expiry, OldMessages
+from workers.expiry import Expiry, OldCodes, OldMessages
 from workers.told import until_told
 
 _log = structlog.get_logger(__name__)
@@ -86,6 +87,7 @@ class Sweeper:
         #: back a lease.
         self.slow_chores = (
             Chore("results and uploads", settings.EXPIRY_SECONDS, Expiry(self._store, self._files).look),
+            Chore("link codes", settings.EXPIRY_SECONDS, OldCodes(AccountStore(database)).look),
             Chore("networks", settings.EXPIRY_SECONDS, self._free_networks),
             Chore("messages", settings.EXPIRY_SECONDS, OldMessages(DeliveryStore(database)).look),
         )

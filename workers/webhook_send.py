@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from jobs.deliveries import Due
 from jobs.pace import paced
+from webhooks.deliveries import Due
 from workers.outbound import FetchRefused, Guard, Resolver, checked, pool, redirected, request
 
 #: Seconds for everything together: look-up, connection, redirects, answer.

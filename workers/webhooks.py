@@ -16,11 +16,11 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.database import Database
-from jobs.deliveries import DeliveryState, DeliveryStore, Due
 from jobs.errors import Unavailable
 from jobs.logs import configure_logging
 from jobs.pace import paced
-from jobs.webhooks import allow_private
+from webhooks.addresses import allow_private
+from webhooks.deliveries import DeliveryState, DeliveryStore, Due
 from workers.outbound import FetchFailed, FetchRefused, Resolver, ssl_context
 from workers.told import until_told
 from workers.webhook_send import TIMEOUT_SECONDS, Answer, send

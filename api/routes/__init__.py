@@ -3,8 +3,8 @@
 from flask import Blueprint, current_app, request
 
 from accept.hints import hint
-from api.auth import require_admin, require_key
-from api.operations import IDEMPOTENCY_KEY, operation_of
+from api.access.auth import require_admin, require_key
+from api.contract.operations import IDEMPOTENCY_KEY, operation_of
 from api.routes import deliveries, engines, files, jobs, keys, networks, owners, usage, webhooks, workers
 from jobs.errors import Invalid
 

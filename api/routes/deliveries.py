@@ -9,15 +9,15 @@ from typing import Any
 from flask import Blueprint, Response
 from pydantic import BaseModel, Field
 
-from api.auth import caller
-from api.forms import query
-from api.operations import operation
+from accept.wire import Wire
+from api.access.auth import caller
+from api.contract.operations import operation
+from api.requests.reading import query
 from api.services import services
 from api.views import respond
-from jobs.deliveries import DeliveryState
+from jobs.news import Event
 from jobs.rows import DeliveryRow
-from jobs.schemas import Wire
-from jobs.webhooks import Event
+from webhooks.deliveries import DeliveryState
 
 routes = Blueprint("deliveries", __name__)
 

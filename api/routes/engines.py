@@ -7,11 +7,11 @@ from pydantic import Field
 
 import engines
 from accept.engine_names import find_engine
-from api.forms import query
-from api.languages import ACCEPT_LANGUAGE, CONTENT_LANGUAGE, LanguageQuery, chosen, in_language
-from api.operations import operation
+from api.contract.operations import operation
+from api.requests.languages import ACCEPT_LANGUAGE, CONTENT_LANGUAGE, LanguageQuery, chosen, in_language
+from api.requests.reading import query
+from api.schemas.engines import EngineList, EngineView
 from api.views import engine_view, respond
-from jobs.schemas import EngineList, EngineView
 
 routes = Blueprint("engines", __name__)
 

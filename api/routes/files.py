@@ -10,15 +10,16 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from accept.stored import size_of
 from accept.uploads import bad_file, inspect, sha256_of, store_file, store_file_once
-from api.admission import admission, answer_for
-from api.auth import caller, owner_scope, require_key
-from api.content import serve
-from api.forms import idempotency_key, query
-from api.operations import idempotency, operation
+from accept.wire import Wire
+from api.access.auth import caller, owner_scope, require_key
+from api.answers.content import serve
+from api.contract.operations import idempotency, operation
+from api.requests.admission import admission, answer_for
+from api.requests.reading import idempotency_key, query
+from api.schemas.files import ArtifactView
 from api.services import services
 from api.views import artifact_view, respond
 from jobs.rows import ArtifactRow
-from jobs.schemas import ArtifactView, Wire
 
 routes = Blueprint("files", __name__)
 

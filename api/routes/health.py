@@ -12,13 +12,13 @@ from kombu.exceptions import OperationalError
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import Field
 
-from api.metrics import exposition
-from api.operations import operation
+from accept.wire import Wire
+from api.contract.operations import operation
 from api.services import Services, services
-from api.system_metrics import JobsCollector
+from api.telemetry.metrics import exposition
+from api.telemetry.system_metrics import JobsCollector
 from api.views import respond
 from jobs.errors import AtelierError
-from jobs.schemas import Wire
 from storage.base import StorageUnavailable
 
 #: Seconds an answer serves: a probe writes to the object store, and anybody can send one.

@@ -9,21 +9,24 @@ from typing import Annotated
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
 
-from api import event_urls, events
-from api.admission import answer_for
+from accept.wire import Wire
+from api.access.auth import caller, let_in, owner_scope, require_key
 from api.again import again, again_dry_run, retry
-from api.archive_answer import archived
-from api.auth import caller, let_in, owner_scope, require_key
-from api.forms import body, has_body, idempotency_key, query, submission, wait_seconds
-from api.operations import idempotency, operation
+from api.answers.archive_answer import archived
+from api.contract.operations import idempotency, operation
+from api.requests.admission import answer_for
+from api.requests.reading import body, has_body, idempotency_key, query, wait_seconds
+from api.requests.submission import submission
 from api.routes.files import ContentQuery, reader_scope
+from api.schemas.job_requests import AgainRequest, LabelRequest, MoveRequest
+from api.schemas.jobs import DryRun, JobPage, JobView
 from api.services import services
+from api.streams import event_urls, events
 from api.submit import dry_run, submit
 from api.views import job_view, respond, whole_job
 from jobs.dates import Moment
 from jobs.errors import Forbidden, Gone, NotFound, Unavailable, WrongState
 from jobs.labels import MAX_TAGS, WantedTag, WantedText
-from jobs.schemas import AgainRequest, DryRun, JobPage, JobView, LabelRequest, MoveRequest, Wire
 from jobs.states import State
 from jobs.store import JobRow, Wanted
 

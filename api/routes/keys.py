@@ -8,14 +8,14 @@ from typing import Any
 from flask import Blueprint, Response
 from pydantic import Field
 
-from api.auth import caller
-from api.forms import body
-from api.operations import operation
+from accept.wire import Wire
+from accounts.limits import Limits
+from api.access.auth import caller
+from api.contract.operations import operation
+from api.requests.reading import body
 from api.services import services
 from api.views import respond
-from jobs.accounts import Limits
 from jobs.rows import KeyRow
-from jobs.schemas import Wire
 
 routes = Blueprint("keys", __name__)
 

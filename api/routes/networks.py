@@ -9,14 +9,15 @@ from pydantic import BaseModel, Field
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from accept.uploads import bad_file
-from api.auth import caller, owner_scope
-from api.forms import fitted, query
+from api.access.auth import caller, owner_scope
+from api.contract.operations import operation
 from api.networks import NetworkRequest, check_request, receive, shipped, too_large, upload_limit
-from api.operations import operation
+from api.requests.reading import fitted, query
+from api.schemas.networks import NetworkConfig, NetworkPage, NetworkView
+from api.schemas.problems import Failure
 from api.services import services
 from api.views import respond
 from jobs.rows import SizedNetworkRow
-from jobs.schemas import Failure, NetworkConfig, NetworkPage, NetworkView
 from jobs.states import NetworkState
 
 routes = Blueprint("networks", __name__)

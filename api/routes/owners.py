@@ -8,14 +8,14 @@ from datetime import datetime
 from flask import Blueprint, Response
 from pydantic import BaseModel, Field
 
-from api.forms import body, query
-from api.operations import operation
+from accept.wire import Wire
+from accounts.limits import limits_of
+from api.contract.operations import operation
+from api.requests.reading import body, query
 from api.routes.keys import LimitsView
 from api.services import services
 from api.views import respond
-from jobs.accounts import limits_of
 from jobs.rows import UserRow
-from jobs.schemas import Wire
 
 routes = Blueprint("owners", __name__)
 

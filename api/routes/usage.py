@@ -7,14 +7,14 @@ from datetime import UTC, date, datetime, timedelta
 from flask import Blueprint, Response
 from pydantic import BaseModel, Field
 
-from api.auth import caller
-from api.forms import query
-from api.operations import operation
+from api.access.auth import caller
+from api.contract.operations import operation
+from api.requests.reading import query
+from api.schemas.usage import UsageLine, UsageReport
 from api.services import services
 from api.views import respond
 from jobs.dates import Day
 from jobs.errors import Forbidden, InvalidRange
-from jobs.schemas import UsageLine, UsageReport
 
 routes = Blueprint("usage", __name__)
 

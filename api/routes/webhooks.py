@@ -8,18 +8,19 @@ from typing import Any
 from flask import Blueprint, Response
 from pydantic import Field
 
-from api.auth import caller
-from api.forms import body
-from api.operations import operation
+from accept.wire import Wire
+from api.access.auth import caller
+from api.contract.operations import operation
+from api.requests.reading import body
 from api.services import services
 from api.views import respond
+from jobs.news import DEFAULT_EVENTS, Event
 from jobs.rows import WebhookRow
-from jobs.schemas import Wire
-from jobs.webhooks import DEFAULT_EVENTS, MAX_URL, Event
+from webhooks.addresses import MAX_URL
 
 routes = Blueprint("webhooks", __name__)
 
-#: The shape; `jobs.webhooks.check_url` looks at the rest.
+#: The shape; `webhooks.addresses.check_url` looks at the rest.
 _URL = r"^https?://[!-~]+$"
 
 

@@ -8,12 +8,12 @@ from enum import StrEnum
 from flask import Blueprint, Response
 from pydantic import Field
 
-from api.forms import body, has_body
-from api.operations import operation
+from accept.wire import Wire
+from api.contract.operations import operation
+from api.requests.reading import body, has_body
 from api.services import services
 from api.views import respond
 from jobs.rows import SeenWorkerRow
-from jobs.schemas import Wire
 
 routes = Blueprint("workers", __name__)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bot import callbacks
+from bot.exchanges import Exchange
 from bot.handlers.reasons import Sorry
 from bot.screens import Button, Screen
 from bot.texts import clip
-from bot.turns import Turn
 from bot.words import Html
 from client import Json
 
@@ -19,23 +19,23 @@ _BUTTON_LENGTH = 30
 _ID_LENGTH = 8
 
 
-async def admin(turn: Turn, _args: str) -> None:
+async def admin(exchange: Exchange, _args: str) -> None:
     """/admin."""
-    _must_be_admin(turn)
-    shown = await _fleet(turn)
-    await turn.say(shown.text, shown.rows)
+    _must_be_admin(exchange)
+    shown = await _fleet(exchange)
+    await exchange.say(shown.text, shown.rows)
 
 
-async def fleet(turn: Turn) -> None:
+async def fleet(exchange: Exchange) -> None:
     """The workers, in the message that was tapped."""
-    _must_be_admin(turn)
-    await turn.change(await _fleet(turn))
+    _must_be_admin(exchange)
+    await exchange.change(await _fleet(exchange))
 
 
-async def queue(turn: Turn) -> None:
+async def queue(exchange: Exchange) -> None:
     """What waits and what runs."""
-    _must_be_admin(turn)
-    words, api = turn.words, turn.services.api.admin
+    _must_be_admin(exchange)
+    words, api = exchange.words, exchange.services.api.admin
     counts = {}
     for state in ("queued", "running"):
         found = len((await api.jobs_page(all=True, limit=_COUNTED, state=state))["jobs"])
@@ -44,33 +44,33 @@ async def queue(turn: Turn) -> None:
         Button(words.plain("button.fleet"), callbacks.pack(callbacks.FLEET)),
         Button(words.plain("button.refresh"), callbacks.pack(callbacks.QUEUE)),
     ]
-    await turn.change(Screen(words("admin.queue", **counts), [buttons]))
+    await exchange.change(Screen(words("admin.queue", **counts), [buttons]))
 
 
-async def drain(turn: Turn, worker_id: str) -> None:
+async def drain(exchange: Exchange, worker_id: str) -> None:
     """Let a worker take nothing new."""
-    _must_be_admin(turn)
-    await turn.services.api.admin.drain(worker_id)
-    await turn.notice(turn.words.plain("admin.drained", worker=_short(worker_id)))
-    await fleet(turn)
+    _must_be_admin(exchange)
+    await exchange.services.api.admin.drain(worker_id)
+    await exchange.notice(exchange.words.plain("admin.drained", worker=_short(worker_id)))
+    await fleet(exchange)
 
 
-async def resume(turn: Turn, worker_id: str) -> None:
+async def resume(exchange: Exchange, worker_id: str) -> None:
     """Let it take jobs again."""
-    _must_be_admin(turn)
-    await turn.services.api.admin.resume(worker_id)
-    await turn.notice(turn.words.plain("admin.resumed", worker=_short(worker_id)))
-    await fleet(turn)
+    _must_be_admin(exchange)
+    await exchange.services.api.admin.resume(worker_id)
+    await exchange.notice(exchange.words.plain("admin.resumed", worker=_short(worker_id)))
+    await fleet(exchange)
 
 
-def _must_be_admin(turn: Turn) -> None:
-    if not turn.is_admin:
+def _must_be_admin(exchange: Exchange) -> None:
+    if not exchange.is_admin:
         raise Sorry("admin.not_admin")
 
 
-async def _fleet(turn: Turn) -> Screen:
-    words = turn.words
-    workers = await turn.services.api.admin.workers()
+async def _fleet(exchange: Exchange) -> Screen:
+    words = exchange.words
+    workers = await exchange.services.api.admin.workers()
     lines = [words("admin.title")]
     rows = []
     if not workers:

@@ -18,10 +18,10 @@ from telegram import (
     InputTextMessageContent,
 )
 
+from bot.exchanges import Exchange
 from bot.forms import BadValue, Form
 from bot.handlers import shortcuts
 from bot.texts import clip
-from bot.turns import Turn
 from client import ApiError
 
 #: How long Telegram may show the same results for the same query, in seconds.
@@ -32,16 +32,16 @@ _RESULTS = 20
 _TITLE_LENGTH = 60
 
 
-async def query(turn: Turn, asked: InlineQuery) -> None:
+async def query(exchange: Exchange, asked: InlineQuery) -> None:
     """Answer with what the text names: a planet, or any engine."""
-    words = turn.words
+    words = exchange.words
     try:
-        engines = [Form.of(engine) for engine in await turn.services.api.engines(words.language)]
+        engines = [Form.of(engine) for engine in await exchange.services.api.engines(words.language)]
     except ApiError:
         engines = []
     results = []
     for payload, title, text in _found(engines, asked.query):
-        results.append(_article(turn, payload, title, text))
+        results.append(_article(exchange, payload, title, text))
     button = None
     if not results:
         # Opens the private chat, where everything is offered.
@@ -83,10 +83,10 @@ def _worlds(form: Form, wanted: str) -> list[list[str]]:
     return [[str(c.value)] for c in form["world"].choices if str(c.value).startswith(rest) and rest.isascii()]
 
 
-def _article(turn: Turn, payload: str, title: str, what: str) -> InlineQueryResultArticle:
-    words = turn.words
+def _article(exchange: Exchange, payload: str, title: str, what: str) -> InlineQueryResultArticle:
+    words = exchange.words
     shown = words.plain("inline.title", engine=title, what=what) if what else title
-    link = f"https://t.me/{turn.services.bot.username}?start={payload}"
+    link = f"https://t.me/{exchange.services.bot.username}?start={payload}"
     return InlineQueryResultArticle(
         id=payload,
         title=clip(shown, _TITLE_LENGTH),

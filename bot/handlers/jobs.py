@@ -8,6 +8,7 @@ from typing import Any
 
 from bot import callbacks, dialogue
 from bot.dialogue import Outdated
+from bot.exchanges import Exchange
 from bot.forms import Kind
 from bot.handlers import forms, submitting
 from bot.handlers.reasons import Sorry
@@ -15,7 +16,6 @@ from bot.handlers.shortcuts import STYLE
 from bot.handlers.submitting import title_of
 from bot.screens import Button, Screen
 from bot.texts import clip
-from bot.turns import Turn
 from bot.words import Html
 from client import Json, Refused
 
@@ -31,104 +31,105 @@ _SHARED_LENGTH = 1000
 _BUTTON_LENGTH = 30
 
 
-async def jobs(turn: Turn, _args: str) -> None:
+async def jobs(exchange: Exchange, _args: str) -> None:
     """/jobs: the newest ones, with buttons to stop them or to have their results again."""
-    shown = await _list(turn, 0)
-    await turn.say(shown.text, shown.rows)
+    shown = await _list(exchange, 0)
+    await exchange.say(shown.text, shown.rows)
 
 
-async def page(turn: Turn, args: tuple[str, ...]) -> None:
+async def page(exchange: Exchange, args: tuple[str, ...]) -> None:
     """Another page of them, or the same one again."""
     number = int(args[0]) if args and args[0].isascii() and args[0].isdigit() else 0
-    await turn.change(await _list(turn, min(number, 99)))
+    await exchange.change(await _list(exchange, min(number, 99)))
 
 
-async def cancel(turn: Turn, _args: str) -> None:
+async def cancel(exchange: Exchange, _args: str) -> None:
     """/cancel: the form that is open, else the job that is under way; of several it asks which."""
-    words, notes = turn.words, turn.services.notes
-    if await notes.draft(turn.chat_id, turn.user.id) is not None:
-        await notes.drop_draft(turn.chat_id, turn.user.id)
-        await turn.say(words("form.closed"))
+    words, notes = exchange.words, exchange.services.notes
+    if await notes.draft(exchange.chat_id, exchange.user.id) is not None:
+        await notes.drop_draft(exchange.chat_id, exchange.user.id)
+        await exchange.say(words("form.closed"))
         return
-    account = await turn.account()
-    found = await turn.services.api.of(account.key).jobs_page(limit=_RECENT)
+    account = await exchange.account()
+    found = await exchange.services.api.of(account.key).jobs_page(limit=_RECENT)
     under_way = [job for job in found["jobs"] if job["state"] in _OPEN and not job["cancel_requested"]]
     if not under_way:
         raise Sorry("jobs.nothing_to_cancel")
     if len(under_way) == 1:
-        await turn.services.api.of(account.key).cancel(under_way[0]["id"])
-        await turn.say(words("jobs.canceled_all", count=1))
+        await exchange.services.api.of(account.key).cancel(under_way[0]["id"])
+        await exchange.say(words("jobs.canceled_all", count=1))
         return
     rows = []
     for job in under_way[:_PAGE]:
-        text = f"{words.plain('button.cancel')} · {await title_of(turn, job['engine'])}, {_age(turn, job)}"
+        title = await title_of(exchange, job["engine"])
+        text = f"{words.plain('button.cancel')} · {title}, {_age(exchange, job)}"
         rows.append([Button(clip(text, _BUTTON_LENGTH), callbacks.pack(callbacks.CANCEL, job["id"]))])
-    await turn.say(words("jobs.which"), rows)
+    await exchange.say(words("jobs.which"), rows)
 
 
-async def stop(turn: Turn, job_id: str) -> None:
+async def stop(exchange: Exchange, job_id: str) -> None:
     """A job's Cancel button."""
-    account = await turn.account()
+    account = await exchange.account()
     try:
-        job = await turn.services.api.of(account.key).cancel(job_id)
+        job = await exchange.services.api.of(account.key).cancel(job_id)
     except Refused as error:
         if error.code != "wrong_state":
             raise
-        await turn.notice(turn.words.plain("toast.already_over"))
+        await exchange.notice(exchange.words.plain("toast.already_over"))
         return
     key = "toast.canceling" if job["state"] in (*_OPEN, "canceled") else "toast.already_over"
-    await turn.notice(turn.words.plain(key))
+    await exchange.notice(exchange.words.plain(key))
 
 
-async def again(turn: Turn, job_id: str) -> None:
+async def again(exchange: Exchange, job_id: str) -> None:
     """Again: the job's form with everything as it was, seed included, to be changed or sent off as it is.
 
     The same seed gives the same result, so that at once would be of no use to anybody.
     """
-    job = await _job(turn, job_id)
-    form = await forms.form_of(turn, job["engine"])
+    job = await _job(exchange, job_id)
+    form = await forms.form_of(exchange, job["engine"])
     params = {name: value for name, value in job["params"].items() if value is not None}
     known = {field.name for field in form.fields}
     draft = dialogue.start(form, None, **{name: value for name, value in params.items() if name in known})
-    await forms.show_new(turn, form, draft)
+    await forms.show_new(exchange, form, draft)
 
 
-async def variation(turn: Turn, job_id: str) -> None:
+async def variation(exchange: Exchange, job_id: str) -> None:
     """The same with a new seed."""
-    job = await _job(turn, job_id)
-    form = await forms.form_of(turn, job["engine"])
+    job = await _job(exchange, job_id)
+    form = await forms.form_of(exchange, job["engine"])
     seed = form.role("seed")
-    await _anew(turn, job, {seed.name: None} if seed is not None else {})
+    await _anew(exchange, job, {seed.name: None} if seed is not None else {})
 
 
-async def stronger(turn: Turn, job_id: str) -> None:
+async def stronger(exchange: Exchange, job_id: str) -> None:
     """The same with more of its strength."""
-    await _strength(turn, job_id, 1)
+    await _strength(exchange, job_id, 1)
 
 
-async def weaker(turn: Turn, job_id: str) -> None:
+async def weaker(exchange: Exchange, job_id: str) -> None:
     """The same with less of it."""
-    await _strength(turn, job_id, -1)
+    await _strength(exchange, job_id, -1)
 
 
-async def use(turn: Turn, args: tuple[str, ...]) -> None:
+async def use(exchange: Exchange, args: tuple[str, ...]) -> None:
     """A picture of the result as the photo to repaint."""
-    job = await _job(turn, args[0])
+    job = await _job(exchange, args[0])
     pictures = [file for file in job["artifacts"] if file["media_type"].startswith("image/")]
     number = int(args[1]) if len(args) > 1 and args[1].isascii() and args[1].isdigit() else 0
     if job["data_removed"] or number >= len(pictures):
         raise Sorry("job.expired")
-    form, draft = await forms.begin(turn, STYLE)
+    form, draft = await forms.begin(exchange, STYLE)
     first = next(field for field in form.fields if field.required and field.kind is Kind.FILE)
     picture = dialogue.from_artifact(pictures[number]["id"])
     draft = draft.model_copy(update={"files": {first.name: [picture]}})
-    await forms.show_new(turn, form, draft)
+    await forms.show_new(exchange, form, draft)
 
 
-async def share(turn: Turn, job_id: str) -> None:
+async def share(exchange: Exchange, job_id: str) -> None:
     """The settings as a command that makes the same anywhere; the files are not in it."""
-    job = await _job(turn, job_id)
-    form = await forms.form_of(turn, job["engine"])
+    job = await _job(exchange, job_id)
+    form = await forms.form_of(exchange, job["engine"])
     values: dict[str, Any] = {}
     for field in form.fields:
         value = job["params"].get(field.name)
@@ -138,35 +139,35 @@ async def share(turn: Turn, job_id: str) -> None:
     while len(command) > _SHARED_LENGTH and values:
         del values[max(values, key=lambda name: len(json.dumps(values[name])))]
         command = f"/new {job['engine']} {json.dumps(values, ensure_ascii=False)}"
-    title = await title_of(turn, job["engine"])
-    await turn.say(turn.words("result.settings", engine=title, settings=command))
+    title = await title_of(exchange, job["engine"])
+    await exchange.say(exchange.words("result.settings", engine=title, settings=command))
 
 
-async def full(turn: Turn, job_id: str) -> None:
+async def full(exchange: Exchange, job_id: str) -> None:
     """The results once more."""
-    job = await _job(turn, job_id)
+    job = await _job(exchange, job_id)
     if job["data_removed"]:
         raise Sorry("job.expired")
-    await turn.notice()
-    await submitting.follow(turn, job, anew=True)
+    await exchange.notice()
+    await submitting.follow(exchange, job, anew=True)
 
 
-async def retry(turn: Turn, job_id: str) -> None:
+async def retry(exchange: Exchange, job_id: str) -> None:
     """A job that failed or was canceled, once more."""
-    account = await turn.account()
-    job = await turn.services.api.of(account.key).retry(job_id, idempotency_key=turn.update_key)
-    await turn.notice(turn.words.plain("toast.started"))
-    await submitting.follow(turn, job, anew=True)
+    account = await exchange.account()
+    job = await exchange.services.api.of(account.key).retry(job_id, idempotency_key=exchange.update_key)
+    await exchange.notice(exchange.words.plain("toast.started"))
+    await submitting.follow(exchange, job, anew=True)
 
 
-async def _job(turn: Turn, job_id: str) -> Json:
-    account = await turn.account()
-    return await turn.services.api.of(account.key).job(job_id)
+async def _job(exchange: Exchange, job_id: str) -> Json:
+    account = await exchange.account()
+    return await exchange.services.api.of(account.key).job(job_id)
 
 
-async def _strength(turn: Turn, job_id: str, direction: int) -> None:
-    job = await _job(turn, job_id)
-    form = await forms.form_of(turn, job["engine"])
+async def _strength(exchange: Exchange, job_id: str, direction: int) -> None:
+    job = await _job(exchange, job_id)
+    form = await forms.form_of(exchange, job["engine"])
     field = form.role("strength")
     if field is None:
         raise Outdated  # the button is of a time when it had one
@@ -174,22 +175,22 @@ async def _strength(turn: Turn, job_id: str, direction: int) -> None:
     now = job["params"].get(field.name)
     now = field.default if now is None else now
     changed = min(max(now + direction * _STEP * (high - low), low), high)
-    await _anew(turn, job, {field.name: round(changed, 3)})
+    await _anew(exchange, job, {field.name: round(changed, 3)})
 
 
-async def _anew(turn: Turn, job: Json, changes: Json) -> None:
-    account = await turn.account()
+async def _anew(exchange: Exchange, job: Json, changes: Json) -> None:
+    account = await exchange.account()
     params = {name: value for name, value in (job["params"] | changes).items() if value is not None}
-    made = await turn.services.api.of(account.key).submit(
-        job["engine"], params, idempotency_key=turn.update_key
+    made = await exchange.services.api.of(account.key).submit(
+        job["engine"], params, idempotency_key=exchange.update_key
     )
-    await turn.notice(turn.words.plain("toast.started"))
-    await submitting.follow(turn, made, anew=True)
+    await exchange.notice(exchange.words.plain("toast.started"))
+    await submitting.follow(exchange, made, anew=True)
 
 
-async def _list(turn: Turn, number: int) -> Screen:
-    words = turn.words
-    own = turn.services.api.of((await turn.account()).key)
+async def _list(exchange: Exchange, number: int) -> Screen:
+    words = exchange.words
+    own = exchange.services.api.of((await exchange.account()).key)
     cursor: str | None = None
     for _ in range(number):
         cursor = (await own.jobs_page(limit=_PAGE, cursor=cursor))["next_cursor"]
@@ -200,9 +201,9 @@ async def _list(turn: Turn, number: int) -> Screen:
         return Screen(words("jobs.empty"), [])
     lines, rows = [words("jobs.title")], []
     for index, job in enumerate(found["jobs"], 1):
-        title = await title_of(turn, job["engine"])
+        title = await title_of(exchange, job["engine"])
         state = words(f"jobs.{job['state']}", percent=int(100 * job["progress"]))
-        line = words("jobs.line", state=state, engine=title, when=_age(turn, job))
+        line = words("jobs.line", state=state, engine=title, when=_age(exchange, job))
         lines.append(Html(f"{index}. {line}"))
         rows += _buttons_of(index, job)
     turning = []
@@ -230,7 +231,7 @@ def _turning(text: str, page: int) -> Button:
     return Button(text, callbacks.pack(callbacks.JOBS, page))
 
 
-def _age(turn: Turn, job: Json) -> str:
+def _age(exchange: Exchange, job: Json) -> str:
     """How long ago it was submitted."""
     seconds = (datetime.now(UTC) - datetime.fromisoformat(job["created_at"])).total_seconds()
-    return turn.words.duration(max(seconds, 0.0))
+    return exchange.words.duration(max(seconds, 0.0))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bot.accounts import NotAllowed
+from bot.exchanges import Exchange
 from bot.forms import BadValue
-from bot.turns import Turn
 from bot.words import Fact, Words
 from client import NoServer, Refused
 
@@ -35,14 +35,14 @@ Expected = NoServer | Refused | NotAllowed | BadValue | Sorry
 EXPECTED = (NoServer, Refused, NotAllowed, BadValue, Sorry)
 
 
-async def explain(turn: Turn, error: Expected) -> None:
+async def explain(exchange: Exchange, error: Expected) -> None:
     """Tell the user."""
-    key, facts = reason(error, turn.user.id, turn.words)
-    if isinstance(error, NotAllowed) and turn.is_group:
+    key, facts = reason(error, exchange.user.id, exchange.words)
+    if isinstance(error, NotAllowed) and exchange.is_group:
         # The number is for the operator's eyes.
-        link = f"https://t.me/{turn.services.bot.username}"
-        key, facts = "group.may_not", {"name": turn.user.first_name, "link": link}
-    await turn.tell(turn.words(key, **facts))
+        link = f"https://t.me/{exchange.services.bot.username}"
+        key, facts = "group.may_not", {"name": exchange.user.first_name, "link": link}
+    await exchange.tell(exchange.words(key, **facts))
 
 
 def reason(error: Expected, user: int, words: Words) -> tuple[str, dict[str, Fact]]:

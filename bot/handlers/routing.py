@@ -26,10 +26,10 @@ from bot.accounts import NotAllowed, is_bad_key
 from bot.albums import Album
 from bot.callbacks import BadCallback
 from bot.dialogue import Outdated
+from bot.exchanges import Exchange, Services
 from bot.handlers import admin, forms, inline, jobs, menu, photos, settings, shortcuts, start
 from bot.handlers.reasons import EXPECTED, Sorry, explain
 from bot.intake import LATER, Intake
-from bot.turns import Services, Turn
 from client import Refused
 
 #: A command at the beginning of a text or caption, the bot it is meant for, and what follows.
@@ -40,8 +40,8 @@ ANSWER_SECONDS = 0.2
 #: What people may say whom the operator has not let in.
 FOR_ALL = frozenset({"start", "help", "settings"})
 
-Command = Callable[[Turn, str], Awaitable[None]]
-Tap = Callable[[Turn, tuple[str, ...]], Awaitable[None]]
+Command = Callable[[Exchange, str], Awaitable[None]]
+Tap = Callable[[Exchange, tuple[str, ...]], Awaitable[None]]
 
 COMMANDS: dict[str, Command] = {
     "start": start.start,
@@ -58,26 +58,26 @@ LISTED = tuple(name for name in COMMANDS if name not in ("start", "admin"))
 
 TAPS: dict[str, Tap] = {
     callbacks.MENU: menu.page,
-    callbacks.ENGINE: lambda turn, args: menu.chosen(turn, args[0]),
-    callbacks.ALBUM: lambda turn, args: photos.album_chosen(turn, args[0]),
-    callbacks.CANCEL: lambda turn, args: jobs.stop(turn, args[0]),
-    callbacks.AGAIN: lambda turn, args: jobs.again(turn, args[0]),
-    callbacks.VARIATION: lambda turn, args: jobs.variation(turn, args[0]),
-    callbacks.STRONGER: lambda turn, args: jobs.stronger(turn, args[0]),
-    callbacks.WEAKER: lambda turn, args: jobs.weaker(turn, args[0]),
+    callbacks.ENGINE: lambda exchange, args: menu.chosen(exchange, args[0]),
+    callbacks.ALBUM: lambda exchange, args: photos.album_chosen(exchange, args[0]),
+    callbacks.CANCEL: lambda exchange, args: jobs.stop(exchange, args[0]),
+    callbacks.AGAIN: lambda exchange, args: jobs.again(exchange, args[0]),
+    callbacks.VARIATION: lambda exchange, args: jobs.variation(exchange, args[0]),
+    callbacks.STRONGER: lambda exchange, args: jobs.stronger(exchange, args[0]),
+    callbacks.WEAKER: lambda exchange, args: jobs.weaker(exchange, args[0]),
     callbacks.USE: jobs.use,
-    callbacks.SHARE: lambda turn, args: jobs.share(turn, args[0]),
-    callbacks.FULL: lambda turn, args: jobs.full(turn, args[0]),
-    callbacks.RETRY: lambda turn, args: jobs.retry(turn, args[0]),
+    callbacks.SHARE: lambda exchange, args: jobs.share(exchange, args[0]),
+    callbacks.FULL: lambda exchange, args: jobs.full(exchange, args[0]),
+    callbacks.RETRY: lambda exchange, args: jobs.retry(exchange, args[0]),
     callbacks.JOBS: jobs.page,
-    callbacks.SETTINGS: lambda turn, _args: settings.main(turn),
+    callbacks.SETTINGS: lambda exchange, _args: settings.main(exchange),
     callbacks.LANGUAGE: settings.language,
     callbacks.SIZE: settings.size,
     callbacks.QUALITY: settings.quality,
-    callbacks.FLEET: lambda turn, _args: admin.fleet(turn),
-    callbacks.QUEUE: lambda turn, _args: admin.queue(turn),
-    callbacks.DRAIN: lambda turn, args: admin.drain(turn, args[0]),
-    callbacks.RESUME: lambda turn, args: admin.resume(turn, args[0]),
+    callbacks.FLEET: lambda exchange, _args: admin.fleet(exchange),
+    callbacks.QUEUE: lambda exchange, _args: admin.queue(exchange),
+    callbacks.DRAIN: lambda exchange, args: admin.drain(exchange, args[0]),
+    callbacks.RESUME: lambda exchange, args: admin.resume(exchange, args[0]),
 }
 TAPS_FOR_ALL = frozenset({callbacks.SETTINGS, callbacks.LANGUAGE, callbacks.SIZE, callbacks.QUALITY})
 _FORM_VERBS = (
@@ -98,7 +98,7 @@ _log = logging.getLogger(__name__)
 class Work:
     """What an update asks for."""
 
-    do: Callable[[Turn], Awaitable[None]]
+    do: Callable[[Exchange], Awaitable[None]]
     #: Of the command, if it is one.
     name: str = ""
     #: Whether the user need not be let in.
@@ -126,73 +126,73 @@ class Router:
         if not messages or messages[0].from_user is None:
             return
         captioned = next((one for one in updates if one.message and one.message.caption), updates[0])
-        turn = await self._turn(captioned, messages[0].from_user, captioned.message)
+        exchange = await self._exchange(captioned, messages[0].from_user, captioned.message)
         files = [found for found in map(shortcuts.picture_of, messages) if found]
-        command = self._command(turn, captioned.message.caption if captioned.message else None)
+        command = self._command(exchange, captioned.message.caption if captioned.message else None)
 
-        async def all_of_it(turn: Turn) -> None:
+        async def all_of_it(exchange: Exchange) -> None:
             if not files:
                 raise Sorry("error.not_a_picture")
-            await photos.album(turn, files, is_late=album.is_late)
+            await photos.album(exchange, files, is_late=album.is_late)
 
         if command is None or command.name == "style":
             command = Work(all_of_it)
-        await self._locked(turn, command)
+        await self._locked(exchange, command)
 
     async def _message(self, update: Update, _context: CallbackContext[Any, Any, Any, Any]) -> None:
         message = update.message
         if message is None or message.from_user is None or message.from_user.is_bot:
             return
-        turn = await self._turn(update, message.from_user, message)
+        exchange = await self._exchange(update, message.from_user, message)
         if message.media_group_id and (message.photo or message.document):
-            if self._may_concern(turn, message):
+            if self._may_concern(exchange, message):
                 await self._services.albums.add(
                     message.chat.id, message.media_group_id, message.message_id, update.to_dict()
                 )
             return
-        work = self._command(turn, message.text or message.caption)
-        if work is None and (content := self._content(turn, message)) is not None:
+        work = self._command(exchange, message.text or message.caption)
+        if work is None and (content := self._content(exchange, message)) is not None:
             work = Work(content)
         if work is not None:
-            await self._locked(turn, work)
+            await self._locked(exchange, work)
 
     async def _tap(self, update: Update, _context: CallbackContext[Any, Any, Any, Any]) -> None:
         query = update.callback_query
         assert query is not None
         message = query.message if isinstance(query.message, Message) else None
-        turn = await self._turn(update, query.from_user, message)
-        turn.query = query
+        exchange = await self._exchange(update, query.from_user, message)
+        exchange.query = query
         try:
             verb, args = callbacks.unpack(query.data or "")
         except BadCallback:
             message = None
         if message is None:
-            await turn.notice(turn.words.plain("toast.old_button"), alert=True)
+            await exchange.notice(exchange.words.plain("toast.old_button"), alert=True)
             return
 
-        async def work(turn: Turn) -> None:
+        async def work(exchange: Exchange) -> None:
             if verb in TAPS:
-                await TAPS[verb](turn, args)
+                await TAPS[verb](exchange, args)
             elif verb in _FORM_VERBS:
-                await forms.tapped(turn, verb, args)
+                await forms.tapped(exchange, verb, args)
             else:
                 raise BadCallback(verb)
 
-        answering = asyncio.create_task(_answer_in_time(turn))
+        answering = asyncio.create_task(_answer_in_time(exchange))
         try:
-            await self._locked(turn, Work(work, for_all=verb in TAPS_FOR_ALL))
+            await self._locked(exchange, Work(work, for_all=verb in TAPS_FOR_ALL))
         except (BadCallback, Outdated):
-            await turn.notice(turn.words.plain("toast.old_button"), alert=True)
+            await exchange.notice(exchange.words.plain("toast.old_button"), alert=True)
         finally:
             answering.cancel()
-            await turn.notice()
+            await exchange.notice()
 
     async def _inline(self, update: Update, _context: CallbackContext[Any, Any, Any, Any]) -> None:
         asked = update.inline_query
         assert asked is not None
-        turn = await self._turn(update, asked.from_user, None)
+        exchange = await self._exchange(update, asked.from_user, None)
         try:
-            await inline.query(turn, asked)
+            await inline.query(exchange, asked)
         except BadRequest as error:
             _log.info("an inline query was answered too late: %s", error.message)
 
@@ -213,37 +213,37 @@ class Router:
         if update.effective_user is None or update.inline_query is not None:
             _log.error("update %d", update.update_id, exc_info=error)
             return
-        turn = await self._turn(update, update.effective_user, update.effective_message)
-        await self._unexpected(turn, error)
+        exchange = await self._exchange(update, update.effective_user, update.effective_message)
+        await self._unexpected(exchange, error)
 
-    async def _unexpected(self, turn: Turn, error: Exception) -> None:
-        _log.error("update %d", turn.update.update_id, exc_info=error)
-        await turn.tell(turn.words("error.unexpected"))
+    async def _unexpected(self, exchange: Exchange, error: Exception) -> None:
+        _log.error("update %d", exchange.update.update_id, exc_info=error)
+        await exchange.tell(exchange.words("error.unexpected"))
 
-    async def _turn(self, update: Update, user: User, message: Message | None) -> Turn:
+    async def _exchange(self, update: Update, user: User, message: Message | None) -> Exchange:
         language = await self._services.notes.language(user.id) or user.language_code or ""
-        return Turn(self._services, update, user, language, message=message)
+        return Exchange(self._services, update, user, language, message=message)
 
-    async def _locked(self, turn: Turn, work: Work) -> None:
+    async def _locked(self, exchange: Exchange, work: Work) -> None:
         """Do it as the only update of its chat, and say why where it cannot be done."""
         try:
-            async with self._services.notes.lock(turn.chat_id):
-                if not work.for_all and not await self._services.accounts.is_allowed(turn.user.id):
+            async with self._services.notes.lock(exchange.chat_id):
+                if not work.for_all and not await self._services.accounts.is_allowed(exchange.user.id):
                     raise NotAllowed
                 try:
-                    await work.do(turn)
+                    await work.do(exchange)
                 except Refused as error:
-                    if not is_bad_key(error) or not await self._renewed(turn):
+                    if not is_bad_key(error) or not await self._renewed(exchange):
                         raise
-                    await work.do(turn)
+                    await work.do(exchange)
         except EXPECTED as error:
-            await explain(turn, error)
+            await explain(exchange, error)
 
-    async def _renewed(self, turn: Turn) -> bool:
+    async def _renewed(self, exchange: Exchange) -> bool:
         """Whether the API knew the user's key no more, and there may be another one."""
-        return await self._services.accounts.renew(turn.user.id)
+        return await self._services.accounts.renew(exchange.user.id)
 
-    def _command(self, turn: Turn, text: str | None) -> Work | None:
+    def _command(self, exchange: Exchange, text: str | None) -> Work | None:
         """The work of a command at the beginning of the text; None: there is none."""
         found = _COMMAND.fullmatch((text or "").strip())
         if found is None:
@@ -252,26 +252,26 @@ class Router:
         if target and target.lower() != (self._services.bot.username or "").lower():
             return Work(_nothing, for_all=True)
         command = COMMANDS.get(name)
-        if command is None or (command is admin.admin and not turn.is_admin):
-            return Work(_nothing if turn.is_group and not target else _unknown, for_all=True)
-        return Work(lambda turn: command(turn, args), name, for_all=name in FOR_ALL)
+        if command is None or (command is admin.admin and not exchange.is_admin):
+            return Work(_nothing if exchange.is_group and not target else _unknown, for_all=True)
+        return Work(lambda exchange: command(exchange, args), name, for_all=name in FOR_ALL)
 
-    def _content(self, turn: Turn, message: Message) -> Callable[[Turn], Awaitable[None]] | None:
+    def _content(self, exchange: Exchange, message: Message) -> Callable[[Exchange], Awaitable[None]] | None:
         """The work of a message without a command; None: it is not for the bot."""
-        if not self._may_concern(turn, message):
+        if not self._may_concern(exchange, message):
             return None
         if shortcuts.picture_of(message):
             return photos.picture
         if message.text:
             text = message.text
-            return lambda turn: _typed(turn, text)
-        if message.effective_attachment is not None and not turn.is_group:
+            return lambda exchange: _typed(exchange, text)
+        if message.effective_attachment is not None and not exchange.is_group:
             return photos.something_else
         return None  # somebody came, something was pinned
 
-    def _may_concern(self, turn: Turn, message: Message) -> bool:
+    def _may_concern(self, exchange: Exchange, message: Message) -> bool:
         """In groups: an answer to the bot, and nothing else that people say there."""
-        if not turn.is_group:
+        if not exchange.is_group:
             return True
         replied = message.reply_to_message
         caption = message.caption or ""
@@ -282,22 +282,22 @@ class Router:
         )
 
 
-async def _answer_in_time(turn: Turn) -> None:
+async def _answer_in_time(exchange: Exchange) -> None:
     """A button does not wait for a slow studio; what went wrong is then said in a message."""
     await asyncio.sleep(ANSWER_SECONDS)
-    await turn.notice()
+    await exchange.notice()
 
 
-async def _typed(turn: Turn, text: str) -> None:
-    if await forms.typed(turn, text) or turn.is_group:
+async def _typed(exchange: Exchange, text: str) -> None:
+    if await forms.typed(exchange, text) or exchange.is_group:
         return
-    await turn.services.accounts.of(turn.user.id)
+    await exchange.services.accounts.of(exchange.user.id)
     raise Sorry("error.unasked")
 
 
-async def _unknown(_turn: Turn) -> None:
+async def _unknown(_exchange: Exchange) -> None:
     raise Sorry("error.unknown_command")
 
 
-async def _nothing(_turn: Turn) -> None:
+async def _nothing(_exchange: Exchange) -> None:
     """A command for another bot."""

@@ -12,57 +12,61 @@ from typing import Any
 from telegram import Message
 
 from bot import dialogue
+from bot.exchanges import Exchange
 from bot.forms import BadValue, Field, Form
 from bot.handlers import forms, menu, submitting
-from bot.turns import Turn
 
 PLANETS, STYLE, STYLEGAN, CLASSIFIER = "planets", "neural_style", "stylegan", "planet_classifier"
 #: Files of pictures that Telegram's users send; what an engine takes is in its form.
 _IMAGE = "image/"
 
 
-async def planet(turn: Turn, args: str) -> None:
+async def planet(exchange: Exchange, args: str) -> None:
     """/planet asks; /planet earth, /planet mars moon 4, /planet earth=0.7 mars=0.3 make it at once."""
-    form, draft = await forms.begin(turn, PLANETS)
+    form, draft = await forms.begin(exchange, PLANETS)
     if not args.strip():
-        await forms.show_new(turn, form, draft)
+        await forms.show_new(exchange, form, draft)
         return
     draft = draft.model_copy(update={"values": {**draft.values, **worlds(form, args)}})
-    await submitting.hand_in(turn, form, draft)
+    await submitting.hand_in(exchange, form, draft)
 
 
-async def style(turn: Turn, _args: str) -> None:
+async def style(exchange: Exchange, _args: str) -> None:
     """/style below a photo, as an answer to one, or before one."""
-    await with_picture(turn, STYLE)
+    await with_picture(exchange, STYLE)
 
 
-async def classify(turn: Turn, _args: str) -> None:
+async def classify(exchange: Exchange, _args: str) -> None:
     """/classify, in the same three ways."""
-    await with_picture(turn, CLASSIFIER)
+    await with_picture(exchange, CLASSIFIER)
 
 
-async def stylegan(turn: Turn, args: str) -> None:
+async def stylegan(exchange: Exchange, args: str) -> None:
     """/stylegan, or /stylegan <network>."""
     known = {"network": args.strip()} if args.strip() else {}
-    form, draft = await forms.begin(turn, STYLEGAN, **known)
-    await forms.show_new(turn, form, draft)
+    form, draft = await forms.begin(exchange, STYLEGAN, **known)
+    await forms.show_new(exchange, form, draft)
 
 
-async def with_picture(turn: Turn, engine: str) -> None:
+async def with_picture(exchange: Exchange, engine: str) -> None:
     """An engine's form with the picture that the command came with or answers."""
-    form, draft = await forms.begin(turn, engine)
-    found = picture_of(turn.message) or picture_of(turn.message.reply_to_message if turn.message else None)
+    form, draft = await forms.begin(exchange, engine)
+    found = picture_of(exchange.message) or picture_of(
+        exchange.message.reply_to_message if exchange.message else None
+    )
     if found is None:
-        await forms.show_new(turn, form, draft)
+        await forms.show_new(exchange, form, draft)
     else:
-        await take(turn, form, draft, [found[0]], found[1])
+        await take(exchange, form, draft, [found[0]], found[1])
 
 
-async def take(turn: Turn, form: Form, draft: dialogue.Draft, files: list[str], media_type: str) -> None:
+async def take(
+    exchange: Exchange, form: Form, draft: dialogue.Draft, files: list[str], media_type: str
+) -> None:
     """Go on with these pictures in a draft that has none. Raises BadValue."""
     draft = dialogue.apply(form, draft, dialogue.Sent(tuple(files), media_type))
-    more = await menu.others_for_picture(turn, form.engine) if dialogue.missing(form, draft) else []
-    await forms.proceed(turn, form, draft, more)
+    more = await menu.others_for_picture(exchange, form.engine) if dialogue.missing(form, draft) else []
+    await forms.proceed(exchange, form, draft, more)
 
 
 def picture_of(message: Message | None) -> tuple[str, str] | None:
@@ -112,7 +116,7 @@ def _mix(field: Field, text: str) -> Any:
         raise BadValue("not_pairs") from complaint
 
 
-COMMANDS: Mapping[str, Callable[[Turn, str], Awaitable[None]]] = {
+COMMANDS: Mapping[str, Callable[[Exchange, str], Awaitable[None]]] = {
     "style": style,
     "planet": planet,
     "stylegan": stylegan,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from bot.accounts import NotAllowed
+from bot.exchanges import Exchange
 from bot.handlers import menu, shortcuts
 from bot.handlers.reasons import Sorry
-from bot.turns import Turn
 from bot.words import Html
 from client import Refused
 
@@ -17,32 +17,32 @@ _CODE = re.compile(r"link_[A-Za-z0-9_-]{8,59}")
 _PLANET, _NEW = "planet", "new"
 
 
-async def start(turn: Turn, args: str) -> None:
+async def start(exchange: Exchange, args: str) -> None:
     """Greet; with a link code link the account, with a deep link of ours go where it leads."""
     if _CODE.fullmatch(args):
-        await _link(turn, args)
+        await _link(exchange, args)
         return
     what, *rest = args.split("-")
     if what == _PLANET:
-        await shortcuts.planet(turn, " ".join(rest))
+        await shortcuts.planet(exchange, " ".join(rest))
     elif what == _NEW and rest:
-        await menu.new(turn, rest[0])
+        await menu.new(exchange, rest[0])
     else:
-        await _greet(turn)
+        await _greet(exchange)
 
 
-async def help_(turn: Turn, _args: str) -> None:
+async def help_(exchange: Exchange, _args: str) -> None:
     """What the bot can do."""
-    await turn.say(turn.words("help.text", bot=turn.services.bot.username))
+    await exchange.say(exchange.words("help.text", bot=exchange.services.bot.username))
 
 
-async def _greet(turn: Turn) -> None:
-    words, settings = turn.words, turn.services.settings
-    if not await turn.services.accounts.is_allowed(turn.user.id):
+async def _greet(exchange: Exchange) -> None:
+    words, settings = exchange.words, exchange.services.settings
+    if not await exchange.services.accounts.is_allowed(exchange.user.id):
         raise NotAllowed
-    name = turn.user.first_name
-    account = await turn.services.notes.account(turn.user.id)
-    if turn.is_admin or (account is not None and not account.guest):
+    name = exchange.user.first_name
+    account = await exchange.services.notes.account(exchange.user.id)
+    if exchange.is_admin or (account is not None and not account.guest):
         text = words("welcome.known", name=name)
     else:
         lines = [words("welcome.guest", name=name)]
@@ -51,16 +51,16 @@ async def _greet(turn: Turn) -> None:
         if settings.guest_keep_days:
             lines.append(words("welcome.kept", count=settings.guest_keep_days))
         text = Html("\n".join(lines))
-    await menu.show(turn, text)
+    await menu.show(exchange, text)
 
 
-async def _link(turn: Turn, code: str) -> None:
-    if turn.is_group:
+async def _link(exchange: Exchange, code: str) -> None:
+    if exchange.is_group:
         raise Sorry("link.private")
     try:
-        account = await turn.services.accounts.link(turn.user.id, code)
+        account = await exchange.services.accounts.link(exchange.user.id, code)
     except Refused as error:
         if error.status not in (400, 404, 422):
             raise
         raise Sorry("link.failed") from error
-    await menu.show(turn, turn.words("link.succeeded", account=account.owner))
+    await menu.show(exchange, exchange.words("link.succeeded", account=account.owner))

@@ -10,80 +10,80 @@ from telegram.error import BadRequest, TelegramError
 
 from bot import dialogue, progress
 from bot.dialogue import Draft
+from bot.exchanges import Exchange
 from bot.forms import Field, Form, Kind
 from bot.gallery import Gallery
 from bot.handlers.reasons import DOWNLOAD_MB, Sorry
 from bot.open_jobs import JobNote
 from bot.screens import Screen
 from bot.texts import clean
-from bot.turns import Turn
 from client import File, Json, Refused
 
 #: A submission with more bytes of files than this is one of the large ones, which go one at a time.
 _LARGE = 2_000_000
 
 
-async def hand_in(turn: Turn, form: Form, draft: Draft) -> None:
+async def hand_in(exchange: Exchange, form: Form, draft: Draft) -> None:
     """Submit a draft and show its job; where one file is taken and there are several, a job for each.
 
     What was submitted leaves the draft, so that nothing is twice after an error in the middle.
     """
-    notes = turn.services.notes
+    notes = exchange.services.notes
     several = _several(form, draft)
     if several is None:
-        await follow(turn, await _submit(turn, form, draft, turn.update_key))
+        await follow(exchange, await _submit(exchange, form, draft, exchange.update_key))
     else:
         files = draft.files[several.name]
         for number, file in enumerate(files):
             one = _with_files(draft, several, [file])
-            key = f"{turn.update_key}-{number}" if number else turn.update_key
-            await follow(turn, await _submit(turn, form, one, key), anew=number > 0)
+            key = f"{exchange.update_key}-{number}" if number else exchange.update_key
+            await follow(exchange, await _submit(exchange, form, one, key), anew=number > 0)
             left = _with_files(draft, several, files[number + 1 :])
-            await notes.save_draft(turn.chat_id, turn.user.id, left)
+            await notes.save_draft(exchange.chat_id, exchange.user.id, left)
     if draft.message_id is not None:  # one that was never shown is not the one in the notes
-        await notes.drop_draft(turn.chat_id, turn.user.id)
+        await notes.drop_draft(exchange.chat_id, exchange.user.id)
 
 
-async def follow(turn: Turn, job: Json, *, anew: bool = False) -> None:
+async def follow(exchange: Exchange, job: Json, *, anew: bool = False) -> None:
     """Show a job from now on: in the message that was tapped, or with `anew` in one of its own."""
-    services, words = turn.services, turn.words
-    await turn.notice()
+    services, words = exchange.services, exchange.words
+    await exchange.notice()
     if await services.notes.note(job["id"]) is not None:
         return  # an earlier delivery of this update came so far
-    view = progress.under_way(job, await title_of(turn, job["engine"]), words)
+    view = progress.under_way(job, await title_of(exchange, job["engine"]), words)
     media = False
-    if turn.query is None or anew or turn.message is None:
-        shown = await turn.say(view.text, view.rows)
+    if exchange.query is None or anew or exchange.message is None:
+        shown = await exchange.say(view.text, view.rows)
     else:
-        new = await turn.change(Screen(view.text, view.rows))
-        shown, media = (new, False) if new else (turn.message, turn.shows_media)
+        new = await exchange.change(Screen(view.text, view.rows))
+        shown, media = (new, False) if new else (exchange.message, exchange.shows_media)
     note = JobNote(
         job_id=job["id"],
-        chat_id=turn.chat_id,
-        user_id=turn.user.id,
+        chat_id=exchange.chat_id,
+        user_id=exchange.user.id,
         message_id=shown.message_id,
         engine=job["engine"],
         language=words.language,
-        update_key=turn.update_key,
+        update_key=exchange.update_key,
         is_photo=media,
-        reply_to=shown.message_id if turn.is_group else None,
-        thread_id=turn.thread_id,
+        reply_to=shown.message_id if exchange.is_group else None,
+        thread_id=exchange.thread_id,
         shown=view.mark,
     )
     await services.notes.open_job(note)
 
 
-async def title_of(turn: Turn, engine: str) -> str:
+async def title_of(exchange: Exchange, engine: str) -> str:
     """What an engine is called; not HTML."""
     try:
-        found = await turn.services.api.engine(engine, turn.words.language)
+        found = await exchange.services.api.engine(engine, exchange.words.language)
     except Refused:
         return engine  # there is none of this name any more
     return clean(str(found["title"]))
 
 
-async def _submit(turn: Turn, form: Form, draft: Draft, key: str) -> Json:
-    account = await turn.account()
+async def _submit(exchange: Exchange, form: Form, draft: Draft, key: str) -> Json:
+    account = await exchange.account()
     params = dialogue.params(form, draft)
     files: list[tuple[str, File]] = []
     sent: list[tuple[str, TelegramFile]] = []
@@ -93,14 +93,14 @@ async def _submit(turn: Turn, form: Form, draft: Draft, key: str) -> Json:
             if source.kind == "gallery":
                 files.append((field.name, File(*Gallery.picture(source.id))))
             elif source.kind == "telegram":
-                sent.append((field.name, await _find(turn, source.id)))
+                sent.append((field.name, await _find(exchange, source.id)))
             elif field.multiple == (1, 1):
                 params[field.name] = source.id
             else:
                 params[field.name] = [*params.get(field.name, []), source.id]
-    services = turn.services
+    services = exchange.services
     if sent:
-        await turn.notice()  # fetching takes a while, and a button does not wait for ever
+        await exchange.notice()  # fetching takes a while, and a button does not wait for ever
     is_large = sum(file.file_size or 0 for _, file in sent) > _LARGE
     async with AsyncExitStack() as stack:
         if is_large:
@@ -116,10 +116,10 @@ async def _submit(turn: Turn, form: Form, draft: Draft, key: str) -> Json:
         )
 
 
-async def _find(turn: Turn, file_id: str) -> TelegramFile:
+async def _find(exchange: Exchange, file_id: str) -> TelegramFile:
     """Where Telegram has a file. Raises Sorry."""
     try:
-        file = await turn.services.bot.get_file(file_id)
+        file = await exchange.services.bot.get_file(file_id)
     except BadRequest as error:
         raise _no_file(error) from error
     if (file.file_size or 0) > DOWNLOAD_MB * 1024 * 1024:

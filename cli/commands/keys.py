@@ -11,9 +11,9 @@ import re
 import click
 from rich.markup import escape
 
+from accounts.store import AccountStore
 from cli import context, show
 from cli.errors import CommandError
-from jobs.accounts import AccountStore
 from jobs.errors import NotFound
 from jobs.migrate import migrate
 

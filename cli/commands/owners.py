@@ -8,9 +8,10 @@ from typing import Any
 import click
 from rich.markup import escape
 
+from accounts.limits import limits_of
+from accounts.store import AccountStore
 from cli import context, show
 from cli.errors import CommandError
-from jobs.accounts import AccountStore, limits_of
 from jobs.database import Database
 from jobs.errors import NotFound
 from jobs.rows import UserRow

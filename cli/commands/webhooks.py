@@ -10,8 +10,8 @@ from rich.markup import escape
 from cli import context, show
 from cli.several import for_each
 from client import Json
-from jobs.deliveries import DeliveryState
-from jobs.webhooks import DEFAULT_EVENTS, Event
+from jobs.news import DEFAULT_EVENTS, Event
+from webhooks.deliveries import DeliveryState
 
 EVENTS = tuple(event.value for event in Event)
 

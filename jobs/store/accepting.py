@@ -18,11 +18,11 @@ from jobs.sql import fetch_one
 from jobs.states import State
 from jobs.store.events import note, noting
 from jobs.store.labels import tag
-from jobs.store.line import own_place, stand
+from jobs.store.line.admitting import own_place, stand
+from jobs.store.line.turns import GIVE
 from jobs.store.outbox import announce
-from jobs.store.rows import NewJob
 from jobs.store.statements import JOBS, needs
-from jobs.store.turns import GIVE
+from jobs.store.values import NewJob
 
 _ACCEPT_SQLITE = sqlite.insert(JOBS).on_conflict_do_nothing().returning(JOBS)
 

@@ -16,15 +16,15 @@ from jobs.store.accepting import accept
 from jobs.store.base import StoreBase
 from jobs.store.ending import ended
 from jobs.store.events import note
-from jobs.store.line import lock_owner
-from jobs.store.places import positions
-from jobs.store.rows import NewJob
+from jobs.store.line.admitting import lock_owner
+from jobs.store.line.places import positions
 from jobs.store.statements import (
     CANCEL,
     JOBS,
     get_job,
     in_use,
 )
+from jobs.store.values import NewJob
 
 
 class ClientSide(StoreBase):

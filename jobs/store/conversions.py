@@ -14,7 +14,7 @@ from jobs.models import Artifact, Cleanup, JobInput, Network, NetworkFile
 from jobs.rows import JobRow
 from jobs.sql import insert_or
 from jobs.states import NetworkState, State
-from jobs.store.rows import NewArtifact
+from jobs.store.values import NewArtifact
 
 
 def converted(connection: Connection, job: JobRow, made: Sequence[NewArtifact]) -> None:

@@ -23,10 +23,10 @@ from jobs.models import Artifact, Cleanup, Job
 from jobs.rows import EndedRow, JobRow
 from jobs.states import FINAL, State
 from jobs.store.conversions import converted, not_converted
-from jobs.store.line import left, move_up
+from jobs.store.line.admitting import left, move_up
 from jobs.store.outbox import announce
-from jobs.store.rows import NewArtifact, Success
 from jobs.store.usage import keep_account
+from jobs.store.values import NewArtifact, Success
 
 #: A lost attempt's worker stops itself well within this time; then its objects are nobody's.
 ORPHAN_GRACE_SECONDS = 600.0

@@ -13,10 +13,11 @@ from sqlalchemy import Connection, Float, bindparam, case, insert, select, updat
 from jobs.clock import now
 from jobs.ids import new_id
 from jobs.models import Artifact, Delivery, Job, Webhook
+from jobs.news import DEFAULT_EVENTS, Event
 from jobs.rows import JobRow
 from jobs.sql import fetch_the_one
 from jobs.states import State
-from jobs.webhooks import DEFAULT_EVENTS, Event, host_of
+from jobs.urls import DEFAULT_PORTS, UnfitURL, target
 
 #: How long a message is tried. News of progress is soon of no use.
 PATIENCE_SECONDS = 24 * 3600.0
@@ -44,6 +45,16 @@ _ADD = insert(Delivery.__table__).values(until=now(bindparam("patience", type_=F
 
 #: (the endpoint's id, None for the job's own webhook; its URL)
 Address = tuple[str | None, str]
+
+
+def host_of(url: str) -> str:
+    """The line in which messages to this address stand: its host, and its port if that is no usual one."""
+    try:
+        found = target(url, allow_http=True, allow_private=True)
+    except UnfitURL:
+        return ""
+    usual = found.port == DEFAULT_PORTS[found.scheme]
+    return (found.host if usual else f"{found.host}:{found.port}")[:255]
 
 
 def announce(connection: Connection, row: JobRow) -> None:

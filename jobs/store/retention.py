@@ -5,8 +5,6 @@ job until that one has ended. Uploads, which follow the same rule, are in `jobs.
 
 Nothing here waits for a lock on these rows: what somebody else holds is being deleted, or taken as an input,
 at this moment, and is looked at again in the next pass.
-
-Link codes, which are nobody's results, are kept until they expire.
 """
 
 from __future__ import annotations
@@ -35,7 +33,7 @@ from sqlalchemy import (
 
 from jobs import policy
 from jobs.clock import now
-from jobs.models import Artifact, Cleanup, Job, JobInput, LinkCode, User
+from jobs.models import Artifact, Cleanup, Job, JobInput, User
 from jobs.store.base import StoreBase
 from jobs.store.statements import JOBS
 
@@ -121,18 +119,8 @@ class Keeping:
     files: bool
 
 
-_EXPIRED_CODES = (
-    select(LinkCode.digest)
-    .where(LinkCode.expires_at < cutoff(0.0))
-    .order_by(LinkCode.expires_at)
-    .limit(bindparam("most"))
-    .with_for_update(skip_locked=True)
-)
-_FORGET_CODES = delete(LinkCode).where(LinkCode.digest.in_(bindparam("digests", expanding=True)))
-
-
 class Retention(StoreBase):
-    """Ends the keeping of results, and of link codes nobody used."""
+    """Ends the keeping of results."""
 
     def keeping(self, *, after: str = "", limit: int = 200) -> list[Keeping]:
         """The next owners `after` an owner id whose things are not kept for ever."""
@@ -164,17 +152,6 @@ class Retention(StoreBase):
             if folders:
                 connection.execute(insert(Cleanup).values(due_at=now()), folders)
             return going
-
-        return self.database.write(work)
-
-    def expire_codes(self, *, limit: int = 1000) -> int:
-        """Delete link codes that have expired. Returns how many; as many as `limit`: there may be more."""
-
-        def work(connection: Connection) -> int:
-            found = list(connection.execute(_EXPIRED_CODES, {"most": limit}).scalars())
-            if found:
-                connection.execute(_FORGET_CODES, {"digests": found})
-            return len(found)
 
         return self.database.write(work)
 

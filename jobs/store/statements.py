@@ -24,7 +24,7 @@ from jobs.errors import NotFound
 from jobs.models import Job, JobInput
 from jobs.rows import JobRow
 from jobs.states import State
-from jobs.store.line import CAPPED
+from jobs.store.line.admitting import CAPPED
 
 #: Attempts that may end in a transient error or a lost worker before the job fails.
 MAX_FAILURES = 3

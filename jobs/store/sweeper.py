@@ -15,8 +15,8 @@ from jobs.states import State
 from jobs.store.base import StoreBase
 from jobs.store.ending import ended
 from jobs.store.events import note
-from jobs.store.fit import who_does_not_fit
-from jobs.store.line import CAPPED, lock_owner, refit
+from jobs.store.line.admitting import CAPPED, lock_owner, refit
+from jobs.store.line.fit import who_does_not_fit
 from jobs.store.statements import (
     IN_LINE,
     JOBS,

@@ -14,12 +14,11 @@ from jobs.errors import LeaseLost
 from jobs.models import Job
 from jobs.rows import EndedRow, JobRow
 from jobs.states import State
-from jobs.store import claiming
 from jobs.store.base import StoreBase
 from jobs.store.ending import ended
 from jobs.store.events import Noted
+from jobs.store.line import claiming
 from jobs.store.outbox import announce_progress
-from jobs.store.rows import Beat, Claim, NewArtifact, Success
 from jobs.store.statements import (
     ASKED_TO_STOP,
     BY_ID,
@@ -32,6 +31,7 @@ from jobs.store.statements import (
     SUCCEED,
     plain,
 )
+from jobs.store.values import Beat, Claim, NewArtifact, Success
 
 _SUCCEEDING = Noted(EndedRow, SUCCEED)
 
@@ -52,7 +52,7 @@ class WorkerSide(StoreBase):
         """Take the job that is next in line, and those that can run together with it. Starts attempt + 1.
 
         Only jobs of these engines, and only those that need nothing or exactly one of the sets in `meets`. A
-        job whose model is one of `models` goes before earlier ones within bounds (`jobs.store.claiming`).
+        job whose model is one of `models` goes before earlier ones within bounds (`line.claiming`).
         """
         wanted = Claim(worker_id, queue, engines, lease_seconds, meets, models)
         # Repeated after a lost answer it would take a second job and leave the first to its lease.

@@ -10,12 +10,12 @@ from typing import Any
 
 from sqlalchemy import Float, Insert, Integer, String, case, cast, delete, insert, literal, null, select, text
 
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.database import Database
 from jobs.models import Flow, Job, JobEvent, User
 from jobs.states import Hold
 from jobs.store import JobRow, JobStore, NewJob
-from jobs.store.line import LINE, own_place
+from jobs.store.line.admitting import LINE, own_place
 
 _JOBS: Any = Job.__table__
 #: As many characters as a real id, which begins like one of long ago.

@@ -22,8 +22,8 @@ import psutil
 import redis
 from sqlalchemy import func, select
 
+from accounts.store import AccountStore
 from engines import spec
-from jobs.accounts import AccountStore
 from jobs.database import Database
 from jobs.migrate import migrate
 from jobs.models import Job

@@ -26,7 +26,7 @@ from datetime import datetime
 
 import httpx
 
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.database import Database
 from scripts.bench.rates import api
 from scripts.bench.servers import percentile, process, row

@@ -1,4 +1,4 @@
-"""A real fleet on this machine, and what one run of jobs through it took: for scripts/bench/fleet.py.
+"""A real fleet on this machine, and what one run of jobs through it took: for scripts/bench/whole_fleet.py.
 
 PostgreSQL with fsync, Redis, one sweeper, and worker processes (`python -m workers`, each a parent and a
 child) that are added a few at a time and all ended at the end, by their ids.
@@ -19,9 +19,9 @@ import psutil
 import redis
 from sqlalchemy import Row, func, select, text
 
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
+from fleet.store import FleetStore
 from jobs.database import Database
-from jobs.fleet import FleetStore
 from jobs.migrate import migrate
 from jobs.models import Job
 from jobs.store import JobStore, NewJob

@@ -28,8 +28,8 @@ import httpx
 import psutil
 
 import engines
-from api.forecast import FRESH
-from api.speed import fitted
+from api.forecasting.forecast import FRESH
+from api.forecasting.speed import fitted
 from scripts.bench.servers import ROOT, cpu_seconds, percentile, row
 from tests.cli.conftest import end_system, start_system
 

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 import httpx
 from sqlalchemy import func, select
 
+from accounts.store import AccountStore
 from engines import spec
-from jobs.accounts import AccountStore
 from jobs.database import Database
 from jobs.migrate import migrate
 from jobs.models import Job

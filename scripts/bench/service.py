@@ -25,7 +25,7 @@ from pathlib import Path
 import psutil
 import redis
 
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.database import Database
 from jobs.migrate import migrate
 from jobs.store import JobStore, NewJob

@@ -34,7 +34,7 @@ from multiprocessing.synchronize import Event as EventType
 import httpx
 import psutil
 
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.database import Database
 from jobs.migrate import migrate
 from jobs.store import JobRow, JobStore, NewJob

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.database import Database
 from jobs.migrate import migrate
 from jobs.pace import PACE

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from accept import Means, Request
+from accept.wire import JobOptions
 from jobs.database import Database
 from jobs.files import FileStore
-from jobs.schemas import JobOptions
 from jobs.store import JobStore
 from storage.memory import MemoryStorage
 from tests.jobs.conftest import owner

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from accept.options import PRIORITIES, check_options, priority_name
+from accept.wire import JobOptions, WebhookRequest
 from jobs.errors import BadURL, InvalidParams
-from jobs.schemas import JobOptions, WebhookRequest
 
 
 def test_every_priority_has_one_name():

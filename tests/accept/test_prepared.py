@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import engines
 from accept import Request
-from jobs.accounts import AccountStore
+from accept.wire import JobOptions
+from accounts.store import AccountStore
 from jobs.errors import (
     AtelierError,
     BadFile,
@@ -24,7 +25,6 @@ from jobs.errors import (
     Unavailable,
     WeightsMissing,
 )
-from jobs.schemas import JobOptions
 from jobs.states import Priority
 from tests.accept.conftest import files_of
 from tests.api.helpers import data_uri, picture

@@ -9,7 +9,7 @@ from sqlalchemy import event, insert, text
 
 from accept import quota
 from accept.quota import Quota
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.errors import NotFound, TooManyQueued
 from jobs.models import Job
 from jobs.store import JobStore, NewJob

@@ -8,7 +8,7 @@ from sqlalchemy import insert
 from accept import stored
 from accept.quota import Quota
 from accept.stored import Stored
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.errors import TooMuchStored
 from jobs.files import FileStore
 from jobs.models import Artifact, Network, NetworkFile

@@ -16,9 +16,9 @@ import httpx
 import pytest
 from flask import Flask
 
+from accounts.store import AccountStore
 from api import create_app
 from api.settings import Settings
-from jobs.accounts import AccountStore
 from jobs.database import Database
 from jobs.store import JobStore
 from queue_config import Doorbell

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 import engines
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.models import Job
 from jobs.store import NewJob
 from tests.api.helpers import data_uri, picture

@@ -10,8 +10,9 @@ from flask import Flask
 from pydantic import BaseModel, ValidationError
 
 from accept.field_errors import field_errors
-from api.operations import operation_of
-from jobs.schemas import JobOptions, MoveRequest
+from accept.wire import JobOptions
+from api.contract.operations import operation_of
+from api.schemas.job_requests import MoveRequest
 from tests.accept.refusals import VALUES, check
 from tests.api.helpers import problem
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.store import JobStore
 from storage import open_storage
 from tests.api.conftest import serve

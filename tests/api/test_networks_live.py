@@ -11,7 +11,7 @@ import httpx
 import psutil
 import pytest
 
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from tests.api.conftest import serve
 from tests.api.helpers import LiveServer, eventually
 

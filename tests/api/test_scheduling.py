@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 import engines
-from api.forecast import Forecaster
-from jobs.accounts import AccountStore
+from accept.wire import JobOptions
+from accounts.store import AccountStore
+from api.forecasting.forecast import Forecaster
+from fleet.store import FleetStore
 from jobs.clock import now
-from jobs.fleet import FleetStore
 from jobs.models import Job
-from jobs.schemas import JobOptions
 from jobs.store import Ran
 from tests.api.helpers import claim, data_uri, finish, picture, problem
 from tests.examples import examples
@@ -39,7 +39,7 @@ def fleet(store):
 
 @pytest.fixture(autouse=True)
 def _nothing_is_remembered(monkeypatch):
-    monkeypatch.setattr("api.forecast.FRESH", -1.0)
+    monkeypatch.setattr("api.forecasting.forecast.FRESH", -1.0)
 
 
 def options(api, **more):
@@ -237,7 +237,7 @@ class TestForecast:
     def test_behind_those_that_are_looked_at_the_line_goes_on_like_them(
         self, api, store, storage, fleet, monkeypatch
     ):
-        monkeypatch.setattr("api.forecast.FRONT", 2)
+        monkeypatch.setattr("api.forecasting.forecast.FRONT", 2)
         api.submit(seconds=10.0)
         finish(store, storage)
         self.took(store, 10.0)
@@ -265,7 +265,7 @@ class TestForecast:
         )
 
     def test_answers_are_remembered_for_a_while(self, store, monkeypatch):
-        monkeypatch.setattr("api.forecast.FRESH", 5.0)
+        monkeypatch.setattr("api.forecasting.forecast.FRESH", 5.0)
         now = [0.0]
         forecaster = Forecaster(store, FleetStore(store.database), clock=lambda: now[0])
         asked = []
@@ -278,7 +278,7 @@ class TestForecast:
         assert asked == ["echo", "echo"]
 
     def test_that_nothing_was_measured_is_not_remembered(self, api, store, storage, monkeypatch):
-        monkeypatch.setattr("api.forecast.FRESH", 5.0)
+        monkeypatch.setattr("api.forecasting.forecast.FRESH", 5.0)
         api.submit()
         dry = {"engine": "echo", "params": {"seconds": 3.0}}
         assert api.post("/v1/jobs?dry_run=true", json=dry).json["device_seconds"] is None

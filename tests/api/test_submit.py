@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 from werkzeug.test import TestResponse
 
+from accounts.store import AccountStore
 from api import create_app
 from api.settings import Settings
-from jobs.accounts import AccountStore
+from fleet.store import FleetStore
 from jobs.database import Database
 from jobs.errors import Unavailable
-from jobs.fleet import FleetStore
 from jobs.migrate import migrate
 from jobs.store import JobStore
 from queue_config import Doorbell

@@ -22,9 +22,9 @@ import psutil
 import pytest
 from PIL import Image
 
-from api.budget import PROCESS_BYTES
+from accounts.store import AccountStore
+from api.requests.budget import PROCESS_BYTES
 from api.settings import Settings
-from jobs.accounts import AccountStore
 from tests.api.conftest import serve
 from tests.api.helpers import LiveServer, picture
 from tests.workers.running import until

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from bot.accounts import NotAllowed
+from bot.exchanges import _TAG
 from bot.forms import BadValue
 from bot.handlers.reasons import Sorry, reason
 from bot.handlers.routing import COMMANDS, LISTED, TAPS, TAPS_FOR_ALL
 from bot.handlers.shortcuts import worlds
-from bot.turns import _TAG
 from bot.words import Words
 from client import NoServer, Refused
 from tests.bot.engine_views import form

@@ -13,12 +13,12 @@ import pytest
 from werkzeug.serving import make_server
 
 import engines
+from accounts.store import AccountStore
 from api import create_app
 from api.settings import Settings as ApiSettings
 from bot.app import build, serve
 from bot.settings import Settings
 from engines import words
-from jobs.accounts import AccountStore
 from jobs.store import JobStore
 from queue_config import Doorbell
 from storage.memory import MemoryStorage

@@ -16,15 +16,15 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
+from accounts.store import AccountStore
 from cli import checks, embedded, settings, show, watchdog
 from cli.commands import up
 from cli.commands.run import targets_of, upload_files
 from cli.main import main
 from cli.supervise import rotate
 from client import Client, Refused
-from jobs.accounts import AccountStore
+from fleet.store import FleetStore
 from jobs.database import Database
-from jobs.fleet import FleetStore
 from jobs.store import JobStore, NewJob
 from workers.settings import DRAIN_SECONDS
 

@@ -15,13 +15,13 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from accounts.store import AccountStore
 from api import create_app
 from api.settings import Settings
 from cli import context
 from cli.errors import explained
 from cli.main import main
 from client import Client
-from jobs.accounts import AccountStore
 from jobs.store import JobStore, NewArtifact
 from queue_config import Doorbell
 from storage.memory import MemoryStorage

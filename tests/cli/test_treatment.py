@@ -8,10 +8,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from accept.wire import JobOptions
 from cli import options, treatment
 from cli.main import main
 from client import Client
-from jobs.schemas import JobOptions
 
 ECHO = {
     "name": "echo",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from accounts.store import AccountStore
 from client import (
     Conflict,
     File,
@@ -20,7 +21,6 @@ from client import (
     Unauthorized,
     submission,
 )
-from jobs.accounts import AccountStore
 from tests.api.helpers import picture
 from tests.client.hand import FAILS
 from tests.client.helpers import AnyClient

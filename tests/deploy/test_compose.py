@@ -15,7 +15,7 @@ import pytest
 import yaml
 from moto.server import ThreadedMotoServer
 
-from api.budget import PROCESS_BYTES
+from api.requests.budget import PROCESS_BYTES
 from api.settings import Settings
 from bot.settings import Settings as BotSettings
 from cli import bot as telegram_bot

@@ -12,15 +12,18 @@ from bot.settings import Settings as BotSettings
 ROOT = Path(__file__).parents[2]
 CODE = (
     "accept",
+    "accounts",
     "api",
     "bot",
     "cli",
     "client",
     "doors",
     "engines",
+    "fleet",
     "jobs",
     "queue_config.py",
     "storage",
+    "webhooks",
     "workers",
 )
 

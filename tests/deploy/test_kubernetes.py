@@ -23,8 +23,9 @@ import pytest
 import yaml
 from sqlalchemy import update
 
+from accounts.store import AccountStore
 from api import gunicorn
-from api.budget import PROCESS_BYTES
+from api.requests.budget import PROCESS_BYTES
 from api.settings import Settings
 from bot.app import STOP_SECONDS
 from bot.intake import HANDLING_SECONDS
@@ -32,7 +33,6 @@ from bot.settings import Settings as BotSettings
 from cli import bot as telegram_bot
 from cli.embedded import Plan, children
 from cli.main import main
-from jobs.accounts import AccountStore
 from jobs.clock import now
 from jobs.models import Job
 from jobs.pace import PACE

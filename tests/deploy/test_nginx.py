@@ -26,9 +26,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from accounts.store import AccountStore
 from api import gunicorn
 from api.settings import Settings
-from jobs.accounts import AccountStore
 from jobs.database import Database
 from jobs.store import JobStore
 from tests.api.conftest import serve

@@ -20,10 +20,10 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from accounts.store import AccountStore
 from api import create_app
 from api.settings import Settings
-from jobs.accounts import AccountStore
-from jobs.fleet import FleetStore
+from fleet.store import FleetStore
 from jobs.states import State
 from jobs.store import JobStore
 from queue_config import QUEUES, Doorbell

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.database import Database
 from jobs.store import JobRow, JobStore, NewJob
 

@@ -11,9 +11,9 @@ import pytest
 from jobs.pace import parse
 
 PROGRAM = """
-from jobs import fleet
+from fleet.store import ALIVE_SECONDS
 from workers import settings
-print(settings.LEASE_SECONDS, settings.RENEW_SECONDS, fleet.ALIVE_SECONDS, settings.DRAIN_SECONDS)
+print(settings.LEASE_SECONDS, settings.RENEW_SECONDS, ALIVE_SECONDS, settings.DRAIN_SECONDS)
 """
 
 

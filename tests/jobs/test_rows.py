@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import select
 
 import jobs.rows
+from accounts.keys import WITH_OWNER
 from jobs import models
-from jobs.accounts import _WITH_OWNER
 from jobs.networks import _ALL
-from jobs.store.claiming import CLAIM
-from jobs.store.follow import _EVENTS, _FACTS, _VERSIONS
-from jobs.store.line import _STANDING
+from jobs.store.follower import _EVENTS, _FACTS, _VERSIONS
+from jobs.store.line.admitting import _STANDING
+from jobs.store.line.claiming import CLAIM
 from jobs.store.statements import END
 
 #: A model, and the row with exactly its columns.
@@ -48,7 +48,7 @@ SELECTED = {
     jobs.rows.EventRow: _EVENTS.selected_columns,
     jobs.rows.FactsRow: _FACTS.selected_columns,
     jobs.rows.MetRow: _STANDING.selected_columns,
-    jobs.rows.NamedKeyRow: _WITH_OWNER.selected_columns,
+    jobs.rows.NamedKeyRow: WITH_OWNER.selected_columns,
     jobs.rows.SizedNetworkRow: _ALL.selected_columns,
     jobs.rows.VersionRow: _VERSIONS.selected_columns,
 }

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import bindparam, select
 from sqlalchemy.exc import MultipleResultsFound, NoResultFound
 
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.database import Database
 from jobs.models import Secret, User
 from jobs.rows import UserRow

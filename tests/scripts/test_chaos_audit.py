@@ -14,9 +14,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
+from accounts.store import AccountStore
 from api import create_app
 from api.settings import Settings
-from jobs.accounts import AccountStore
 from jobs.database import Database
 from jobs.store import JobStore, NewArtifact
 from queue_config import Doorbell

@@ -16,9 +16,9 @@ import psutil
 from PIL import Image
 
 import engines
+from fleet.store import FleetStore
 from jobs.database import Database
 from jobs.files import FileStore
-from jobs.fleet import FleetStore
 from jobs.store import JobRow, JobStore, NewArtifact, NewJob
 from queue_config import Doorbell, publisher_app
 from storage.local import LocalStorage

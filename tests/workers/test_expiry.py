@@ -9,7 +9,7 @@ from jobs.store import JobStore, NewArtifact, NewJob
 from tests.jobs.ageing import pass_days
 from tests.jobs.conftest import owner
 from workers import expiry
-from workers.expiry import Expiry, OldMessages
+from workers.expiry import Expiry, OldCodes, OldMessages
 
 
 def submit(database, owner_id):
@@ -60,9 +60,6 @@ class Counted:
         self.due -= gone
         return gone
 
-    def keeping(self, *, after, limit):  # noqa: ARG002
-        return []
-
 
 @pytest.mark.parametrize(("due", "turns", "more"), [(0, 1, False), (5, 3, False), (7, 3, True)])
 def test_old_messages_go_in_so_many_turns_at_most(monkeypatch, due, turns, more):
@@ -77,5 +74,5 @@ def test_old_messages_go_in_so_many_turns_at_most(monkeypatch, due, turns, more)
 def test_link_codes_go_in_one_turn(monkeypatch, due, more):
     monkeypatch.setattr(expiry, "CODES_AT_ONCE", 2)
     codes = Counted(due)
-    assert Expiry(codes, None).look() is more
+    assert OldCodes(codes).look() is more
     assert codes.limits == [2]

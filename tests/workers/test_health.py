@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import update
 
 from engines.base import BadInput, EngineError, OutOfMemory, Output, Transient
+from fleet.store import FleetStore
 from jobs.errors import Unavailable
-from jobs.fleet import FleetStore
 from jobs.ids import new_id
 from jobs.models import Job
 from jobs.store import MAX_FAILURES

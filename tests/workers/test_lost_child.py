@@ -9,9 +9,9 @@ import time
 import pytest
 from structlog.testing import CapturingLogger
 
+from fleet.store import FleetStore
 from jobs.database import Database
 from jobs.errors import Unavailable
-from jobs.fleet import FleetStore
 from jobs.store import JobStore, NewJob
 from tests.jobs.conftest import owner
 from workers import lost_child, settings

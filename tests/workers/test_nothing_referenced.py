@@ -16,7 +16,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select, text
 
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.errors import InUse, LeaseLost, NotFound, WrongState
 from jobs.files import FileStore
 from jobs.models import Artifact, Job

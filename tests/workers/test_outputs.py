@@ -10,7 +10,7 @@ from PIL import Image
 
 from engines.base import EngineError, Output
 from storage.memory import MemoryStorage
-from workers.outputs import safe_name, store_output
+from workers.outputs import require_json, safe_name, store_output
 
 
 def test_an_output_s_name_cannot_leave_its_folder(bench):
@@ -45,7 +45,7 @@ def test_what_an_engine_says_of_a_result_must_be_json(bench):
     ids=["plain", "letters", "up", "dots", "empty", "hidden", "long"],
 )
 def test_a_name_stays_in_its_folder_and_within_bounds(name, safe):
-    assert safe_name(Output(name, "text/plain", b"")) == safe
+    assert safe_name(name) == safe
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_name_stays_in_its_folder_and_within_bounds(name, safe):
 )
 def test_what_is_said_of_it_must_be_json(meta):
     with pytest.raises(EngineError, match="not JSON"):
-        safe_name(Output("a.txt", "text/plain", b"", meta=meta))
+        require_json(meta, "a.txt")
 
 
 def picture(size=(6, 4)):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from fleet.store import FleetStore
 from jobs.errors import Unavailable
-from jobs.fleet import FleetStore
 from tests.workers.running import TEXT, Away, one, read
 from workers.runner import Runner
 

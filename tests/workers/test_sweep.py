@@ -14,12 +14,12 @@ from kombu.exceptions import OperationalError
 from sqlalchemy import update
 from sqlalchemy.exc import DataError
 
+from accounts.store import AccountStore
 from engines.base import Output
-from jobs.accounts import AccountStore
+from fleet.store import FleetStore
 from jobs.clock import now
 from jobs.errors import Unavailable
 from jobs.files import FileStore
-from jobs.fleet import FleetStore
 from jobs.models import Worker
 from jobs.store import JobStore, NewArtifact, NewJob
 from queue_config import Doorbell, publisher_app

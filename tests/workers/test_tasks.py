@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.fleet import FleetStore
+from fleet.store import FleetStore
 from jobs.store import JobStore, NewJob
 from tests.jobs.conftest import owner
 from tests.workers.running import until

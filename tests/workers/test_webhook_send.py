@@ -12,9 +12,9 @@ from email.utils import format_datetime
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from jobs.deliveries import Due
-from jobs.webhooks import new_secret
 from tests.receivers import Receiver, receiver
+from webhooks.deliveries import Due
+from webhooks.endpoints import new_secret
 from workers.outbound import FetchFailed, FetchRefused, checked
 from workers.webhook_send import send
 

@@ -19,15 +19,17 @@ from standardwebhooks.webhooks import Webhook
 
 from jobs.clock import now
 from jobs.database import Database
-from jobs.deliveries import DeliveryStore
 from jobs.ids import new_id
 from jobs.models import Delivery
+from jobs.news import Event
 from jobs.store import JobStore, NewArtifact, NewJob
-from jobs.webhooks import Event, WebhookStore, host_of
+from jobs.store.outbox import host_of
 from queue_config import Doorbell
 from tests.jobs.conftest import owner
 from tests.patience import PATIENCE
 from tests.receivers import Receiver, receiver
+from webhooks.deliveries import DeliveryStore
+from webhooks.endpoints import WebhookStore
 from workers import expiry
 from workers import webhooks as module
 from workers.sweep import Sweeper

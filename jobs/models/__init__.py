@@ -1,0 +1,36 @@
+"""The tables. Every column's meaning is here; every statement about jobs is in `jobs.store`."""
+
+from jobs.models.account import ApiKey, LinkCode, Secret, User
+from jobs.models.base import Base
+from jobs.models.file import Artifact, Cleanup, UploadKey
+from jobs.models.fleet import Lock, Worker
+from jobs.models.job import Job, JobEvent, JobInput, JobTag, PastUsage
+from jobs.models.line import Clock, Flow
+from jobs.models.network import JobNetwork, Network, NetworkFile
+from jobs.models.webhook import Delivery, DeliveryAttempt, Webhook
+
+__all__ = [
+    "ApiKey",
+    "Artifact",
+    "Base",
+    "Cleanup",
+    "Clock",
+    "Delivery",
+    "DeliveryAttempt",
+    "Flow",
+    "Job",
+    "JobEvent",
+    "JobInput",
+    "JobNetwork",
+    "JobTag",
+    "LinkCode",
+    "Lock",
+    "Network",
+    "NetworkFile",
+    "PastUsage",
+    "Secret",
+    "UploadKey",
+    "User",
+    "Webhook",
+    "Worker",
+]
