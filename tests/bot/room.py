@@ -33,10 +33,14 @@ class InProcess(httpx.AsyncBaseTransport):
     def __init__(self, wsgi: Callable[..., Any]) -> None:
         self._wsgi = httpx.WSGITransport(app=wsgi)
         self.away = False
+        #: What every request is answered with, where it is a status.
+        self.refuses = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if self.away:
             raise httpx.ConnectError("refused", request=request)
+        if self.refuses:
+            return httpx.Response(self.refuses, json={"code": "unavailable", "detail": "No."})
         body = await request.aread()
         asked = httpx.Request(request.method, request.url, headers=request.headers, content=body)
         answer = self._wsgi.handle_request(asked)
@@ -50,15 +54,17 @@ class Room:
         self.bot = bot
         self.store = store
         self.api = api
-        self._next = 0
+        #: Of the first update that was not handled.
+        #: The id of the first update that was not handled.
+        self.next = 0
 
     async def heard(self) -> None:
         """Handle what people have done so far, their albums included."""
         telegram = self.bot.application.bot
-        while updates := await telegram.get_updates(self._next, timeout=0, allowed_updates=app.ALLOWED):
+        while updates := await telegram.get_updates(self.next, timeout=0, allowed_updates=app.ALLOWED):
             for update in updates:
                 await self.bot.intake.handle(update)
-                self._next = update.update_id + 1
+                self.next = update.update_id + 1
         waiting = f"bot:{self.bot.settings.bot_id}:albums"
         if await self.bot.redis.zcard(waiting):
             taking = asyncio.create_task(self.bot.services.albums.run(self.bot.intake.handle_other))

@@ -67,10 +67,11 @@ async def test_a_page_that_was_made_up_is_the_first_one(enter, telegram):
         assert ada.last.labels == shown.labels
 
 
-async def test_a_stranger_sees_no_menu(enter, telegram):
+@pytest.mark.parametrize("said", ["/new", "/start new-"])  # anybody may say the second
+async def test_a_stranger_sees_no_menu(enter, telegram, said):
     ada = telegram.user("Ada")
     async with enter(guests=False) as room:
-        ada.say("/new")
+        ada.say(said)
         await room.heard()
         assert str(ada.id) in ada.last.text
         assert ada.last.labels == []

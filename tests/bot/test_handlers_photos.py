@@ -75,11 +75,19 @@ async def test_a_button_below_an_album_that_was_left_says_so(enter, ada):
 
 async def test_in_a_group_a_picture_is_for_the_others(enter, telegram, ada):
     group = telegram.group("Painters", ada)
+    there = ada.join(group)
     async with enter() as room:
-        ada.join(group).send_photo(picture())
-        ada.join(group).send_album(pictures(2))
+        there.say(f"/help@{room.bot.application.bot.username}")
         await room.heard()
-        assert [m for m in group.messages if m.from_bot and m.kind != "service"] == []
+        said = there.last
+        there.send_photo(picture())
+        there.send_album(pictures(2))
+        await room.heard()
+        # nor is it something to be repainted where nobody asked for it
+        there.send_photo(picture(), reply_to=said)
+        there.send_photo(picture(), reply_to=said, media_group_id="7")
+        await room.heard()
+        assert there.last == said
 
 
 async def test_a_file_of_the_wrong_kind_is_told_by_its_kind_even_where_a_file_is_asked_for(enter, ada):

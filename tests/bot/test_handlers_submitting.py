@@ -65,7 +65,7 @@ async def test_an_update_that_comes_twice_is_one_job(enter, ada, telegram):
         await room.heard()
         await room.bot.redis.flushall()  # the bot has forgotten it
         telegram.updates.again(list(telegram.updates.log.values())[-1])
-        room._next = 0
+        room.next = 0
         await room.heard()
         assert len(room.jobs) == 1
 
