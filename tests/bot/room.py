@@ -16,7 +16,7 @@ from api.settings import Settings as ApiSettings
 from bot import albums, app
 from bot.settings import Settings
 from client import AsyncClient, Retries
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.database import Database
 from jobs.store import JobRow, JobStore
 from queue_config import Doorbell

@@ -6,7 +6,7 @@ import pytest
 
 from bot import callbacks
 from bot.handlers import admin
-from jobs.fleet import FleetStore
+from fleet.store import FleetStore
 from tests.bot.room import Room
 from tests.telegram.people import User
 from tests.telegram.transcript import Button

@@ -7,7 +7,7 @@ import pytest
 from bot.accounts import NotAllowed
 from bot.forms import BadValue
 from bot.handlers.reasons import Sorry, reason
-from bot.turns import _TAG
+from bot.exchanges import _TAG
 from bot.words import Words
 from client import NoServer, Refused
 

@@ -7,7 +7,7 @@ import pytest
 from bot.handlers import menu
 from bot.handlers.routing import COMMANDS, LISTED, TAPS, TAPS_FOR_ALL
 from bot.words import Words
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from tests.telegram.transcript import Button
 
 pytestmark = pytest.mark.anyio

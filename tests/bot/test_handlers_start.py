@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from client import AsyncClient
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from tests.bot.room import Room
 
 pytestmark = pytest.mark.anyio

@@ -18,7 +18,7 @@ from api.settings import Settings as ApiSettings
 from bot.app import build, serve
 from bot.settings import Settings
 from engines import words
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.store import JobStore
 from queue_config import Doorbell
 from storage.memory import MemoryStorage

@@ -22,7 +22,7 @@ from cli import context
 from cli.errors import explained
 from cli.main import main
 from client import Client
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.database import Database
 from jobs.store import JobStore, NewJob
 from queue_config import Doorbell

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from cli import checks, embedded, settings
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.database import Database
-from jobs.fleet import FleetStore
+from fleet.store import FleetStore
 from jobs.store import JobStore, NewJob
 
 

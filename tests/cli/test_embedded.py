@@ -15,7 +15,7 @@ import pytest
 from cli import embedded, settings
 from cli.embedded import AlreadyRunning, Lock, Plan
 from cli.errors import CommandError
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.database import Database
 from tests.ports import own_port
 

@@ -21,7 +21,7 @@ from cli import context
 from cli.errors import explained
 from cli.main import main
 from client import Client
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from jobs.store import JobStore, NewArtifact
 from queue_config import Doorbell
 from storage.memory import MemoryStorage

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from cli import options, treatment
 from cli.main import main
 from client import Client
-from jobs.schemas import JobOptions
+from accept.wire import JobOptions
 
 ECHO = {
     "name": "echo",

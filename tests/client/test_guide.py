@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from tests.api.helpers import picture
 
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"

@@ -20,7 +20,7 @@ from client import (
     Unauthorized,
     submission,
 )
-from jobs.accounts import AccountStore
+from accounts.store import AccountStore
 from tests.api.helpers import picture
 from tests.client.hand import FAILS
 from tests.client.helpers import AnyClient
