@@ -244,7 +244,8 @@ def mirrored(modules: Iterable[Module], tests: Iterable[Module]) -> tuple[int, i
 
 
 def _mirrors(test: str, module: Module) -> bool:
-    return test.startswith((module.path.stem, f"{module.path.parent.name}_{module.path.stem}"))
+    own = module.path.stem.strip("_")  # `test_main.py` is that of `__main__.py`
+    return test.startswith((own, f"{module.path.parent.name}_{own}"))
 
 
 # --- the table --------------------------------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 import pytest
 from redis.asyncio import Redis
@@ -10,6 +12,8 @@ from telegram import Bot
 
 from bot.notes import Notes
 from bot.sending import Sender
+from jobs.database import Database
+from tests.bot.room import Room, room
 from tests.services import RedisServer, redis_server
 from tests.telegram.flood import NO_LIMITS
 from tests.telegram.people import User
@@ -68,3 +72,14 @@ async def sender(telegram: BotApi) -> AsyncIterator[Sender]:
     bot = Bot(telegram.token, base_url=telegram.base_url, base_file_url=telegram.base_file_url)
     async with bot:
         yield Sender(bot)
+
+
+@pytest.fixture
+def enter(
+    telegram: BotApi,
+    redis_of_the_bot: RedisServer,
+    sqlite_database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., AbstractAsyncContextManager[Room]]:
+    """A bot that is told this: `async with enter(guests=False) as room`."""
+    return partial(room, telegram, redis_of_the_bot, sqlite_database, monkeypatch)

@@ -7,14 +7,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
+from accounts.store import AccountStore
+from api import create_app
+from api.settings import Settings
+from cli import context
+from cli.errors import explained
 from cli.main import main
+from client import Client
+from jobs.database import Database
+from jobs.store import JobStore, NewJob
+from queue_config import Doorbell
+from storage.memory import MemoryStorage
 from tests.patience import PATIENCE
 from tests.ports import own_port
 
@@ -38,6 +50,45 @@ def environment() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture
+def run(tmp_path) -> Callable[..., Result]:
+    """Run a command in this process, with a data folder that is empty at first."""
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(main, ["--data-dir", str(tmp_path / "data"), *arguments])
+
+    return run
+
+
+class Here:
+    """The API in this process, which every command asks, and its rows; nobody works."""
+
+    def __init__(self, database: Database) -> None:
+        self.store = JobStore(database)
+        self.key, row = AccountStore(database).create_key("ada", admin=True)
+        self.owner_id = row.user_id
+        self._app = create_app(self.store, MemoryStorage(), Doorbell(), Settings(rate_per_minute=0))
+
+    @contextmanager
+    def client(self, _ctx: object) -> Iterator[Client]:
+        url = "http://127.0.0.1:9"
+        with explained(url), Client(url, self.key, transport=httpx.WSGITransport(app=self._app)) as made:
+            yield made
+
+    def submit(self) -> str:
+        """A job of the key's owner."""
+        wanted = NewJob(owner_id=self.owner_id, engine="echo", queue="cpu", params={"text": "x"}, seed=1)
+        return self.store.submit(wanted)[0].id
+
+
+@pytest.fixture
+def here(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> Here:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")  # its broker: nothing listens there
+    made = Here(sqlite_database)
+    monkeypatch.setattr(context, "client", made.client)
+    return made
 
 
 @dataclass

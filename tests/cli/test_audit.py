@@ -1,21 +1,16 @@
-"""The audit: rows and objects beside each other; and `atelier storage audit`."""
+"""The audit: rows and objects beside each other."""
 
 from __future__ import annotations
 
 import io
-import json
 from datetime import timedelta
 
 import pytest
-from click.testing import CliRunner
 
 from cli import audit as auditing
 from cli.audit import audit
-from cli.main import main
-from jobs.database import Database
 from jobs.files import FileStore
 from jobs.store import JobStore, NewArtifact, NewJob
-from storage.local import LocalStorage
 from storage.memory import MemoryStorage
 from tests.jobs.conftest import owner
 
@@ -151,39 +146,3 @@ def test_a_file_that_is_deleted_meanwhile_is_not_missing(house):
 
     house.files.walk = deleted_meanwhile
     assert house.audit().missing == [], gone
-
-
-def test_the_command_lists_repairs_and_says_by_its_exit_code_what_is_left(tmp_path):
-    def run(*arguments):
-        return CliRunner().invoke(main, ["--data-dir", str(tmp_path), "storage", "audit", *arguments])
-
-    assert "atelier migrate" in run().output
-    assert CliRunner().invoke(main, ["--data-dir", str(tmp_path), "migrate"]).exit_code == 0
-    database = Database(f"sqlite:///{tmp_path}/atelier.db")
-    house = House(database, LocalStorage(tmp_path / "objects"))
-    house.put("files/art_1/a.png")
-    assert run().exit_code == 0, "it is young"
-
-    listed = run("--grace-hours", "0")
-    assert listed.exit_code == 1
-    assert "files/art_1/a.png" in listed.output
-    repaired = run("--grace-hours", "0", "--repair", "--json")
-    assert repaired.exit_code == 0
-    assert json.loads(repaired.output)["deleted"] == 1
-    assert "0 objects (0 bytes), 0 rows" in run("--grace-hours", "0").output
-
-    missing = house.upload(stored=False)
-    database.close()
-    after = run("--json")
-    assert after.exit_code == 1
-    assert [one["key"] for one in json.loads(after.output)["missing"]] == [missing]
-
-
-def test_a_store_that_is_away_is_a_sentence(tmp_path, monkeypatch):
-    folder = tmp_path / "data"
-    assert CliRunner().invoke(main, ["--data-dir", str(folder), "migrate"]).exit_code == 0
-    (tmp_path / "plain").write_text("")
-    for url in ("ftp://somewhere", f"file://{tmp_path}/plain/below"):
-        monkeypatch.setenv("STORAGE_URL", url)
-        result = CliRunner().invoke(main, ["--data-dir", str(folder), "storage", "audit"])
-        assert result.exception is None or isinstance(result.exception, SystemExit), url

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from bot.handlers.routing import COMMANDS
-from cli import bot, embedded
+from cli import bot
 from cli.errors import CommandError
 from cli.main import main
 from tests.cli.conftest import ATELIER, System, clean_environment, end_system, gone, start_system, wait_until
@@ -181,32 +181,6 @@ def test_a_webhook_listens_where_it_is_looked_for():
     told = bot.child(TOKEN, "http://a", "atl_k", {"ATELIER_TELEGRAM_WEBHOOK": "https://b"}).environment
     assert "ATELIER_TELEGRAM_LISTEN" not in told
     assert bot.child(TOKEN, "http://a", "atl_k", {}).environment["ATELIER_TELEGRAM_LISTEN"].endswith(":0")
-
-
-def test_redis_keeps_what_it_is_told_for_the_bot_alone(tmp_path):
-    folder = tmp_path / 'a "quoted" \\ name'
-    folder.mkdir()
-    for keep, word in ((True, "yes"), (False, "no")):
-        embedded.redis_child(folder, keep=keep)
-        text = (folder / "redis" / "redis.conf").read_text()
-        assert f"appendonly {word}\n" in text
-        assert 'a \\"quoted\\" \\\\ name/redis"\n' in text
-
-
-@pytest.mark.parametrize("missing", ["ATELIER_TELEGRAM_TOKEN", "ATELIER_KEY"])
-def test_the_bot_alone_says_what_it_needs(tmp_path, missing):
-    told = {"ATELIER_TELEGRAM_TOKEN": TOKEN, "ATELIER_KEY": "atl_k"}
-    del told[missing]
-    tried = subprocess.run(
-        (*ATELIER, "--data-dir", str(tmp_path), "bot"),
-        env=clean_environment() | told,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert tried.returncode == 1
-    assert missing in tried.stderr
 
 
 def test_the_bot_runs_beside_a_system_that_has_none(tmp_path):

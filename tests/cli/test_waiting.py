@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import threading
 
 import pytest
-from rich.console import Console
 
-from cli import show, waiting
+from cli import waiting
 from cli.waiting import Waiting
 from client import NoServer
 from tests.cli.conftest import wait_until
@@ -92,18 +90,3 @@ def test_nobody_is_asked_about_a_job_that_runs():
         threading.Event().wait(0.05)
 
     assert server.asked == 0
-
-
-def test_without_a_terminal_a_line_is_not_said_twice(monkeypatch):
-    monkeypatch.setattr(show, "PLAIN_SECONDS", 0.0)
-    made = io.StringIO()
-
-    with show.progress(Console(file=made, width=100)) as step:
-        for place in ("", "position 2", "position 2", "position 1"):
-            step(event("queued", place))
-
-    assert [line.strip() for line in made.getvalue().splitlines()] == [
-        "queued      0%",
-        "queued      0%  position 2",
-        "queued      0%  position 1",
-    ]

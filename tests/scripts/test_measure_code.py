@@ -148,15 +148,17 @@ def test_a_mirror_has_the_name_of_its_module_or_begins_with_it(tmp_path):
                 "shop/till.py",
                 "shop/spec.py",
                 "shop/alone.py",
+                "shop/__main__.py",
                 "shop/versions/0001_first.py",
                 "tests/shop/test_till_at_night.py",
                 "tests/shop/test_shop_spec.py",
+                "tests/shop/test_main.py",
                 "tests/shop/helpers.py",
             ],
             "",
         ),
     )
-    assert mirrored(read(tmp_path, tmp_path / "shop"), read(tmp_path, tmp_path / "tests")) == (2, 3)
+    assert mirrored(read(tmp_path, tmp_path / "shop"), read(tmp_path, tmp_path / "tests")) == (3, 4)
 
 
 def test_a_checkout_is_one_column_or_two(tmp_path):
