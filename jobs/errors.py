@@ -28,7 +28,8 @@ AtelierError                code, and the docstring as the default message
 ├── RateLimited
 │   └── TooManyQueued       this owner has as many jobs waiting as they may
 ├── Unavailable             a part we depend on is away; try again
-└── LeaseLost               inside a worker: this attempt no longer owns the job
+├── LeaseLost               inside a worker: this attempt no longer owns the job
+└── PartConflict            inside a worker: a job asked for two different parts by one name
 """
 
 from __future__ import annotations
@@ -230,3 +231,9 @@ class LeaseLost(AtelierError):
     """This attempt no longer owns the job; nothing it writes counts."""
 
     code = "lease_lost"
+
+
+class PartConflict(AtelierError):
+    """A job asked for a part by a name that another one has."""
+
+    code = "part_conflict"

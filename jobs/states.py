@@ -49,6 +49,8 @@ class Hold(StrEnum):
     OWNER = "owner"
     #: Enough of its owner's jobs are in line or running; it moves up as those go.
     BEHIND = "behind"
+    #: It has asked for other jobs, and waits for them without a worker.
+    PARTS = "parts"
 
 
 class NetworkState(StrEnum):

@@ -4,7 +4,7 @@ from jobs.models.account import ApiKey, LinkCode, Secret, User
 from jobs.models.base import Base
 from jobs.models.file import Artifact, Cleanup, UploadKey
 from jobs.models.fleet import Lock, Worker
-from jobs.models.job import Job, JobEvent, JobInput, JobTag, PastUsage
+from jobs.models.job import Job, JobEvent, JobInput, JobPart, JobTag, PastUsage
 from jobs.models.line import Clock, Flow
 from jobs.models.network import JobNetwork, Network, NetworkFile
 from jobs.models.webhook import Delivery, DeliveryAttempt, Webhook
@@ -22,6 +22,7 @@ __all__ = [
     "JobEvent",
     "JobInput",
     "JobNetwork",
+    "JobPart",
     "JobTag",
     "LinkCode",
     "Lock",

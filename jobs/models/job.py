@@ -106,6 +106,14 @@ class Job(Base):
     #: What a search by text looks through; NULL in rows of before there were labels.
     search: Mapped[str | None] = mapped_column(Text)
 
+    #: The job that asked for it; NULL: nobody's part. Empty: the one that did was deleted. No foreign key: it
+    #: outlives that one until the sweeper comes by.
+    part_of: Mapped[str | None] = mapped_column(Id)
+    #: The job of which it is another try, whose parts it uses again; no foreign key, that one may be deleted.
+    retry_of: Mapped[str | None] = mapped_column(Id)
+    #: How many jobs it has asked for so far.
+    parts: Mapped[int] = mapped_column(Integer, default=0)
+
     #: The client's Idempotency-Key and the SHA-256 of the request it came with.
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
     idempotency_hash: Mapped[str | None] = mapped_column(String(64))
@@ -150,6 +158,11 @@ class Job(Base):
             "ix_jobs_kept", "owner_id", "finished_at", where="finished_at IS NOT NULL AND NOT data_removed"
         ),
         Index("ix_jobs_owner", "owner_id", "id"),
+        # Somebody's own jobs, newest first: lists show no parts.
+        partial("ix_jobs_whole", "owner_id", "id", where="part_of IS NULL"),
+        # Parts that have not ended, and those whose job is gone.
+        partial("ix_jobs_parts", "part_of", where="part_of IS NOT NULL AND finished_at IS NULL"),
+        partial("ix_jobs_left_over", "id", where="part_of = ''"),
     )
 
 
@@ -190,6 +203,24 @@ class JobInput(Base):
     artifact_id: Mapped[str] = mapped_column(
         Id, ForeignKey("artifacts.id", ondelete="CASCADE"), primary_key=True, index=True
     )
+
+
+class JobPart(Base):
+    """That a job asked for another one, by a name of its own. Further tries of that job share its parts."""
+
+    __tablename__ = "job_parts"
+
+    job_id: Mapped[str] = mapped_column(Id, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    part_id: Mapped[str] = mapped_column(Id, ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    #: Of which stage of the job it is, as its progress is shown.
+    stage: Mapped[str] = mapped_column(String(64))
+    #: Its order among the job's parts.
+    number: Mapped[int] = mapped_column(Integer)
+    #: Its share of the job's whole progress, 0 to 1.
+    share: Mapped[float] = mapped_column(Float)
+    #: SHA-256 of what was asked for: by it a part that was made for an earlier try is known again.
+    digest: Mapped[str] = mapped_column(String(64))
 
 
 class PastUsage(Base):

@@ -7,7 +7,18 @@ sees. What a column means is said in `jobs.models`; a column that is added there
 from jobs.rows.account import KeyRow, NamedKeyRow, UserRow
 from jobs.rows.file import ArtifactRow, FolderRow, StoredRow
 from jobs.rows.fleet import OrdersRow, SeenWorkerRow, WorkerRow
-from jobs.rows.job import ClaimedRow, EndedRow, EventRow, FactsRow, JobRow, MetRow, UsageRow, VersionRow
+from jobs.rows.job import (
+    ClaimedRow,
+    EndedRow,
+    EventRow,
+    FactsRow,
+    JobRow,
+    MetRow,
+    PartRow,
+    StageRow,
+    UsageRow,
+    VersionRow,
+)
 from jobs.rows.network import NetworkFileRow, NetworkRow, SizedNetworkRow
 from jobs.rows.webhook import DeliveryRow, TakenDeliveryRow, TryRow, WebhookRow
 
@@ -26,8 +37,10 @@ __all__ = [
     "NetworkFileRow",
     "NetworkRow",
     "OrdersRow",
+    "PartRow",
     "SeenWorkerRow",
     "SizedNetworkRow",
+    "StageRow",
     "StoredRow",
     "TakenDeliveryRow",
     "TryRow",

@@ -61,6 +61,9 @@ class JobRow(Protocol):
     tags: list[str] | None
     meta: JSONObject | None
     search: str | None
+    part_of: str | None
+    retry_of: str | None
+    parts: int
     idempotency_key: str | None
     idempotency_hash: str | None
 
@@ -127,6 +130,38 @@ class EventRow(Protocol):
     attempt: int
     reason: str | None
     at: datetime
+
+
+class PartRow(Protocol):
+    """One of `jobs.models.JobPart`, and the job that it is."""
+
+    name: str
+    stage: str
+    number: int
+    share: float
+    digest: str
+    part_id: str
+    state: str
+
+
+class StageRow(Protocol):
+    """The parts of one stage of a job, together."""
+
+    job_id: str
+    stage: str
+    jobs: int
+    queued: int
+    running: int
+    succeeded: int
+    failed: int
+    canceled: int
+    #: The sum of its jobs', each 0 to 1.
+    progress: float
+    #: Of all its jobs together.
+    attempts: int
+    run_seconds: float
+    started_at: datetime | None
+    finished_at: datetime | None
 
 
 class UsageRow(Protocol):

@@ -29,6 +29,7 @@ import hashlib
 
 from jobs.rows import JobRow
 from jobs.store.accepting import accept
+from jobs.store.asking import Asking
 from jobs.store.client import ClientSide, cancel
 from jobs.store.figures import Figures
 from jobs.store.follower import Facts, FollowerSide
@@ -40,7 +41,7 @@ from jobs.store.statements import MAX_FAILURES, in_use, needs
 from jobs.store.survivors import Survivors
 from jobs.store.sweeper import SweeperSide
 from jobs.store.usage import Ran, Usage
-from jobs.store.values import Beat, Claim, NewArtifact, NewJob, Success
+from jobs.store.values import Beat, Claim, NewArtifact, NewJob, NewPart, Success
 from jobs.store.worker import WorkerSide
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "Keeping",
     "NewArtifact",
     "NewJob",
+    "NewPart",
     "Ran",
     "Success",
     "Wanted",
@@ -71,6 +73,7 @@ class JobStore(
     Labels,
     OwnOrder,
     WorkerSide,
+    Asking,
     SweeperSide,
     Retention,
     Waiting,

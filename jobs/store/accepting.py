@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -30,15 +30,42 @@ _ACCEPT_SQLITE = sqlite.insert(JOBS).on_conflict_do_nothing().returning(JOBS)
 def accept(connection: Connection, new: NewJob) -> tuple[JobRow, bool]:
     """`ClientSide.submit` within a transaction. A file or network that is gone is an IntegrityError."""
     where = stand(connection, new.owner_id, new.queue, new.priority, held=new.held)
-    values = {
+    values = row_of(new) | {
+        "hold": where.hold,
+        "place": own_place(time.time(), new.priority),
+        "notify": where.heard or new.webhook is not None,
+    }
+    made = _insert(connection, values, where.giving)
+    if made is None:
+        earlier = _earlier(connection, new)
+        return earlier, earlier.id == new.id
+    reads(connection, [new])
+    if new.tags:
+        tag(connection, made, new.tags)
+    if made.notify:
+        announce(connection, made)
+    return made, True
+
+
+def reads(connection: Connection, jobs: Sequence[NewJob]) -> None:
+    """Note which files and networks these accepted jobs read: none of them goes while a job may need it."""
+    files = [{"job_id": new.id, "artifact_id": i} for new in jobs for i in dict.fromkeys(new.inputs)]
+    if files:
+        connection.execute(insert(JobInput), files)
+    using = [{"job_id": new.id, "sha256": sha256} for new in jobs for sha256 in dict.fromkeys(new.networks)]
+    if using:
+        connection.execute(insert(JobNetwork), using)
+
+
+def row_of(new: NewJob) -> dict[str, Any]:
+    """The columns of a new job that do not depend on what it meets."""
+    return {
         "id": new.id,
         "owner_id": new.owner_id,
         "engine": new.engine,
         "queue": new.queue,
         "state": State.QUEUED.value,
         "priority": int(new.priority),
-        "hold": where.hold,
-        "place": own_place(time.time(), new.priority),
         "model": new.model or new.engine,
         "batch": new.batch,
         "batch_most": new.batch_most,
@@ -46,7 +73,6 @@ def accept(connection: Connection, new: NewJob) -> tuple[JobRow, bool]:
         "start_by": new.start_by,
         "timeout_seconds": new.timeout_seconds,
         "webhook": dict(new.webhook) if new.webhook is not None else None,
-        "notify": where.heard or new.webhook is not None,
         "params": dict(new.params),
         "seed": new.seed,
         "needs": needs(new.weights),
@@ -55,24 +81,10 @@ def accept(connection: Connection, new: NewJob) -> tuple[JobRow, bool]:
         "tags": list(new.tags) or None,
         "meta": dict(new.meta) or None,
         "search": search_text(new.params, new.tags, new.meta),
+        "retry_of": new.retry_of,
         "idempotency_key": new.idempotency_key,
         "idempotency_hash": new.idempotency_hash,
     }
-    made = _insert(connection, values, where.giving)
-    if made is None:
-        earlier = _earlier(connection, new)
-        return earlier, earlier.id == new.id
-    if new.inputs:
-        reading = [{"job_id": new.id, "artifact_id": i} for i in dict.fromkeys(new.inputs)]
-        connection.execute(insert(JobInput), reading)
-    if new.networks:
-        using = [{"job_id": new.id, "sha256": sha256} for sha256 in dict.fromkeys(new.networks)]
-        connection.execute(insert(JobNetwork), using)
-    if new.tags:
-        tag(connection, made, new.tags)
-    if made.notify:
-        announce(connection, made)
-    return made, True
 
 
 def _earlier(connection: Connection, new: NewJob) -> JobRow:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from jobs.errors import InUse, NotFound, WrongState
@@ -25,6 +25,8 @@ from jobs.store.statements import (
     in_use,
 )
 from jobs.store.values import NewJob
+
+_GOES_ON = select(JOBS.c.id).where(JOBS.c.id == bindparam("of_job"), JOBS.c.finished_at.is_(None))
 
 
 class ClientSide(StoreBase):
@@ -87,25 +89,11 @@ class ClientSide(StoreBase):
     def delete(self, job_id: str, owner_id: str | None) -> None:
         """Delete a job that is not running: its row, its results' rows, and (by the sweeper) its objects.
 
-        Raises NotFound, WrongState for a running job, InUse while a waiting job reads one of its results.
+        Raises NotFound, WrongState for a running job, InUse while a waiting job reads one of its results or
+        the job that asked for it goes on.
         """
 
-        def work(connection: Connection) -> None:
-            seen = get_job(connection, job_id, owner_id)
-            # Before any lock: the end of a running job may be waiting for the owner's.
-            if seen.state == State.RUNNING:
-                raise WrongState("A running job cannot be deleted; cancel it first.")
-            lock_owner(connection, seen.owner_id)
-            # FOR UPDATE: between check and delete no worker claims it and nobody takes its results as inputs.
-            connection.execute(select(Artifact.id).where(Artifact.job_id == job_id).with_for_update())
-            row = get_job(connection, job_id, owner_id, for_update=True)
-            if row.state == State.RUNNING:
-                raise WrongState("A running job cannot be deleted; cancel it first.")
-            if in_use(connection, select(Artifact.id).where(Artifact.job_id == job_id)):
-                raise InUse("A waiting or running job reads a result of this job.")
-            ending.delete(connection, row)
-
-        self.database.write(work, repeatable=False)
+        self.database.write(lambda c: delete(c, job_id, owner_id), repeatable=False)
 
 
 def cancel(connection: Connection, job_id: str, owner_id: str | None) -> JobRow:
@@ -121,3 +109,22 @@ def cancel(connection: Connection, job_id: str, owner_id: str | None) -> JobRow:
         note(connection, [row])
         ended(connection, [row], turns={row.id: seen.turn})
     return row
+
+
+def delete(connection: Connection, job_id: str, owner_id: str | None) -> None:
+    """`ClientSide.delete` within a transaction. Raises as that does."""
+    seen = get_job(connection, job_id, owner_id)
+    # Before any lock: the end of a running job may be waiting for the owner's.
+    if seen.state == State.RUNNING:
+        raise WrongState("A running job cannot be deleted; cancel it first.")
+    lock_owner(connection, seen.owner_id)
+    # FOR UPDATE: between check and delete no worker claims it and nobody takes its results as inputs.
+    connection.execute(select(Artifact.id).where(Artifact.job_id == job_id).with_for_update())
+    row = get_job(connection, job_id, owner_id, for_update=True)
+    if row.state == State.RUNNING:
+        raise WrongState("A running job cannot be deleted; cancel it first.")
+    if row.part_of and connection.execute(_GOES_ON, {"of_job": row.part_of}).first() is not None:
+        raise InUse(f"The job {row.part_of} asked for it and goes on; cancel or delete that one.")
+    if in_use(connection, select(Artifact.id).where(Artifact.job_id == job_id)):
+        raise InUse("A waiting or running job reads a result of this job.")
+    ending.delete(connection, row)

@@ -3,6 +3,7 @@
     results    its artifacts, or the network that it was to make
     news       what webhooks are told, after the results, of which they tell
     clean-up   what lost attempts, previews and checkpoints left is nobody's any more
+    its job    if one asked for it: that one goes on, or fails
     the line   its owner's other jobs move up
 
 Whoever ends a job (its worker, its owner, the sweeper) changes its row, notes the event and calls `ended`;
@@ -25,6 +26,7 @@ from jobs.states import FINAL, State
 from jobs.store.conversions import converted, not_converted
 from jobs.store.line.admitting import left, move_up
 from jobs.store.outbox import announce
+from jobs.store.parts import let_go, part_ended
 from jobs.store.usage import keep_account
 from jobs.store.values import NewArtifact, Success
 
@@ -38,11 +40,12 @@ def ended(
     *,
     successes: Mapping[str, Success] | None = None,
     turns: Mapping[str, int | None] | None = None,
-) -> None:
+) -> list[JobRow]:
     """These jobs have ended, or are back in the line because their attempt did.
 
     `successes`: what those that succeeded have made, by their ids. `turns`: the places in line of those that
-    ended without having run. The rows of those that ran say whether they were `capped`.
+    ended without having run. The rows of those that ran say whether they were `capped`. Returns the jobs that
+    stand in line again, because these were the last parts that they waited for.
     """
     final = [row for row in rows if row.state in FINAL]
     _keep_results(connection, final, successes or {})
@@ -54,15 +57,26 @@ def ended(
         # One that succeeded at once and stored nothing but its results has left nothing behind.
         if success is None or success.leftovers or success.attempt > 1:
             _tidy(connection, row)
+    standing = []
+    # Before others move up: who waited for these may be older. In one order, as it takes locks of owners.
+    for row in sorted(final, key=lambda row: row.owner_id):
+        job = part_ended(connection, row)
+        if job is not None and job.state in FINAL:
+            standing += ended(connection, [job], turns={job.id: None})
+        elif job is not None:
+            standing.append(job)
     if turns is None:
         move_up(connection, cast("list[EndedRow]", final))
     else:
         left(connection, final, turns)
+    return standing
 
 
 def delete(connection: Connection, row: JobRow) -> None:
     """Delete the row of a job that has ended or is waiting, and that nobody reads."""
     keep_account(connection, row)
+    if row.parts:
+        let_go(connection, row.id)
     waiting = row.state == State.QUEUED
     if waiting and row.converts is not None:
         not_converted(connection, row)

@@ -45,10 +45,12 @@ class Labels(StoreBase):
     def page(
         self, owner_id: str | None, wanted: Wanted = EVERY, *, before: str | None = None, limit: int = 50
     ) -> list[JobRow]:
-        """Newest first; `before` is the id of the last job of the page before."""
+        """Newest first; `before` is the id of the last job of the page before. Parts only by their ids."""
         query = listed(owner_id, wanted.tags, before=before, limit=limit)
         if wanted.ids:
             query = query.where(JOBS.c.id.in_(wanted.ids))
+        else:
+            query = query.where(JOBS.c.part_of.is_(None))
         if wanted.states:
             query = query.where(JOBS.c.state.in_([s.value for s in wanted.states]))
         if wanted.engine is not None:

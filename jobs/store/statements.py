@@ -67,6 +67,8 @@ END = (
     )
     .returning(JOBS, CAPPED)
 )
+#: The progress of a job that goes back into the line: what its parts have made stays made.
+LEFT_OVER = case((JOBS.c.parts > 0, JOBS.c.progress), else_=0.0)
 #: And of the job. Its place in line is nobody's any more.
 FINISH = END.values(finished_at=now(), turn=None)
 CANCEL = (

@@ -20,6 +20,7 @@ from jobs.store.line.fit import who_does_not_fit
 from jobs.store.statements import (
     IN_LINE,
     JOBS,
+    LEFT_OVER,
     MAX_FAILURES,
     QUEUED,
     RUNNING,
@@ -107,7 +108,7 @@ class SweeperSide(StoreBase):
                 lease_owner=None,
                 lease_until=None,
                 message="",
-                progress=case((ends, JOBS.c.progress), else_=0.0),
+                progress=case((ends, JOBS.c.progress), else_=LEFT_OVER),
                 # Nobody is left to say what it ran on but the worker's own report.
                 device=func.coalesce(_LOST_DEVICE, JOBS.c.device),
                 run_after=now(),

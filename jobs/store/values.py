@@ -47,7 +47,22 @@ class NewJob:
     request_id: str | None = None
     idempotency_key: str | None = None
     idempotency_hash: str | None = None
+    #: The failed or canceled job of which it is another try.
+    retry_of: str | None = None
     id: str = field(default_factory=lambda: new_id("job"))
+
+
+@dataclass(frozen=True)
+class NewPart:
+    """A job that another one asks for."""
+
+    name: str
+    stage: str
+    #: Of the whole job's progress, 0 to 1.
+    share: float
+    #: What it is, whoever asks for it: SHA-256 of engine, params and seed.
+    digest: str
+    job: NewJob
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from jobs.store.statements import (
     END,
     FINISH,
     JOBS,
+    LEFT_OVER,
     MAX_FAILURES,
     MINE,
     RENEW,
@@ -130,7 +131,14 @@ class WorkerSide(StoreBase):
         self, successes: Sequence[Success], *, device: str | None = None, peak_memory: int | None = None
     ) -> list[JobRow | None]:
         """End the attempts of several jobs in one transaction; None for each that was no longer ours."""
-        return self.database.write(lambda c: _succeed(c, successes, device=device, peak_memory=peak_memory))
+        standing: list[JobRow] = []
+
+        def work(connection: Connection) -> list[JobRow | None]:
+            return _succeed(connection, successes, standing, device=device, peak_memory=peak_memory)
+
+        rows = self.database.write(work)
+        self.ring_for(standing)
+        return rows
 
     def succeed_and_claim(
         self, success: Success, wanted: Claim, *, device: str | None = None, peak_memory: int | None = None
@@ -141,14 +149,19 @@ class WorkerSide(StoreBase):
         other error `succeed` may be called: it finds out what became of the attempt.
         """
 
+        standing: list[JobRow] = []
+
         def work(connection: Connection) -> list[JobRow]:
-            (row,) = _succeed(connection, [success], device=device, peak_memory=peak_memory)
+            (row,) = _succeed(connection, [success], standing, device=device, peak_memory=peak_memory)
             if row is None:
                 raise LeaseLost
             return claiming.claim(connection, wanted)
 
         # Not repeated, as no claim is.
-        return self.database.write(work, repeatable=False)
+        rows = self.database.write(work, repeatable=False)
+        taken = {row.id for row in rows}
+        self.ring_for(row for row in standing if row.id not in taken)
+        return rows
 
     def fail(
         self,
@@ -205,7 +218,7 @@ class WorkerSide(StoreBase):
             run_after=now(delay_seconds),
             finished_at=case((asked | last, now()), else_=None),
             turn=case((asked | last, None), else_=JOBS.c.turn),
-            progress=case((asked | last, JOBS.c.progress), else_=0.0),
+            progress=case((asked | last, JOBS.c.progress), else_=LEFT_OVER),
             **_ran(device, peak_memory),
         )
         return self._end(retrying, job_id, attempt, State.QUEUED, State.FAILED, State.CANCELED, reason=code)
@@ -223,7 +236,7 @@ class WorkerSide(StoreBase):
             run_after=now(),
             finished_at=case((asked, now()), else_=None),
             turn=case((asked, None), else_=JOBS.c.turn),
-            progress=case((asked, JOBS.c.progress), else_=0.0),
+            progress=case((asked, JOBS.c.progress), else_=LEFT_OVER),
             **_ran(device, peak_memory),
         )
         return self._end(releasing, job_id, attempt, State.QUEUED, State.CANCELED, reason="released")
@@ -269,8 +282,14 @@ def _ended_before(
 
 
 def _succeed(
-    connection: Connection, successes: Sequence[Success], *, device: str | None, peak_memory: int | None
+    connection: Connection,
+    successes: Sequence[Success],
+    standing: list[JobRow],
+    *,
+    device: str | None,
+    peak_memory: int | None,
 ) -> list[JobRow | None]:
+    """`standing` becomes the jobs that stand in line again by it, also when all of this is done anew."""
     ran = {"ran_on": device, "peak": peak_memory, "default_cap": policy.max_running()}
     made = {one.job_id: one for one in successes}
     found: dict[str, JobRow | None] = {}
@@ -284,5 +303,5 @@ def _succeed(
             _ended_before(connection, job_id, made[job_id].attempt, (State.SUCCEEDED,)) if not rows else None
         )
         found[job_id] = rows[0] if rows else before
-    ended(connection, now_ended, successes=made)
+    standing[:] = ended(connection, now_ended, successes=made)
     return [found[one.job_id] for one in successes]

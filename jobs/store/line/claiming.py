@@ -37,7 +37,7 @@ from jobs.store.events import Noted
 from jobs.store.line.admitting import LINE_SHORT, admit
 from jobs.store.line.turns import CLOCK, advance_clock, clock_after
 from jobs.store.outbox import announce
-from jobs.store.statements import needs
+from jobs.store.statements import LEFT_OVER, needs
 from jobs.store.values import Claim
 
 #: How far into the line a worker looks for a job whose model it has loaded.
@@ -117,7 +117,7 @@ def _statement(look: int) -> Noted[ClaimedRow]:
             started_at=now(),
             queue_seconds=_JOBS.c.queue_seconds + seconds_since(_JOBS.c.run_after),
             batch_size=size,
-            progress=0.0,
+            progress=LEFT_OVER,
             message="",
             preview_key=None,
         )

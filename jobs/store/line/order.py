@@ -72,7 +72,7 @@ class OwnOrder(StoreBase):
 
         For a job behind the line it is at least that, since other owners' new jobs may get in between.
         """
-        if job.hold == Hold.OWNER:
+        if job.hold in (Hold.OWNER, Hold.PARTS):
             return None
         values = {"in_queue": job.queue, "of_owner": job.owner_id, "of_priority": job.priority}
         values |= {"its_turn": job.turn, "of_job": job.id, "its_place": job.place}
@@ -93,11 +93,14 @@ class OwnOrder(StoreBase):
         return self.database.read(read)
 
     def hold(self, job_id: str, owner_id: str | None) -> JobRow:
-        """Let a queued job wait until it is released. Raises NotFound and WrongState."""
+        """Let a queued job wait until it is released. Raises NotFound and WrongState.
+
+        One that waits for jobs it asked for is not in line, and stays where it is.
+        """
         holding = (
             update(JOBS)
             .where(JOBS.c.id == job_id, JOBS.c.state == State.QUEUED.value)
-            .where(or_(JOBS.c.hold.is_(None), JOBS.c.hold != Hold.OWNER.value))
+            .where(or_(JOBS.c.hold.is_(None), JOBS.c.hold == Hold.BEHIND.value))
             .values(hold=Hold.OWNER.value, turn=None, version=JOBS.c.version + 1)
             .returning(JOBS)
         )
@@ -141,6 +144,8 @@ class OwnOrder(StoreBase):
         row = get_job(connection, job_id, owner_id)
         if row.state != State.QUEUED:
             raise WrongState(f"Only a queued job can be held or released; this one is {row.state}.")
+        if row.hold == Hold.PARTS:
+            raise WrongState("It waits for jobs that it asked for: hold or release those.")
         return row
 
     def move(self, job_id: str, owner_id: str, *, before: str | None = None, to_end: bool = False) -> JobRow:
@@ -176,7 +181,7 @@ class OwnOrder(StoreBase):
         self, connection: Connection, job_id: str, owner_id: str, *, for_update: bool = False
     ) -> JobRow:
         job = get_job(connection, job_id, owner_id, for_update=for_update)
-        if job.state != State.QUEUED or job.hold == Hold.OWNER:
+        if job.state != State.QUEUED or job.hold in (Hold.OWNER, Hold.PARTS):
             raise WrongState("Only jobs that are queued and not held can change places.")
         return job
 

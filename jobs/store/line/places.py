@@ -43,7 +43,7 @@ _BEFORE = select(JOBS.c.id, _OWN_BEFORE.label("before")).where(
 
 def positions(connection: Connection, rows: Iterable[JobRow]) -> dict[str, int]:
     """The position of each of these jobs that is queued and not held, by its id."""
-    queued = [row for row in rows if row.state == State.QUEUED and row.hold != Hold.OWNER]
+    queued = [row for row in rows if row.state == State.QUEUED and row.hold in (None, Hold.BEHIND)]
     lines = {queue: _line(connection, queue, queued) for queue in sorted({row.queue for row in queued})}
     behind = [row.id for row in queued if row.hold is not None]
     before = _before(connection, behind) if behind else {}

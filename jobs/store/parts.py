@@ -1,0 +1,127 @@
+"""What the end of a part means to the job that asked for it.
+
+Its results are that job's to read from then on; the last part lets the job stand in line again; one that
+failed or was canceled fails it. Whether a part is left is looked up under the job's lock each time and
+counted nowhere, so that no count can be wrong (docs/adr/0017). Locks are taken in the order of everybody: the
+running row, the owner, waiting rows.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Connection,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
+
+from jobs.clock import now
+from jobs.models import Artifact, JobInput, JobPart
+from jobs.rows import JobRow
+from jobs.sql import fetch_one
+from jobs.states import Hold, State
+from jobs.store.events import note
+from jobs.store.line.admitting import admit, lock_owner
+from jobs.store.statements import BY_ID, JOBS, QUEUED
+
+PARTS = JobPart.__table__
+ARTIFACTS = Artifact.__table__
+OF_JOB = PARTS.c.job_id == bindparam("of_job")
+#: Never full: what follows the parts is work as well.
+_MOST = 0.999
+
+ONE_LEFT = select(
+    exists().where(
+        PARTS.c.job_id == bindparam("of_job"), JOBS.c.id == PARTS.c.part_id, JOBS.c.finished_at.is_(None)
+    )
+)
+_READ_RESULTS = insert(JobInput).from_select(
+    ["job_id", "artifact_id"],
+    select(bindparam("of_job", type_=PARTS.c.job_id.type), ARTIFACTS.c.id).where(
+        ARTIFACTS.c.job_id == bindparam("of_part"),
+        ~exists().where(JobInput.job_id == bindparam("of_job"), JobInput.artifact_id == ARTIFACTS.c.id),
+    ),
+)
+_LOCK = BY_ID.with_for_update()
+_SHARE_AND_NAME = select(PARTS.c.share, PARTS.c.name).where(OF_JOB, PARTS.c.part_id == bindparam("of_part"))
+_waiting = and_(JOBS.c.id == bindparam("of_job"), QUEUED, JOBS.c.hold == literal_column("'parts'"))
+_further = JOBS.c.progress + bindparam("share")
+_GO_ON = (
+    update(JOBS)
+    .where(_waiting)
+    .values(progress=case((_further > _MOST, _MOST), else_=_further), version=JOBS.c.version + 1)
+    .returning(JOBS)
+)
+_STAND_AGAIN = _GO_ON.values(hold=Hold.BEHIND.value, run_after=now())
+_FAIL = (
+    update(JOBS)
+    .where(_waiting)
+    .values(
+        state=State.FAILED.value,
+        hold=None,
+        finished_at=now(),
+        version=JOBS.c.version + 1,
+        error_code="part_failed",
+        error_detail=bindparam("detail"),
+    )
+    .returning(JOBS)
+)
+_other = PARTS.alias("other")
+_another_try = (
+    select(_other.c.job_id)
+    .where(_other.c.part_id == JOBS.c.id, _other.c.job_id != bindparam("of_job"))
+    .limit(1)
+    .scalar_subquery()
+)
+_LET_GO = (
+    update(JOBS)
+    .where(JOBS.c.part_of == bindparam("of_job"))
+    .values(part_of=func.coalesce(_another_try, literal_column("''")))
+)
+
+
+def part_ended(connection: Connection, part: JobRow) -> JobRow | None:
+    """A part has ended. Returns its job, if that has changed its state or its place by it."""
+    if not part.part_of:
+        return None
+    # Before the job's row, as whoever cancels or deletes it does.
+    lock_owner(connection, part.owner_id)
+    job = fetch_one(connection, JobRow, _LOCK, {"job_id": part.part_of})
+    if job is None or job.state != State.QUEUED or job.hold != Hold.PARTS:
+        return None
+    found = connection.execute(_SHARE_AND_NAME, {"of_job": job.id, "of_part": part.id}).one()
+    if part.state != State.SUCCEEDED:
+        what = f"{part.error_code}: {part.error_detail}" if part.error_code else str(part.state)
+        failed = fetch_one(connection, JobRow, _FAIL, {"of_job": job.id, "detail": f"{found.name}: {what}"})
+        note(connection, [failed] if failed is not None else [], "part_failed")
+        return failed
+    read_results(connection, job.id, part.id)
+    if connection.execute(ONE_LEFT, {"of_job": job.id}).scalar_one():
+        connection.execute(_GO_ON, {"of_job": job.id, "share": found.share})
+        return None
+    return stand_again(connection, job.id, found.share)
+
+
+def read_results(connection: Connection, job_id: str, part_id: str) -> None:
+    """The job reads what its part has made: nothing of it goes while the job may need it."""
+    connection.execute(_READ_RESULTS, {"of_job": job_id, "of_part": part_id})
+
+
+def stand_again(connection: Connection, job_id: str, share: float = 0.0) -> JobRow | None:
+    """All its parts have ended well: the job stands in line again, and goes on when its turn comes."""
+    row = fetch_one(connection, JobRow, _STAND_AGAIN, {"of_job": job_id, "share": share})
+    if row is not None:
+        note(connection, [row], "parts_ended")
+        admit(connection, row.owner_id, row.queue)
+    return row
+
+
+def let_go(connection: Connection, job_id: str) -> None:
+    """A job with parts is deleted: its parts belong to another try that uses them, or to nobody."""
+    connection.execute(_LET_GO, {"of_job": job_id})
