@@ -135,8 +135,10 @@ class TestOthers:
 
         assert header("bmp", bmp(struct.pack("<IiiHHI", 40, 70, -50, 1, 24, 0))) == Header(70, 50)
         assert header("bmp", bmp(struct.pack("<IHH", 12, 70, 50))) == Header(70, 50)
-        with pytest.raises(HeaderError, match="run-length"):
-            header("bmp", bmp(struct.pack("<IiiHHI", 40, 70, 50, 1, 8, 1)))
+        for compression in (1, 2):
+            with pytest.raises(HeaderError, match="run-length"):
+                header("bmp", bmp(struct.pack("<IiiHHI", 40, 70, 50, 1, 8, compression)))
+        assert header("bmp", bmp(struct.pack("<IiiHHI", 40, 70, 50, 1, 16, 3))).width == 70
 
 
 class TestTiff:

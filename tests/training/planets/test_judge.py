@@ -47,7 +47,8 @@ def judge(pictures, monkeypatch) -> Judge:
 
 
 def test_the_data_s_own_brightnesses_are_nearer_than_others(judge):
-    assert judge.fid(Painter(), 1) < 0.5 * judge.fid(Painter(0.3), 1)
+    near, far = judge.fid(Painter(), 1), judge.fid(Painter(0.3), 1)
+    assert near < 0.2 * far
 
 
 def test_a_seed_is_the_same_latents_and_there_are_at_least_so_many(judge):

@@ -47,13 +47,13 @@ def test_closeness_is_in_distances_of_the_training_picture_itself():
     """The real picture at 10 lies 9 from its nearest, so 3 away from it is nearer than usual."""
     real = np.array([[0.0], [1.0], [10.0], [30.0]])
     space = Space("numbers", real, real)
-    distances, indices = space.near(np.array([[13.0], [-2.0]]))
+    distances, indices = space.near(np.array([[13.0], [-1.5]]))
 
     found = Found(space, distances, indices, space.among_real(), np.zeros(1))
 
     assert space.among_real().tolist() == [1, 1, 9, 20]
     assert indices.tolist() == [[2, 1, 0], [0, 1, 2]]
-    assert found.closeness.tolist() == [3 / 9, 2]
+    assert found.closeness.tolist() == [3 / 9, 1.5]
     assert found.summary()["authentic"] == 0.5
 
 

@@ -122,3 +122,21 @@ def test_filters_that_are_as_large_as_pictures_are_not_compared(block: str) -> N
     tensors = pickles.random_tensors(TINY)
     tensors |= {f"synthesis.{block}.resample_filter": np.ones((65, 65), "f4")}
     assert "filter" in refusal(opened(pickles.network(TINY, tensors)))
+
+
+def test_widths_are_said_only_where_they_are_not_those_of_w() -> None:
+    seen = written(TINY).generator()[0]
+    assert (seen.mapping_embed, seen.mapping_width) == (None, None)
+    wide = TINY.model_copy(update={"mapping_embed": 7, "mapping_width": 5})
+    assert written(wide).generator()[0] == wide
+
+
+def test_filters_are_given_in_small_whole_numbers_where_they_are_some() -> None:
+    for taps in ((1.0, 2.0, 1.0), (1.0, 3.0, 3.0, 1.0), (0.3, 1.0, 0.3), None):
+        config = TINY.model_copy(update={"resample_filter": taps})
+        found = written(config).generator()[0].resample_filter
+        if taps is None or taps[0] == 1.0:
+            assert found == taps
+        else:
+            assert found is not None
+            assert found == pytest.approx([tap / sum(taps) for tap in taps], abs=1e-6)

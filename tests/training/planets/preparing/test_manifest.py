@@ -18,7 +18,8 @@ SETTINGS = Settings(sizes=(64, 256))
 
 def kept(name: str = "007", **more: object) -> Measured:
     return Measured(
-        Path("somewhere/shot.png"), "ab" * 32, (300, 200), Disc(150.123, 100, 80, 50, math.pi / 4, 0.87654),
+        Path("somewhere/shot.png"), "ab" * 32, (300, 200),
+        Disc(150.123, 100, 80.126, 50, math.pi / 4, 0.87654),
         look=Look((1.0,), 0.12345678), name=name, frame=Frame(1.005, 2, 200.0), **more,
     )  # fmt: skip
 
@@ -32,7 +33,7 @@ def test_a_picture_that_is_kept_says_where_it_came_from_and_where_it_is():
     assert entry == {
         "source": "shot.png", "sha256": "ab" * 32, "size": [300, 200], "kept": True, "reason": None,
         "disc": {
-            "x": 150.12, "y": 100, "semi_axes": [80, 50], "angle_degrees": 45.0, "outline_seen": 0.877,
+            "x": 150.12, "y": 100, "semi_axes": [80.13, 50], "angle_degrees": 45.0, "outline_seen": 0.877,
             "from": "this picture",
         },
         "sharpness": 0.123457, "name": "007",
@@ -57,10 +58,12 @@ def test_a_disc_of_the_others_is_told_apart():
 def test_common_reasons_are_counted_and_rare_ones_told_by_file():
     common = [left_out(f"{number}.png", "too small") for number in range(6)]
     rare = [left_out(f"r{number}.png", "blurred") for number in range(5)]
-    told = {"worlds": {"mars": manifest.world_record("mars", [kept(), *common, *rare], SETTINGS)}}
+    single = left_out("s.png", "damaged")
+    told = {"worlds": {"mars": manifest.world_record("mars", [kept(), *common, *rare, single], SETTINGS)}}
     assert manifest.lines(told) == [
-        "mars: 1 pictures, 11 left out",
+        "mars: 1 pictures, 12 left out",
         *[f"  r{number}.png: blurred" for number in range(5)],
+        "  s.png: damaged",
         "  6 files: too small",
     ]
 
