@@ -28,6 +28,8 @@ def test_a_seed_of_more_than_32_bits_is_two_numbers():
     found = styles.origin((3 << 32) + 5, config(), None).z
     assert np.array_equal(found, np.random.RandomState([3, 5]).randn(1, 16)[0].astype(np.float32))
     assert not np.array_equal(found, styles.origin(5, config(), None).z)
+    first = styles.origin(2**32, config(), None).z
+    assert np.array_equal(first, np.random.RandomState([1, 0]).randn(1, 16)[0].astype(np.float32))
     last = styles.origin(2**32 - 1, config(), None).z
     assert np.array_equal(last, np.random.RandomState(2**32 - 1).randn(1, 16)[0].astype(np.float32))
 

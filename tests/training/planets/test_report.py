@@ -58,6 +58,12 @@ def test_targets_are_met_or_missed():
     assert nothing.count("| MISSED |") == 1  # twice nothing is nothing
 
 
+def test_a_target_tells_both_numbers_and_their_part(found):
+    (table,) = report._targets(found)
+    assert rows(table, "FID") == [["FID / the baseline's", "5 / 10 = 0.500", "<= 0.5", "met"]]
+    assert rows(table, "recall") == [["recall / the baseline's", "0.400 / 0.100 = 4.00", ">= 2x", "met"]]
+
+
 def test_without_a_baseline_there_is_no_target(found):
     found["baselines"] = []
     assert report._targets(found) == []

@@ -7,6 +7,7 @@ import pytest
 
 from tests.training.planets.preparing.bodies import BALL, EGG, assert_same
 from training.planets.preparing import fit_disc
+from training.planets.preparing.disc import Disc
 
 
 def test_the_fit_is_the_ellipse_through_its_points():
@@ -15,6 +16,12 @@ def test_the_fit_is_the_ellipse_through_its_points():
     found = fit_disc.ellipse(x, y)
 
     assert_same(found, EGG, 1e-6)
+
+
+@pytest.mark.parametrize("angle", [-1.4, -0.6, 0.0, 0.3, 1.5])
+def test_an_angle_is_that_of_the_long_axis_within_a_half_turn(angle):
+    x, y, _, _ = Disc(200, 190, 150, 85, angle).outline(40)
+    assert fit_disc.ellipse(x, y).angle == pytest.approx(angle, abs=1e-6)
 
 
 def test_points_on_a_line_hold_nothing():

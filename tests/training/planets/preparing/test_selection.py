@@ -57,6 +57,10 @@ def test_why_a_picture_is_left_out(disc, more, reason):
     assert said.startswith(reason)
 
 
+def test_a_body_of_the_least_size_is_large_enough():
+    assert reasons([measured("a", Disc(150, 110, 40, 24, 0.0))]) == [None]
+
+
 def test_a_caption_may_be_kept():
     assert reasons([measured("a", covered=True)], Settings(duplicate=0, blur=0, captions="keep")) == [None]
 
