@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+
 #: Bytes at the start of a file that `sniff` wants to see.
 SNIFF_SIZE = 4096
 
@@ -131,10 +133,18 @@ def name_of(head: bytes) -> str | None:
         return "a BigTIFF"
     if (markup := markup_of(head)) is not None:
         return markup
-    # Cut inside a character at most at the very end.
-    if not set(head) & set(range(9)) and head[:-4].decode("utf-8", "ignore").encode() in head:
-        return "text"
-    return None
+    return "text" if _is_text(head) else None
+
+
+def _is_text(head: bytes) -> bool:
+    if set(head) & set(range(9)):
+        return False
+    try:
+        # Which waits for the rest of a character that is cut at the very end.
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def markup_of(head: bytes) -> str | None:

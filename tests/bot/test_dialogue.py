@@ -18,6 +18,7 @@ from bot.screens import menu, screen
 from bot.words import Words
 from tests.bot.engine_views import form, offered, schema, view
 from tests.bot.tapping import ENGLISH, assert_fits, buttons, tap, texts
+from tests.examples import examples
 
 SCHEMAS = {name: view(name)["params_schema"] for name in offered()}
 STYLES = [Choice(dialogue.from_gallery(name), name.title()) for name in ("night", "autumn", "mosaic")]
@@ -210,7 +211,7 @@ def test_forged_and_outdated_buttons_change_nothing(action):
         apply(planets, start(planets), Tap(action.verb, args))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.sampled_from(offered()), st.sampled_from(sorted(Words.languages)), st.data())
 def test_whatever_is_tapped_every_screen_fits_and_every_draft_survives_the_notes(name, language, data):
     words, shape = Words(language), form(name, language)

@@ -39,12 +39,3 @@ def test_a_reader_that_breaks_down_breaks_nothing_else(what):
 def test_one_that_never_begins_is_no_fault_of_the_file_s():
     with pytest.raises(NotInspected, match="status 3"):
         naughty("never")
-
-
-@pytest.mark.parametrize("what", ["write", "read", "connect", "shell"])
-def test_what_it_does_not_need_is_out_of_its_reach(what):
-    assert naughty(what) == "PermissionError\n"
-
-
-def test_it_has_no_more_memory_than_it_may():
-    assert naughty("grow") == "MemoryError\n"

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from doors.image_av1 import largest_frame
 from doors.image_facts import Header, HeaderError
 from doors.image_headers import read_header
-from doors.image_types import FORMATS, sniff
+from doors.image_types import FORMATS
 from doors.images import AnimatedImage, BrokenImage, inspect_image
+from tests.doors.made_boxes import box, full, heic, ispe, tiles
 from tests.examples import examples
 
 KINDS = ("AVIF", "HEIF")
@@ -35,35 +35,6 @@ def encoded(kind: str, image: Image.Image, **options: object) -> bytes:
 
 def header(kind: str, data: bytes) -> Header:
     return read_header(FORMATS[kind], io.BytesIO(data))
-
-
-def box(kind: bytes, *content: bytes) -> bytes:
-    body = b"".join(content)
-    return struct.pack(">I4s", len(body) + 8, kind) + body
-
-
-def full(kind: bytes, *content: bytes, version: int = 0, flags: int = 0) -> bytes:
-    return box(kind, struct.pack(">I", version << 24 | flags), *content)
-
-
-def ispe(width: int, height: int) -> bytes:
-    return full(b"ispe", struct.pack(">II", width, height))
-
-
-def heic(properties: list[bytes], associations: bytes, *more: bytes, brand: bytes = b"heic") -> bytes:
-    """A file that says these things of its items, of which 1 is the first, and has no picture."""
-    return box(b"ftyp", brand, bytes(4), b"mif1heic") + full(
-        b"meta",
-        full(b"pitm", struct.pack(">H", 1)),
-        box(b"iprp", box(b"ipco", *properties), full(b"ipma", associations)),
-        *more,
-    )
-
-
-def tiles(count: int) -> bytes:
-    """Item 1 has the first property, all others the second."""
-    items = [struct.pack(">HBB", item, 1, 1 if item == 1 else 2) for item in range(1, count + 1)]
-    return struct.pack(">I", count) + b"".join(items)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -85,14 +56,6 @@ def test_a_heic_of_tiles_as_phones_write_it() -> None:
     assert data.count(b"hvc1") >= 15
     assert (header("HEIF", data).width, header("HEIF", data).height) == (1200, 700)
     assert inspect_image(io.BytesIO(data)).width == 1200
-
-
-def test_the_brand_says_which_of_both_it_is() -> None:
-    assert sniff(box(b"ftyp", b"mif1", bytes(4), b"mif1", b"heic")) == "image/heic"
-    assert sniff(box(b"ftyp", b"mif1", bytes(4), b"avif", b"mif1")) == "image/avif"
-    assert sniff(box(b"ftyp", b"heix", bytes(4), b"avif")) == "image/heic"
-    assert sniff(box(b"ftyp", b"isom", bytes(4), b"avif")) is None
-    assert sniff(box(b"ftyp", b"mif1", bytes(4)) + b"avifheic") is None
 
 
 @pytest.mark.parametrize("brand", [b"avis", b"msf1", b"hevc", b"hevx"])
@@ -171,80 +134,6 @@ def test_a_larger_mask_is_refused_too() -> None:
         header("AVIF", shrunk)
 
 
-def test_items_upon_each_other_are_read_no_more_than_twice() -> None:
-    stream = sequence(8, 8) + b"\x7a\xa0\x8d\x06" + bytes(100_000)  # and what only fills
-
-    def iloc(offset: int) -> bytes:
-        located = (struct.pack(">HHHII", item, 0, 1, offset, len(stream)) for item in range(1, 901))
-        return full(b"iloc", b"\x44\0", struct.pack(">H", 900), *located)
-
-    both = b"".join(struct.pack(">HBBB", item, 2, 1, 2) for item in range(1, 901))
-
-    def file(offset: int) -> bytes:
-        said = [ispe(8, 8), box(b"av1C", bytes(4))]
-        return heic(said, struct.pack(">I", 900) + both, iloc(offset), brand=b"avif") + box(b"mdat", stream)
-
-    with pytest.raises(HeaderError, match="larger than the file"):
-        header("AVIF", file(len(file(0)) - len(stream)))
-
-
-class Writer:
-    """Numbers of so many bits, one after another."""
-
-    def __init__(self, *fields: tuple[int, int]) -> None:
-        self.bits = "".join(f"{value:0{count}b}" for count, value in fields if count)
-
-    def unit(self, kind: int) -> bytes:
-        bits = self.bits.ljust(-(-len(self.bits) // 8) * 8, "0")
-        body = int(bits, 2).to_bytes(len(bits) // 8, "big")
-        return bytes([kind << 3 | 2, len(body)]) + body
-
-
-def sequence(width: int, height: int, *, timed: bool = False) -> bytes:
-    """A full sequence header, as video encoders write it."""
-    timing = [(1, 1), (64, 5), (1, 0), (1, 1), (5, 9), (32, 1), (5, 3), (5, 4)] if timed else [(1, 0)]
-    point = [(12, 0), (5, 9), (1, 0), *([(1, 1), (21, 0)] if timed else []), (1, 1), (4, 2)]
-    sizes = [(4, 15), (4, 15), (16, width - 1), (16, height - 1)]
-    rest = [(1, 1), (4, 2), (3, 1), (7, 0), (1, 1), (2, 0), (1, 1), (1, 1)]
-    return Writer((3, 0), (1, 0), (1, 0), *timing, (1, 1), (5, 0), *point, *sizes, *rest).unit(1)
-
-
-def frame(*, own_size: bool, timed: bool = False) -> bytes:
-    key = [(1, 0), (2, 0), (1, 1), (5 if timed else 0, 0)]
-    return Writer(*key, (1, 0), (1, 1), (1, 0), (6, 0), (1, own_size), (32, 0)).unit(6)
-
-
-class TestStreams:
-    @pytest.mark.parametrize("timed", [False, True])
-    def test_a_full_header_says_the_size(self, timed: bool) -> None:
-        stream = b"\x12\0" + sequence(4000, 3000, timed=timed) + frame(own_size=False, timed=timed)
-        assert largest_frame(memoryview(stream)) == (4000, 3000)
-
-    @pytest.mark.parametrize("timed", [False, True])
-    def test_a_frame_of_another_size_is_refused(self, timed: bool) -> None:
-        stream = sequence(64, 64, timed=timed) + frame(own_size=True, timed=timed)
-        with pytest.raises(HeaderError, match="several sizes"):
-            largest_frame(memoryview(stream))
-
-    def test_the_largest_of_several_counts(self) -> None:
-        stream = sequence(64, 64) + frame(own_size=False) + sequence(9000, 20) + frame(own_size=False)
-        assert largest_frame(memoryview(stream)) == (9000, 64)
-
-    def test_the_frames_of_an_animation_are_as_large_as_it(self) -> None:
-        """Which Pillow writes with full headers, and frames that build upon others."""
-        data = encoded("AVIF", picture(), save_all=True, append_images=[picture().rotate(90)] * 3)
-        stream = data[data.index(b"\x12\0\x0a") :]
-        assert not stream[4] & 8  # its header is no reduced one
-        assert largest_frame(memoryview(stream)) == (70, 50)
-
-    @pytest.mark.parametrize(
-        "stream", [frame(own_size=False), b"\x12", b"\x0a\x7f\0", b"\x12\0" * 2000, b"\x0a\x01\0"]
-    )
-    def test_what_is_no_stream_is_refused(self, stream: bytes) -> None:
-        with pytest.raises((HeaderError, IndexError)):
-            largest_frame(memoryview(stream))
-
-
 @cache
 def seeds() -> list[tuple[str, bytes]]:
     return [
@@ -285,14 +174,3 @@ def test_whatever_is_changed_it_is_read_or_refused(which: int, seed: int) -> Non
     else:
         assert found.width >= 0
     assert time.process_time() - begun < 1
-
-
-@settings(max_examples=examples(300), deadline=None)
-@given(st.binary(max_size=400))
-def test_any_bytes_are_a_stream_or_refused(data: bytes) -> None:
-    try:
-        width, height = largest_frame(memoryview(data))
-    except (HeaderError, IndexError):  # the second becomes the first in read_header
-        return
-    assert 0 <= width <= 2**16
-    assert 0 <= height <= 2**16

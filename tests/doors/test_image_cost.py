@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from doors import image_headers
 from doors.image_cost import decoding_bytes
-from doors.image_headers import HeaderError, read_header
+from doors.image_headers import read_header
 from doors.image_types import FORMATS, sniff
 
 #: A side; large enough that what is not the picture does not count.
@@ -112,42 +111,3 @@ def example(media_type: str) -> tuple[str, io.BytesIO]:
     data = encoded("RGB", kind)
     assert sniff(data) == media_type
     return media_type, io.BytesIO(data)
-
-
-# --- scans ------------------------------------------------------------------------------------------
-
-
-def with_scans(data: bytes, count: int, between: bytes = b"") -> bytes:
-    """A progressive JPEG with its last scan so many times more."""
-    start, end = data.rindex(b"\xff\xda"), data.rindex(b"\xff\xd9")
-    return data[:end] + (between + data[start:end]) * count + data[end:]
-
-
-def test_what_scans_cost_together_is_bounded():
-    large = encoded("L", "JPEG", 8000, progressive=True)
-    assert read_header("image/jpeg", io.BytesIO(large)).width == 8000
-    assert read_header("image/jpeg", io.BytesIO(with_scans(large, 10))).width == 8000
-    with pytest.raises(HeaderError, match="too many scans"):
-        read_header("image/jpeg", io.BytesIO(with_scans(large, 30)))
-    # as many of a small picture are no harm
-    small = encoded("L", "JPEG", 500, progressive=True)
-    assert read_header("image/jpeg", io.BytesIO(with_scans(small, 30))).width == 500
-
-
-def test_an_end_inside_a_comment_hides_no_scans():
-    comment = b"\xff\xfe\x00\x06\xff\xd9\xff\xd9"
-    data = with_scans(encoded("L", "JPEG", 64, progressive=True), 120, comment)
-    with pytest.raises(HeaderError, match="too many scans"):
-        read_header("image/jpeg", io.BytesIO(data))
-
-
-@pytest.mark.parametrize("block", range(2, 30))
-def test_scans_are_counted_wherever_a_block_of_the_file_ends(monkeypatch, block):
-    monkeypatch.setattr(image_headers, "_BLOCK", block)
-    data = encoded("L", "JPEG", 64, progressive=True)
-    room = image_headers._MAX_SCANS - data.count(b"\xff\xda")
-    comment = b"\xff\xfe\x00\x09scan\xff\xda\xff"
-
-    assert read_header("image/jpeg", io.BytesIO(with_scans(data, room, comment))).width == 64
-    with pytest.raises(HeaderError, match="too many scans"):
-        read_header("image/jpeg", io.BytesIO(with_scans(data, room + 1, comment)))

@@ -11,6 +11,7 @@ import skimage.data
 import torch
 from PIL import Image
 
+from engines.neural_style.model import VGG19
 from tests.engines.recording import RecordingContext
 
 torch.set_num_threads(1)  # pictures are tiny and test processes many: threads would only wait for each other
@@ -45,3 +46,14 @@ def make_context(tmp_path: Path) -> Callable[..., RecordingContext]:
         return RecordingContext(scratch=scratch, files=files, **options)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def random_vgg() -> VGG19:
+    """VGG-19 with random weights of the usual scale; real ones are not needed to test the mathematics."""
+    torch.manual_seed(0)
+    model = VGG19()
+    for layer in model.layers:
+        torch.nn.init.kaiming_normal_(layer.weight)
+        torch.nn.init.zeros_(layer.bias)
+    return model

@@ -6,18 +6,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 from torch import Tensor
 
-from engines import images, weights
+from engines import images
 from engines.base import EngineError
 from engines.neural_style import checkpoint, gatys
 from engines.neural_style.gatys import Gatys, Settings, State
-from engines.neural_style.model import VGG19, load_vgg19
+from engines.neural_style.model import VGG19
 from engines.neural_style.schedule import octave_scales
 
 Photo = Callable[[str, int], Image.Image]
@@ -30,17 +29,6 @@ def tensor(picture: Image.Image) -> Tensor:
 
 
 @pytest.fixture(scope="module")
-def random_vgg() -> VGG19:
-    """VGG-19 with random weights of the usual scale; real ones are not needed to test the mathematics."""
-    torch.manual_seed(0)
-    model = VGG19()
-    for layer in model.layers:
-        torch.nn.init.kaiming_normal_(layer.weight)
-        torch.nn.init.zeros_(layer.bias)
-    return model
-
-
-@pytest.fixture(scope="module")
 def single(random_vgg: VGG19) -> Gatys:
     """In float32."""
     return Gatys(copy.deepcopy(random_vgg), CPU, bfloat16=False)
@@ -48,65 +36,6 @@ def single(random_vgg: VGG19) -> Gatys:
 
 class Stop(Exception):
     """Raised by a report."""
-
-
-# ---- the network -----------------------------------------------------------------------------------------
-
-
-def published(model: VGG19) -> dict[str, Tensor]:
-    """A state dict as torchvision writes it, classifier included."""
-    state = {
-        f"features.{index}.{part}": value
-        for index, layer in zip(model.published, model.layers, strict=True)
-        for part, value in layer.named_parameters()
-    }
-    return {**state, "classifier.0.weight": torch.zeros(4, 4), "features.30.weight": torch.zeros(1)}
-
-
-def test_layer_names_and_published_indices(random_vgg: VGG19) -> None:
-    by_name = dict(zip(random_vgg.names, random_vgg.published, strict=True))
-    wanted = {"conv1_1": 0, "conv2_1": 5, "conv3_1": 10, "conv4_1": 19, "conv4_2": 21, "conv5_1": 28}
-    assert {name: by_name[name] for name in wanted} == wanted
-    assert len(by_name) == 13
-
-
-def test_published_weights_are_read(random_vgg: VGG19) -> None:
-    other = VGG19()
-    other.load_published(published(random_vgg))
-    picture = torch.rand(1, 3, 32, 32)
-    layers = frozenset({"relu5_1"})
-    assert other(picture, layers)["relu5_1"].equal(random_vgg(picture, layers)["relu5_1"])
-
-
-def test_another_network_is_refused(random_vgg: VGG19) -> None:
-    state = published(random_vgg)
-    with pytest.raises(EngineError, match=r"features\.10\.weight is absent"):
-        VGG19().load_published({k: v for k, v in state.items() if k != "features.10.weight"})
-    with pytest.raises(EngineError, match="has shape"):
-        VGG19().load_published({**state, "features.0.weight": torch.zeros(64, 1, 3, 3)})
-
-
-def test_a_file_of_another_hash_is_never_unpickled(tmp_path: Path, random_vgg: VGG19) -> None:
-    torch.save(published(random_vgg), tmp_path / "vgg19-dcbb9e9d.pth")
-    with pytest.raises(EngineError, match="sha256"):
-        load_vgg19(tmp_path / "vgg19-dcbb9e9d.pth")
-
-
-def test_a_missing_file_says_how_to_get_it(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="atelier weights pull vgg19"):
-        load_vgg19(tmp_path / "nowhere.pth")
-
-
-@pytest.mark.skipif(not weights.present("vgg19"), reason="the published VGG-19 weights are not installed")
-def test_the_published_file_loads() -> None:
-    features = load_vgg19(weights.path("vgg19"))(torch.rand(1, 3, 64, 64), frozenset({"relu1_1", "relu5_1"}))
-    assert features["relu5_1"].shape == (1, 512, 4, 4)
-    assert float(features["relu1_1"].mean()) > 0
-
-
-def test_a_flat_picture_has_no_frame(random_vgg: VGG19) -> None:
-    features = random_vgg(torch.full((1, 3, 16, 16), 0.3), frozenset({"relu1_1"}))["relu1_1"]
-    assert torch.allclose(features, features[..., :1, :1].expand_as(features), atol=1e-5)
 
 
 def test_no_weight_takes_part_in_gradients(single: Gatys) -> None:

@@ -1,4 +1,4 @@
-"""Balanced patch transport: the parts against plain definitions, the whole for determinism and odd inputs."""
+"""Balanced patch transport: its recipe, the whole, determinism and odd inputs."""
 
 # ruff: noqa: ARG001, ARG005 - fixtures and callbacks take what they are called with
 
@@ -19,13 +19,9 @@ from torch import Tensor
 import engines
 from engines import images
 from engines.neural_style import checkpoint, patches
-from engines.neural_style.atlas import ROW, Atlas
-from engines.neural_style.colour import luma, monge_kantorovich, sliced_transport, with_chroma_of
+from engines.neural_style.colour import luma
 from engines.neural_style.patches import Recipe, State, transport
-from engines.neural_style.pyramid import pad
 from engines.neural_style.schedule import level_scales
-from engines.neural_style.search import Search
-from engines.seeds import generator
 
 Photo = Callable[[str, int], Image.Image]
 DRAFT = Recipe(strength=0.5, iterations=3)
@@ -41,145 +37,6 @@ def noise(height: int, width: int, seed: int = 0) -> Tensor:
 
 class Stop(Exception):
     """Raised by a report."""
-
-
-# ---- search ----------------------------------------------------------------------------------------------
-
-
-def random_search(tile: tuple[int, int], queries: int = 60) -> tuple[Search, Atlas, Tensor]:
-    atlas = Atlas([noise(13, 17), noise(9, 11, 1)], gamma=2.0, generator=generator(0, "basis"))
-    rows = torch.randn(queries, ROW, generator=torch.Generator().manual_seed(2))
-    rows[:, 26] = 1
-    start = atlas.pixels[:1].expand(queries).contiguous()
-    return Search(rows, atlas, (queries // 6, 6), start, tile, lambda work: None), atlas, rows
-
-
-@pytest.mark.parametrize("tile", [(512, 16384), (7, 64), (1, 130)])
-def test_exact_search_finds_the_cheapest_style_pixel(tile: tuple[int, int]) -> None:
-    # given
-    search, atlas, rows = random_search(tile)
-    # when
-    search.exact()
-    # then: the plain definition, over real style pixels only
-    pixels = atlas.pixels.long()
-    expected = pixels[(rows @ atlas.keys[pixels].T).argmin(1)]
-    assert search.positions.long().equal(expected)
-
-
-def test_candidates_never_make_it_worse() -> None:
-    search, atlas, rows = random_search((512, 16384))
-    search.score_current()
-    previous = search.scores.clone()
-    for step in (search.neighbours, lambda: search.subset(generator(0, "s")), lambda: search.propagate(2)):
-        step()
-        assert bool((search.scores <= previous).all())
-        previous = search.scores.clone()
-    # the scores held are those of the positions held, and no position lies in the padding
-    again = (rows * atlas.keys[search.positions.long()]).sum(1)
-    assert torch.allclose(search.scores, again, atol=1e-4)
-    assert set(search.positions.tolist()) <= set(atlas.pixels.tolist())
-
-
-def test_propagation_spreads_a_good_match() -> None:
-    # given: an output that is the style itself, and one pixel that knows its place
-    style = noise(12, 12)
-    atlas = Atlas([style], 2.0, generator(0, "basis"))
-    queries = torch.zeros(144, ROW)
-    queries[:, :20] = atlas.basis.describe(pad(style, 2)).flatten(1).T
-    queries[:, 26] = 1
-    start = atlas.pixels[:1].expand(144).contiguous()
-    search = Search(queries, atlas, (12, 12), start, (64, 64), lambda work: None)
-    search.positions[78] = atlas.pixels[78]
-    search.score_current()
-    # when
-    for _ in range(12):
-        search.propagate(1)
-    # then
-    assert search.positions.equal(atlas.pixels)
-
-
-# ---- atlas -----------------------------------------------------------------------------------------------
-
-
-def test_distances_are_those_of_the_patches() -> None:
-    # given: a style of few pixels, whose 5x5 patches 20 dimensions hold exactly
-    style = noise(4, 4)
-    atlas = Atlas([style], 2.0, generator(0, "basis"))
-    plain = torch.nn.functional.unfold(pad(style, 2)[None], 5)[0].T  # (16, 75)
-    described = atlas.basis.describe(pad(style, 2)).flatten(1).T  # (16, 20)
-    # then
-    assert torch.allclose(torch.cdist(described, described), torch.cdist(plain, plain) / 5, atol=1e-4)
-
-
-def test_usage_is_one_when_every_pixel_is_used_its_share() -> None:
-    atlas = Atlas([noise(8, 10), noise(20, 6, 1)], 2.0, generator(0, "basis"))
-    first, second = atlas.pixels[:80], atlas.pixels[80:]
-    positions = torch.cat([first.repeat(3), second.repeat(2)])
-    usage = atlas.usage(positions, [0.5, 0.5])
-    assert torch.allclose(usage[first.long()], torch.tensor(1.0))
-    assert torch.allclose(usage[second.long()], torch.tensor(1.0))
-    padding = torch.ones(atlas.length, dtype=torch.bool)
-    padding[atlas.pixels.long()] = False
-    assert bool((usage[padding] == 0).all())
-
-
-def test_an_upsampled_identity_is_the_identity() -> None:
-    coarse = Atlas([noise(10, 15), noise(10, 15, 1)], 2.0, generator(0, "basis"))
-    fine = Atlas([noise(16, 24), noise(16, 24, 1)], 2.0, generator(0, "basis"))
-    for style in range(2):
-        old = coarse.pixels[style * 150 : (style + 1) * 150].view(10, 15)
-        new = fine.upsampled(old, coarse, (16, 24))
-        assert new.flatten().equal(fine.pixels[style * 384 : (style + 1) * 384])
-
-
-def test_different_widths_are_kept_apart() -> None:
-    atlas = Atlas([noise(3, 30), noise(30, 3, 1)], 2.0, generator(0, "basis"))
-    assert atlas.style_of(atlas.pixels).tolist() == [0] * 90 + [1] * 90
-    stride = atlas.stride_at(atlas.pixels)
-    assert isinstance(stride, Tensor)
-    assert set(stride.tolist()) == {34, 7}
-
-
-# ---- colours ---------------------------------------------------------------------------------------------
-
-
-def test_sliced_transport_moves_one_distribution_onto_the_other(photo: Photo) -> None:
-    source, target = tensor(photo("chelsea", 96)), tensor(photo("coffee", 96))
-    moved = sliced_transport(source.flatten(1).T, target.flatten(1).T, generator(1, "c")).apply(source)
-    levels = torch.linspace(0.02, 0.98, 25)
-
-    def gap(image: Tensor) -> float:
-        return float(
-            (torch.quantile(image.flatten(1), levels, 1) - torch.quantile(target.flatten(1), levels, 1))
-            .abs()
-            .mean()
-        )
-
-    assert gap(moved) < 0.03 < gap(source)
-
-
-def test_a_flat_colour_goes_to_the_middle_of_the_style() -> None:
-    flat = torch.full((3, 8, 8), 0.25)
-    target = noise(40, 40)
-    moved = sliced_transport(flat.flatten(1).T, target.flatten(1).T, generator(1, "c")).apply(flat)
-    assert (moved - 0.5).abs().max() < 0.1
-
-
-def test_monge_kantorovich_matches_mean_and_covariance(photo: Photo) -> None:
-    source, target = tensor(photo("chelsea", 80)), tensor(photo("astronaut", 80)) * 0.4 + 0.3
-    moved = monge_kantorovich(source, target)
-    assert torch.allclose(moved.flatten(1).mean(1), target.flatten(1).mean(1), atol=0.02)
-    assert torch.allclose(torch.cov(moved.flatten(1)), torch.cov(target.flatten(1)), atol=0.01)
-
-
-def test_chroma_is_put_back_without_changing_luma(photo: Photo) -> None:
-    content, result = tensor(photo("coffee", 60)), tensor(photo("rocket", 60)).flip(1)
-    result = torch.nn.functional.interpolate(result[None], content.shape[1:])[0]
-    combined = with_chroma_of(result, content)
-    assert torch.allclose(luma(combined), luma(result), atol=1e-4)
-    assert float(combined.min()) >= 0
-    assert float(combined.max()) <= 1
-    assert torch.allclose(with_chroma_of(content, content), content, atol=1e-4)
 
 
 # ---- recipe ----------------------------------------------------------------------------------------------

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from engines.stylegan import fast
 from engines.stylegan.fast import FastSynthesis
-from engines.stylegan.winograd import Winograd, Workspace, matrices
 from tests.engines.stylegan_networks import (
     arrays,
     golden_architecture,
@@ -280,30 +276,3 @@ def test_on_cuda(architecture):
     assert apart(drawn[1], expected.flip(0)) <= EXACT
     assert apart(drawn[2], expected[:1]) <= EXACT
     assert apart(FastSynthesis(generator, "fast")(ws).cpu(), expected) <= 0.03 * float(expected.abs().max())
-
-
-# --- Winograd ---------------------------------------------------------------------------------------
-
-
-def test_the_transform_is_a_correlation():
-    b, g, a = matrices()
-    draw = torch.Generator().manual_seed(0)
-    d = torch.randn(6, generator=draw, dtype=torch.float64)
-    taps = torch.randn(3, generator=draw, dtype=torch.float64)
-    assert torch.allclose(a @ ((g @ taps) * (b @ d)), d.unfold(0, 3, 1) @ taps, atol=1e-12)
-
-
-@pytest.mark.parametrize(("pictures", "height", "width"), [(1, 4, 4), (2, 8, 12), (1, 32, 16)])
-@pytest.mark.parametrize("part", [1, 1 << 22])
-def test_a_convolution_by_winograd(pictures, height, width, part, monkeypatch):
-    monkeypatch.setattr("engines.stylegan.winograd._PART", part)
-    draw = torch.Generator().manual_seed(0)
-    x = torch.randn(pictures, 5, height, width, generator=draw).contiguous(memory_format=torch.channels_last)
-    weight = torch.randn(7, 5, 3, 3, generator=draw) / math.sqrt(45)
-    workspace = Workspace()
-    convolution = Winograd(weight, workspace)
-    # Whatever lies in the memory that it uses again.
-    convolution(torch.full((1, 5, 4, 8), torch.nan).contiguous(memory_format=torch.channels_last))
-    found = convolution(x)
-    assert found.is_contiguous(memory_format=torch.channels_last)
-    assert apart(found, F.conv2d(x.double(), weight.double(), padding=1).float()) <= 2e-5

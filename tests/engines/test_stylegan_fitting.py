@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from engines.base import BadInput, ShippedNetwork
-from engines.shipped_networks import described
+from engines.base import BadInput
 from engines.stylegan import fitting
 from engines.stylegan.fitting import Facts
 from engines.stylegan.network import Network
@@ -89,11 +88,3 @@ def test_the_facts_of_the_shipped_networks_are_those_of_their_files():
         drawn = Network(WEIGHTS / f"{one.name}.safetensors", torch.device("cpu"))
         assert Facts.of(one.facts) == drawn.facts
     assert tuple(one.name for one in SPEC.shipped_networks()) == SHIPPED
-
-
-@pytest.mark.parametrize("content", [None, b"", b"\xff" * 100, (2).to_bytes(8, "little") + b"{}"])
-def test_where_a_shipped_file_is_absent_or_none_only_its_name_is_known(tmp_path, content):
-    (tmp_path / "weights.json").write_text('{"a.safetensors": {"sha256": "0"}}')
-    if content is not None:
-        (tmp_path / "a.safetensors").write_bytes(content)
-    assert described(tmp_path, ["a"], dict) == (ShippedNetwork("a"),)

@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import skimage.data
 import torch
 from PIL import Image
 
-from training.planet_classifier import frames as drawn_frames
 from training.planet_classifier import negatives
-from training.planet_classifier import things as drawn_things
-
-
-@pytest.mark.parametrize("maker", [*drawn_frames.MAKERS, *drawn_things.MAKERS])
-def test_every_maker_draws_for_many_seeds(maker):
-    drawn = [maker(np.random.default_rng(seed), negatives.SIDE) for seed in range(6)]
-
-    assert {picture.size for picture in drawn} == {(negatives.SIDE, negatives.SIDE)}
-    assert len({picture.tobytes() for picture in drawn}) > 2
-
-
-@pytest.mark.parametrize("maker", drawn_things.MAKERS)
-def test_things_have_nothing_around_them(maker):
-    alpha = np.asarray(maker(np.random.default_rng(4), negatives.SIDE).getchannel("A"))
-
-    assert alpha[0, 0] == alpha[-1, -1] == 0
-    assert (alpha > 127).mean() > 0.05
 
 
 def test_drawn_pictures_depend_on_the_seed_alone():

@@ -5,64 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engines.planet_classifier.model import SIDE
-from engines.worlds import WORLDS
-from training.planet_classifier import negatives
-from training.planet_classifier.batches import NO_WORLD, Batches
+from tests.training.planet_classifier.striped import planets
+from training.planet_classifier.batches import NO_WORLD
 from training.planet_classifier.training import Held, Logits, Recipe, Training, calibrate, look, validation
 from training.planet_classifier.views import Odds
-from training.planets.data import Pictures
 
 torch.set_num_threads(1)
 
 
-def planets(each=2, side=128):
-    """Discs with stripes, of another direction and colour for each world."""
-    axis = (torch.arange(side) + 0.5) / side * 2.0 - 1.0
-    y, x = axis[:, None].expand(side, side), axis.expand(side, side)
-    inside = (x.square() + y.square() < 0.9).float()
-    pixels, labels = [], []
-    for world in range(len(WORLDS)):
-        for number in range(each):
-            angle = torch.tensor(world * 0.5)
-            stripes = 0.5 + 0.5 * torch.sin((x * angle.cos() + y * angle.sin()) * (8.0 + number * 0.3))
-            colour = torch.tensor([world % 3, world // 3 % 3, world % 4 * 0.6]).add(0.5).view(3, 1, 1) / 2.5
-            rgb = colour.clamp(max=1.0) * stripes * inside
-            pixels.append(torch.cat([rgb, inside[None]]) * 255.0)
-            labels.append(world)
-    names = tuple(f"{WORLDS[label]}/{index}" for index, label in enumerate(labels))
-    return Pictures(torch.stack(pixels).to(torch.uint8), torch.tensor(labels), names, WORLDS)
-
-
-@pytest.fixture(scope="module")
-def drawn():
-    return negatives.drawn(13, 1)
-
-
-@pytest.fixture
-def batches(drawn):
-    return Batches(planets(), drawn, size=12, seed=1)
-
-
 RECIPE = Recipe(steps=4, batch=12, warm_up=2)
-
-
-def test_batches_are_half_planets_and_the_same_for_a_step(batches, drawn):
-    batch = batches.training(3)
-
-    assert batch.views.shape == (12, 3, SIDE, SIDE)
-    assert batch.views.min() >= 0.0
-    assert batch.views.max() <= 1.0
-    assert (batch.labels == NO_WORLD).sum() == 6
-    again = Batches(planets(), drawn, size=12, seed=1).training(3)
-    assert torch.equal(batch.views, again.views)
-    assert not torch.equal(batch.views, batches.training(4).views)
-
-
-def test_every_planet_comes_once_an_epoch(batches):
-    epoch = torch.cat([batches._turn(step, 6) for step in range(4)])
-
-    assert sorted(epoch.tolist()) == list(range(24))
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not(batches, tmp_path):

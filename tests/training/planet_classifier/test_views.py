@@ -7,7 +7,6 @@ import torch
 
 from engines.planet_classifier.model import SIDE
 from training.planet_classifier import views
-from training.planet_classifier.backgrounds import backgrounds
 from training.planet_classifier.views import Odds, Pyramid, kinds
 
 torch.set_num_threads(1)
@@ -137,17 +136,6 @@ def test_blur_keeps_the_mean_and_lowers_the_contrast():
 
     assert torch.allclose(blurred.mean((2, 3)), rgb.mean((2, 3)), atol=0.01)
     assert (blurred.std((2, 3)) < rgb.std((2, 3))).all()
-
-
-def test_backgrounds_are_black_without_odds_and_varied_with():
-    frames = Pyramid(torch.randint(0, 256, (4, 4, 128, 128), generator=draw(), dtype=torch.uint8))
-
-    assert backgrounds(8, 0.0, frames, draw()).max() == 0.0
-    made = backgrounds(48, 1.0, frames, draw())
-    assert made.shape == (48, 3, SIDE, SIDE)
-    assert made.min() >= 0.0
-    assert made.max() <= 1.0
-    assert (made.amax((1, 2, 3)) > 0.05).float().mean() > 0.8
 
 
 def test_the_same_draw_gives_the_same_view():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 
-import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -13,9 +12,8 @@ from PIL import Image
 
 from engines.planets.model import Generator
 from engines.worlds import WORLDS
-from training.planets import baseline, evaluate, figures, report
+from training.planets import baseline, evaluate, figures
 from training.planets.data import Pictures, load
-from training.planets.memorisation import Comparison, Found, Space, as_vectors
 
 CPU = torch.device("cpu")
 SIDE = 64
@@ -157,70 +155,6 @@ def test_halves_have_the_same_worlds_and_no_picture_in_common(pictures, eye):
     assert 0 < found["fid"] < evaluate.metrics.fid(real[:60], real[60:])
 
 
-# --- memorisation -----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def noise():
-    """Forty pictures no two of which are alike."""
-    pixels = torch.randint(
-        0, 256, (40, 4, 16, 16), generator=torch.Generator().manual_seed(2), dtype=torch.uint8
-    )
-    return Pictures(pixels, torch.zeros(40, dtype=torch.long), tuple(f"mars/{n}" for n in range(40)), WORLDS)
-
-
-def test_copies_and_their_mirror_images_are_found(noise):
-    fresh = torch.randint(
-        0, 256, (30, 4, 16, 16), generator=torch.Generator().manual_seed(3), dtype=torch.uint8
-    )
-    copies = torch.cat([noise.pixels[[7]], noise.pixels[[9]].flip(3)])
-    comparison = Comparison(noise, colours)
-
-    for found in comparison.of(torch.cat([fresh, copies])):
-        assert found.indices[30:, 0].tolist() == [7, 9]
-        assert found.distances[30:, 0].tolist() == [0.0, 0.0]
-        assert sorted(np.argsort(found.closeness)[:2]) == [30, 31]
-        assert found.summary()["nearer_than"]["0.01"] >= 2 / 32
-        assert found.summary()["authentic"] <= 30 / 32
-        assert (found.usual > 0).all()  # no picture is its own neighbour, nor its own mirror image
-        assert all(len(set(row)) == 3 for row in found.indices.tolist())
-
-
-def test_closeness_is_in_distances_of_the_training_picture_itself():
-    """The real picture at 10 lies 9 from its nearest, so 3 away from it is nearer than usual."""
-    real = np.array([[0.0], [1.0], [10.0], [30.0]])
-    space = Space("numbers", real, real)
-    distances, indices = space.near(np.array([[13.0], [-2.0]]))
-
-    found = Found(space, distances, indices, space.among_real(), np.zeros(1))
-
-    assert space.among_real().tolist() == [1, 1, 9, 20]
-    assert indices.tolist() == [[2, 1, 0], [0, 1, 2]]
-    assert found.closeness.tolist() == [3 / 9, 2]
-    assert found.summary()["authentic"] == 0.5
-
-
-def test_what_is_like_any_other_picture_is_no_copy(noise):
-    """New noise lies as far from the pictures as they lie from each other."""
-    fresh = torch.randint(
-        0, 256, (400, 4, 16, 16), generator=torch.Generator().manual_seed(4), dtype=torch.uint8
-    )
-
-    for found in Comparison(noise, colours).of(fresh):
-        summary = found.summary()
-        assert summary["generated"]["0.5"] == pytest.approx(summary["real_to_other_real"]["0.5"], rel=0.2)
-        assert summary["held_out_to_rest"]["0.5"] == pytest.approx(summary["generated"]["0.5"], rel=0.25)
-        assert summary["nearer_than"]["0.05"] < 0.2
-
-
-def test_large_pictures_are_compared_small():
-    ramp = torch.arange(256, dtype=torch.uint8).view(1, 1, 1, 256).expand(1, 4, 256, 256)
-
-    found = as_vectors(ramp).reshape(3, 64, 64)
-
-    np.testing.assert_allclose(found[0, 0] * 255, np.arange(64) * 4 + 1.5, atol=1e-4)
-
-
 # --- pictures ---------------------------------------------------------------------------------------
 
 
@@ -310,16 +244,3 @@ def test_what_is_missing_is_named(folder, weights, eye, tmp_path, monkeypatch, c
     assert "no checkpoint of the published recipe" in capsys.readouterr().err
     assert run(monkeypatch, eye, folder, "--weights", weights, "--count", 47, "--out", tmp_path / "o") == 1
     assert "--count must be 48 or more" in capsys.readouterr().err
-
-
-def test_targets_are_met_or_missed():
-    def told(ours, *others):
-        found = {"ours": [{"name": "ours", **ours}], "baselines": list(others)}
-        return report._targets(found)[0]
-
-    good = told({"fid": 5.0, "recall": 0.4}, {"fid": 10.0, "recall": 0.1}, {"fid": 12.0, "recall": 0.2})
-    assert good.count("| met |") == 2
-    bad = told({"fid": 5.1, "recall": 0.39}, {"fid": 10.0, "recall": 0.1}, {"fid": 12.0, "recall": 0.2})
-    assert bad.count("| MISSED |") == 2
-    nothing = told({"fid": 1.0, "recall": 0.0}, {"fid": 10.0, "recall": 0.0})
-    assert nothing.count("| MISSED |") == 1  # twice nothing is nothing

@@ -8,9 +8,6 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,48 +19,10 @@ from PIL import Image
 
 from engines import icc
 from tests.examples import examples
+from tests.training.stylegan.datasets import FILES, picture, png, unpacked, zipped
 from training.stylegan.archive import BadDataset
 from training.stylegan.batches import Batches
 from training.stylegan.dataset import Pictures
-
-
-def picture(value: int, side: int = 16, mode: str = "RGB", width: int | None = None) -> Image.Image:
-    """A ramp from left to right, other for each value."""
-    ramp = (np.arange(width or side)[None, :].repeat(side, 0) + value) % 256
-    return Image.fromarray(ramp.astype(np.uint8)).convert(mode)
-
-
-def png(image: Image.Image) -> bytes:
-    out = io.BytesIO()
-    image.save(out, "PNG")
-    return out.getvalue()
-
-
-def zipped(path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> Path:
-    with zipfile.ZipFile(path, "w", method) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return path
-
-
-def unpacked(path: Path, files: dict[str, bytes]) -> Path:
-    for name, data in files.items():
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_bytes(data)
-    return path
-
-
-FILES = {f"{kind}/{number}.png": png(picture(10 * number)) for kind in "ab" for number in range(3)}
-
-Maker = Callable[[dict[str, bytes]], Path]
-
-
-@pytest.fixture(params=["folder", "zip"])
-def made(request: pytest.FixtureRequest, tmp_path: Path) -> Maker:
-    """The same dataset as a folder and as a ZIP."""
-    if request.param == "folder":
-        return lambda files: unpacked(tmp_path / "data", files)
-    return lambda files: zipped(tmp_path / "data.zip", files)
 
 
 class TestPictures:
@@ -367,56 +326,3 @@ class TestHostileZip:
             return
         # then
         assert all(one.shape == (pictures.channels, pictures.side, pictures.side) for one in found)
-
-
-class TestBatches:
-    def test_every_picture_comes_once_a_round_and_rounds_differ(self, made):
-        pictures = Pictures(made(FILES), mirror=True)  # 12
-        with Batches(pictures, 4, seed=1) as batches:
-            shown = [index for step in range(9) for index in batches.indices(step)]
-        rounds = [shown[start : start + 12] for start in range(0, 36, 12)]
-        assert all(sorted(one) == list(range(12)) for one in rounds)
-        assert rounds[0] != rounds[1] != rounds[2]
-
-    def test_a_batch_may_be_larger_than_the_dataset(self, made):
-        with Batches(Pictures(made(FILES)), 20, seed=1) as batches:
-            assert set(Counter(batches.indices(3)).values()) <= {3, 4}
-            assert batches.at(0)[0].shape == (20, 3, 16, 16)
-
-    def test_any_step_is_known_without_those_before(self, made):
-        pictures = Pictures(made(FILES), labels=True)
-        with Batches(pictures, 4, seed=1) as steady, Batches(pictures, 4, seed=1) as jumping:
-            for step in range(8):
-                pixels, labels = steady.at(step)
-                if step in (2, 3, 7):
-                    again, of_them = jumping.at(step)
-                    assert torch.equal(pixels, again)
-                    assert torch.equal(labels, of_them)
-
-    def test_another_seed_is_another_order(self, made):
-        pictures = Pictures(made(FILES), mirror=True)
-        with Batches(pictures, 12, seed=1) as one, Batches(pictures, 12, seed=2) as other:
-            assert one.indices(0) != other.indices(0)
-
-    def test_labels_belong_to_their_pictures(self, made):
-        pictures = Pictures(made({**FILES, "b/0.png": png(picture(100))}), labels=True)
-        with Batches(pictures, 6, seed=3) as batches:
-            pixels, labels = batches.at(0)
-        bright = pixels[:, 0, 0, 0] == 100
-        assert labels[bright].tolist() == [[0.0, 1.0]]
-
-    def test_processes_share_what_one_would_take(self, made):
-        pictures = Pictures(made(FILES), mirror=True)
-        with Batches(pictures, 6, seed=1) as alone:
-            whole = alone.at(5)[0]
-        for rank in range(3):
-            with Batches(pictures, 6, seed=1, rank=rank, processes=3) as part:
-                assert torch.equal(part.at(5)[0], whole[rank::3])
-
-    def test_a_damaged_picture_is_told(self, made):
-        whole = png(Image.effect_noise((16, 16), 80).convert("RGB"))
-        with (
-            Batches(Pictures(made({"0.png": whole[:-200]})), 2, seed=1) as batches,
-            pytest.raises(BadDataset),
-        ):
-            batches.at(0)

@@ -13,22 +13,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 from rich.console import Console
 
 from engines.stylegan import network_file
-from engines.stylegan.bad_network import BadNetwork
 from engines.stylegan.model import Generator
+from tests.training.stylegan.datasets import TINY
 from training.stylegan import shipping
 from training.stylegan.dataset import Pictures
-from training.stylegan.judge import Judge
 from training.stylegan.options import TRANSFER_AUGMENT_KIMG, low_precision, parsed, recipe_of
 from training.stylegan.recipes import recipe
 from training.stylegan.samples import COLUMNS, ROWS, row_labels, sheet
-from training.stylegan.sources import networks
 from training.stylegan.train import Run, main
 from training.stylegan.training import NETWORKS, Training
 
@@ -38,19 +35,7 @@ ROOT = Path(__file__).parents[3]
 COMMAND = ("-m", "training.stylegan.train")
 GOLDEN = ROOT.parent / "shared" / "golden" / "stylegan2" / "u64_c0"
 CPU = torch.device("cpu")
-TINY = ["--batch", "4", "--channel-base", "128", "--channel-max", "8", "--latent", "8"]
 MACHINE = ["--threads", "1", "--device", "cpu"]
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixteen pictures of 16 px in two classes."""
-    folder = tmp_path_factory.mktemp("data")
-    for number in range(16):
-        path = folder / "ab"[number % 2] / f"{number}.png"
-        path.parent.mkdir(exist_ok=True)
-        Image.fromarray(np.full((16, 16, 3), 16 * number, np.uint8)).save(path)
-    return folder
 
 
 def arguments(data: Path, run: Path, *more: str) -> list[str]:
@@ -246,67 +231,6 @@ class TestOptions:
         assert low_precision("auto", torch.device("cuda")) is torch.float16
 
 
-@pytest.fixture(scope="module")
-def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of one step, as files."""
-    folder = tmp_path_factory.mktemp("trained")
-    options = parsed(None, [str(data), "--out", "x", *TINY])
-    pictures = Pictures(data)
-    training = Training(recipe_of(options, pictures, 1), pictures, CPU)
-    training.step()
-    training.save(folder / "checkpoint.pt", best=1.0)
-    shipping.write(folder / "best.safetensors", training.average, (), {"images": "4"})
-    training.close()
-    return folder
-
-
-class TestSources:
-    def test_another_run(self, trained):
-        state = torch.load(trained / "checkpoint.pt", weights_only=True)
-        for path in (trained, trained / "checkpoint.pt"):
-            found = networks(path)
-            assert set(found) == {"generator", "discriminator", "average"}
-            for name, tensors in found.items():
-                assert all(torch.equal(tensors[key], state[name][key]) for key in state[name])
-
-    def test_a_file_of_ours(self, trained):
-        found = networks(trained / "best.safetensors")
-        average = torch.load(trained / "checkpoint.pt", weights_only=True)["average"]
-        assert set(found) == {"average"}
-        for name, tensor in found["average"].items():
-            assert torch.allclose(tensor, average[name], rtol=1e-3, atol=1e-3)
-
-    def test_an_official_pickle_is_taken_over_whole(self, tmp_path):
-        if not GOLDEN.is_dir():
-            pytest.skip("the golden data are not at hand (../shared/golden)")
-        # given
-        Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "0.png")
-        pictures = Pictures(tmp_path)
-        base = recipe("auto", 64)
-        sizes = {"channel_base": 1024, "channel_max": 32}
-        generator = base.generator.model_dump() | sizes | {"z_dim": 64, "w_dim": 64, "mapping_layers": 3}
-        discriminator = base.discriminator.model_dump() | sizes
-        training = Training(base.changed(generator=generator, discriminator=discriminator), pictures, CPU)
-        # when
-        missing = training.adopt(networks(GOLDEN / "network_p3_oldstyle.pkl"))
-        training.close()
-        # then
-        assert missing == []
-        with np.load(GOLDEN / "io.npz", allow_pickle=False) as arrays:
-            z = torch.from_numpy(arrays["z"]).float()
-            expected, scores = (torch.from_numpy(arrays[n]) for n in ("img_const_psi1.0", "D_logits"))
-        with torch.no_grad():
-            assert torch.allclose(training.average(z), expected, atol=2e-5)
-            assert torch.allclose(training.discriminator(expected), scores, atol=1e-5)
-
-    @pytest.mark.parametrize("name", ["x.pt", "x.pkl", "x.safetensors"])
-    @pytest.mark.parametrize("content", [b"", b"nonsense of some length", b"\x80\x02K\x01."])
-    def test_what_is_no_network_is_refused(self, tmp_path, name, content):
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(BadNetwork):
-            networks(tmp_path / name)
-
-
 class TestBeginning:
     @staticmethod
     def begun(data: Path, out: Path, begin: Path, *more: str) -> str:
@@ -378,24 +302,3 @@ class TestFiles:
         assert labels.tolist() == [[1.0, 0.0], [0.0, 1.0]]
         assert sheet(generator, labels, CPU, 1).size == (COLUMNS * 16, 2 * 16)
         assert row_labels(Pictures(data)).shape == (ROWS, 0)
-
-
-def test_the_judge_prefers_the_data_itself(data, monkeypatch):
-    """A generator that paints the dataset's own greys is nearer than one of noise."""
-    monkeypatch.setattr(Judge, "count", 64)
-    pictures = Pictures(data, mirror=True)
-    judge = Judge(pictures, CPU)
-
-    class Painter(torch.nn.Module):
-        config = recipe("auto", 16).generator
-
-        def __init__(self, noise: float) -> None:
-            super().__init__()
-            self.noise = noise
-
-        def forward(self, z, _labels, _noise, *, random):
-            grey = torch.randint(16, (len(z), 1, 1, 1), generator=random) * (16 / 127.5) - 1.0
-            grain = torch.randn(len(z), 3, 16, 16, generator=random)
-            return grey.expand(-1, 3, 16, 16) + self.noise * grain
-
-    assert judge.fid(Painter(0.0), 1) < 0.5 * judge.fid(Painter(0.5), 1)

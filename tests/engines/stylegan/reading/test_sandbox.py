@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -234,70 +230,8 @@ def test_tick_is_called_and_what_it_raises_ends_the_child(
     assert leaves_nothing(target)
 
 
-# --- what the child may not do ----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "attempt",
-    [
-        "import socket; socket.socket()",
-        "import subprocess; subprocess.run(['true'])",
-        "import os; os.system('true')",
-        "import os; os.execv('/bin/true', ['true'])",
-        "import os; os.fork()",
-        "import os; os.posix_spawn('/bin/true', ['true'], {})",
-        "import os; os.kill(os.getppid(), 0)",
-        "import ctypes; ctypes.CDLL(None)",
-        "import pickle; pickle.loads(b'cos\\nsystem\\n.')",
-        "open(asked['target'] + '2', 'w')",
-        "open('/tmp/atelier-sandbox-test', 'a')",
-        "import os; os.open(asked['target'] + '2', os.O_CREAT)",
-        "open('/etc/hostname')",
-        "open('/proc/self/environ', 'rb')",
-        "import os; os.open('/etc/hostname', os.O_RDONLY)",
-        "import os; os.remove(asked['target'])",
-        "import os; os.rename(asked['target'], asked['target'] + '2')",
-        "import os; os.symlink('/etc', asked['target'] + '2')",
-        "import os; os.truncate(asked['source'], 0)",
-    ],
-)
-def test_the_child_refuses_itself(attempt: str, tmp_path: Path) -> None:
-    program = f"""
-from engines.stylegan.reading import sandbox_child
-asked = {{"target": {str(tmp_path / "target")!r}, "file_bytes": 2**30, "memory_bytes": 2**30}}
-asked |= {{"source": {str(tmp_path / "source")!r}, "cpu_seconds": 60}}
-sandbox_child.restrict(asked)
-open(asked["target"], "wb").close()
-try:
-    {attempt}
-except PermissionError as error:
-    assert "is refused while a network is read" in str(error)
-    print("refused")
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.stdout == "refused\n", done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["target"]
-
-
 def test_a_file_that_would_be_walked_for_days_ends_in_seconds(source: Path, target: Path) -> None:
     """Of processor time, which its own limit measures: what ran into that would be told so."""
     source.write_bytes(pickles.recalled_list(texts=140_000, calls=50_000))
     with pytest.raises(BadNetwork, match="more than 300000 steps"):
         convert(source, target, SandboxLimits(cpu_seconds=5))
-
-
-def test_the_child_s_processor_time_is_limited(tmp_path: Path) -> None:
-    program = f"""
-from engines.stylegan.reading import sandbox_child
-asked = {{"target": {str(tmp_path)!r}, "file_bytes": 2**30, "memory_bytes": 2**30, "cpu_seconds": 3}}
-asked["source"] = asked["target"]
-sandbox_child.restrict(asked)
-while True:
-    pass
-"""
-    began = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=False)
-    assert done.returncode == -signal.SIGXCPU
-    assert time.monotonic() - began > 0.5

@@ -7,6 +7,16 @@ from PIL import Image, ImageDraw
 
 from training.planets.preparing.disc import Disc, grid
 
+BALL = Disc(210.3, 171.8, 120.5, 120.5, 0.0)
+EGG = Disc(200.4, 190.2, 150.3, 84.6, 0.6)
+
+
+def assert_same(found: Disc | None, drawn: Disc, pixels: float) -> None:
+    """Both outlines run within that many pixels of each other."""
+    assert found is not None
+    x, y, _, _ = drawn.outline(180)
+    assert np.abs(found.distance(x, y)).max() < pixels
+
 
 def texture(width: int, height: int, seed: int, detail: float = 1.0) -> np.ndarray:
     """Smooth noise of several scales in 0.5..1, (H, W); `detail` scales the finest."""
