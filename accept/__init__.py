@@ -9,6 +9,7 @@ Each step is reached from the one before it alone. Whoever commits the row rings
     means.py         the stores and limits that it takes
     prepared.py      Request -> Prepared -> NewJob
     submission.py    from the request to the row, once for each Idempotency-Key
+    parts.py         the jobs that a running job asks for
     conversion.py    the jobs that convert uploaded networks
     engine_names.py  an engine by its name
     wire.py          what may be asked for with any job

@@ -60,8 +60,10 @@ class Request:
         except (ValueError, RecursionError) as error:
             raise InvalidParams(TOO_MUCH) from error
 
-    def prepare(self, means: Means, *, room: Room = nullcontext) -> Prepared:
+    def prepare(self, means: Means, *, room: Room = nullcontext, counted: bool = True) -> Prepared:
         """Look at all that may speak against it; `room` is entered with the bytes that a picture takes.
+
+        `counted=False`: a part of a job that was counted; its owner's limits are not asked once more.
 
         Raises InvalidParams, BadFile, BadURL, WeightsMissing, NetworkNotReady, TooManyQueued, TooMuchStored,
         Unavailable, and what `room` raises.
@@ -73,8 +75,9 @@ class Request:
         require_weights(means.fleet, placement.needs)
         plain = pinned.params.model_dump(mode="json")
         files = self._inputs.check(means, self.owner_id, plain, room=room)
-        means.quota.check(self.owner_id)
-        means.stored.check(self.owner_id, files.size())
+        if counted:
+            means.quota.check(self.owner_id)
+            means.stored.check(self.owner_id, files.size())
         return Prepared(self.owner_id, self.spec, placement, files, pinned.hashes, self.options)
 
 
@@ -95,8 +98,18 @@ class Prepared:
         """As they were understood, with its hash for each file that came with them."""
         return self.files.fingerprint()
 
+    @property
+    def brings_files(self) -> bool:
+        """Whether files came with it that are not stored yet."""
+        return self.files.size() > 0
+
     def new_job(
-        self, *, request_id: str | None = None, key: str | None = None, fingerprint: str | None = None
+        self,
+        *,
+        request_id: str | None = None,
+        key: str | None = None,
+        fingerprint: str | None = None,
+        retry_of: str | None = None,
     ) -> NewJob:
         """The job, ready for the store; the files that came with it are stored, and a seed is drawn.
 
@@ -128,6 +141,7 @@ class Prepared:
             request_id=request_id,
             idempotency_key=key,
             idempotency_hash=fingerprint,
+            retry_of=retry_of,
         )
 
     def undo(self) -> None:

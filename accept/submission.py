@@ -18,13 +18,14 @@ def submit(
     key: str | None = None,
     fingerprint: str | None = None,
     request_id: str | None = None,
+    retry_of: str | None = None,
     room: Room = nullcontext,
 ) -> tuple[JobRow, bool]:
     """Accept a job: `(its row, True)`, or `(the earlier row, False)` for a repeated idempotency key.
 
     The queue is the caller's to wake. `fingerprint` is for a caller who has looked for the key's earlier job:
-    what is remembered with it. Raises what `Request.prepare` does, IdempotencyConflict, NotFound and
-    StorageUnavailable; then there is no job.
+    what is remembered with it. `retry_of`: the job of which it is another try. Raises what `Request.prepare`
+    does, IdempotencyConflict, NotFound and StorageUnavailable; then there is no job.
     """
     if key is not None and fingerprint is None:
         fingerprint = request.fingerprint()
@@ -34,7 +35,7 @@ def submit(
     prepared = request.prepare(means, room=room)
     made = False
     try:
-        new = prepared.new_job(request_id=request_id, key=key, fingerprint=fingerprint)
+        new = prepared.new_job(request_id=request_id, key=key, fingerprint=fingerprint, retry_of=retry_of)
         row, made = means.jobs.submit(new)
     finally:
         # Whatever went wrong, and when another request with this key was faster.

@@ -24,7 +24,7 @@ _WENT_WRONG = frozenset({State.FAILED, State.CANCELED})
 
 
 def retry(owner_id: str, job_id: str, *, idempotency_key: str | None = None) -> tuple[JobRow, bool]:
-    """A new job with the params, seed and files of one that failed or was canceled.
+    """A new job with the params, seed and files of one that failed or was canceled, and the parts it made.
 
     Raises NotFound, WrongState, and what `submit` raises.
     """
@@ -33,7 +33,7 @@ def retry(owner_id: str, job_id: str, *, idempotency_key: str | None = None) -> 
         old = _ended(owner_id, job_id, _WENT_WRONG)
         return old.engine, old.params, _kept(old)
 
-    return _submitted(owner_id, "retry", {"job": job_id}, same, idempotency_key)
+    return _submitted(owner_id, "retry", {"job": job_id}, same, idempotency_key, retry_of=job_id)
 
 
 def again(
@@ -51,7 +51,13 @@ def again_dry_run(owner_id: str, job_id: str, wanted: AgainRequest) -> DryRun:
 
 
 def _submitted(
-    owner_id: str, what: str, sent: dict[str, Any], asked: Callable[[], _Asked], key: str | None
+    owner_id: str,
+    what: str,
+    sent: dict[str, Any],
+    asked: Callable[[], _Asked],
+    key: str | None,
+    *,
+    retry_of: str | None = None,
 ) -> tuple[JobRow, bool]:
     """The new job, or the one that the key made before.
 
@@ -64,7 +70,15 @@ def _submitted(
         if found is not None:
             return found, False
     engine, params, options = asked()
-    return submit(owner_id, engine, params, options=options, idempotency_key=key, fingerprint=fingerprint)
+    return submit(
+        owner_id,
+        engine,
+        params,
+        options=options,
+        idempotency_key=key,
+        fingerprint=fingerprint,
+        retry_of=retry_of,
+    )
 
 
 def _changed(owner_id: str, job_id: str, wanted: AgainRequest) -> _Asked:

@@ -24,11 +24,12 @@ def submit(
     options: JobOptions | None = None,
     idempotency_key: str | None = None,
     fingerprint: str | None = None,
+    retry_of: str | None = None,
 ) -> tuple[JobRow, bool]:
     """Accept a job: `(its row, True)`, or `(the earlier row, False)` for a repeated idempotency key.
 
-    `uploads` and `fingerprint` are those of `accept`. Raises EngineNotFound, InvalidParams, BadFile,
-    BadURL, WeightsMissing, NetworkNotReady, IdempotencyConflict, TooManyQueued, Unavailable and
+    `uploads`, `fingerprint` and `retry_of` are those of `accept`. Raises EngineNotFound, InvalidParams,
+    BadFile, BadURL, WeightsMissing, NetworkNotReady, IdempotencyConflict, TooManyQueued, Unavailable and
     StorageUnavailable; then there is no job.
     """
     row, made = accept.submit(
@@ -37,6 +38,7 @@ def submit(
         key=idempotency_key,
         fingerprint=fingerprint,
         request_id=request_id(),
+        retry_of=retry_of,
         room=admission().room,
     )
     if made:

@@ -38,6 +38,9 @@ _NETWORK = re.compile(rf"net_[0-9a-f]{{32}}(?:@(?P<sha256>[0-9a-f]{{64}}))?|{NET
 #: Of a pinned one: id, `@` and SHA-256.
 _NETWORK_LENGTH = 101
 
+#: In `EngineSpec.may_ask`.
+ANY_ENGINE = "*"
+
 _Mark = TypeVar("_Mark")
 
 
@@ -288,6 +291,8 @@ class EngineSpec:
     shipped_networks: Callable[[], tuple[ShippedNetwork, ...]] = field(default=tuple)
     #: What `label` in the meta of its results may be -> what that is called in English.
     labels: Mapping[str, str] = field(default_factory=dict)
+    #: The engines whose jobs its jobs may ask for (`Part`); ANY_ENGINE: whichever the params name.
+    may_ask: tuple[str, ...] = ()
     #: A diagnostic engine: works like any other, but forms and galleries do not offer it.
     hidden: bool = False
     #: The kind of network (`NetworkRef.kind`) that its jobs make of an uploaded file, its one file field.
@@ -375,8 +380,47 @@ class Output:
     seconds: float | None = None
 
 
+@dataclass(frozen=True)
+class Part:
+    """A job that this one needs first, yielded by `run` in place of outputs.
+
+    When all parts that were yielded have ended well, `run` is called again, in a new attempt, and finds their
+    results in `Context.parts`. The name is the part: yielded again, it is the same one.
+    """
+
+    #: Unique within the job: lower case letters, digits, `.`, `_` and `-`, at most 64.
+    name: str
+    engine: str
+    #: Complete; a file field names a file of the params or a result of an earlier part (`PartOutput.id`).
+    params: Mapping[str, Any]
+    #: Under which it is shown with others of its kind; by itself if empty.
+    stage: str = ""
+    #: Of the whole job's progress, 0 to 1. None: those without one share nine tenths of what is left.
+    share: float | None = None
+
+
+@dataclass(frozen=True)
+class PartOutput:
+    """One result of a part that ended well."""
+
+    #: What a file field takes, and `Context.input`.
+    id: str
+    name: str
+    media_type: str
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    width: int | None = None
+    height: int | None = None
+    seconds: float | None = None
+    #: What it says, where it is small and a text.
+    text: str | None = None
+
+
 class Context(Protocol):
     """What a running engine may ask of the house."""
+
+    @property
+    def parts(self) -> Mapping[str, tuple[PartOutput, ...]]:
+        """What the parts that this job asked for have made, by their names, in the order of asking."""
 
     @property
     def scratch(self) -> Path:
@@ -428,10 +472,10 @@ class Engine(Protocol):
     def setup(self) -> None:
         """Load models. Called once per process, before the first job."""
 
-    def run(self, params: Any, context: Context) -> Iterable[Output]:
-        """Make one job and yield its outputs. `params.seed` is never None here.
+    def run(self, params: Any, context: Context) -> Iterable[Output | Part]:
+        """Make one job and yield its outputs, or the parts that it needs first; never both in one call.
 
-        Raises EngineError when it cannot, and lets Interrupted pass.
+        `params.seed` is never None here. Raises EngineError when it cannot, and lets Interrupted pass.
         """
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self, TypedDict, TypeVar
 
 import structlog
 
-from engines.base import EngineError, Output
-from jobs.store import JobRow, NewArtifact, Success
+from engines.base import EngineError, Output, Part
+from jobs.store import JobRow, NewArtifact, NewPart, Success
 from storage.base import StorageUnavailable
 from workers import settings
+from workers.asking import asked_parts
 from workers.context import JobContext
 from workers.house import House
 from workers.lease import Lease
@@ -41,8 +42,11 @@ class Attempt:
         #: What it ran on, and the bytes that took; for the job's record.
         self.device: str | None = None
         self.peak_memory: int | None = None
-        self._storage = house.storage
+        self._house = house
         self._kept: dict[str, NewArtifact] = {}
+        self._asked: list[Part] = []
+        #: The jobs that it needs first; it is put aside for them.
+        self.parts: Sequence[NewPart] = ()
 
     def __enter__(self) -> Self:
         return self
@@ -56,6 +60,23 @@ class Attempt:
         """Log lines meanwhile carry the job's and the request's id."""
         return named(self.job)
 
+    def take(self, given: Output | Part) -> None:
+        """What `Engine.run` yields: an output is stored. Raises EngineError, StorageUnavailable."""
+        if isinstance(given, Part):
+            self._asked.append(given)
+        else:
+            self.keep(given)
+
+    def finish(self) -> None:
+        """The engine has yielded all of it. Raises EngineError and Unavailable."""
+        if not self._asked:
+            return
+        if self._kept:
+            raise EngineError("The engine made outputs and asked for parts.")
+        spec = self.context.spec
+        assert spec is not None, "an engine ran without its spec"
+        self.parts = asked_parts(self._house.means, spec, self.job, self._asked)
+
     def keep(self, output: Output) -> None:
         """Store one output. Raises EngineError, StorageUnavailable."""
         name = safe_name(output.name)
@@ -63,7 +84,7 @@ class Attempt:
         if name in self._kept:
             raise EngineError(f"The engine made two outputs named {name}.")
         self._kept[name] = patiently(
-            lambda: store_output(self._storage, output, name, self.context.key(f"out/{name}")),
+            lambda: store_output(self._house.storage, output, name, self.context.key(f"out/{name}")),
             StorageUnavailable,
             until=lambda: self.lease.stop is not None,
         )
@@ -71,6 +92,8 @@ class Attempt:
     def forget(self) -> None:
         """What was kept so far is made again."""
         self._kept.clear()
+        self._asked.clear()
+        self.parts = ()
 
     @property
     def success(self) -> Success:

@@ -7,9 +7,10 @@ import math
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import structlog
@@ -17,11 +18,20 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from doors import door
 from doors.base import FileRefused, NotInspected, WrongMediaType
-from engines.base import BadInput, EngineError, EngineSpec, Interrupted, Transient, network_sha256
+from engines.base import (
+    BadInput,
+    EngineError,
+    EngineSpec,
+    Interrupted,
+    PartOutput,
+    Transient,
+    network_sha256,
+)
 from jobs.errors import LeaseLost, NotFound, Unavailable
 from jobs.store import JobRow
 from storage.base import StorageUnavailable
 from workers import settings
+from workers.asking import part_outputs
 from workers.fetch import FetchFailed, FetchRefused, fetch
 from workers.house import House
 from workers.lease import Lease, Stop
@@ -87,6 +97,11 @@ class JobContext:
         if self._scratch is None:
             self._scratch = Scratch()
         return self._scratch.path
+
+    @cached_property
+    def parts(self) -> Mapping[str, tuple[PartOutput, ...]]:
+        """What the parts that the job asked for have made. Raises Unavailable."""
+        return part_outputs(self._house.store, self._job)
 
     def close(self) -> None:
         """Remove the scratch folder, and let go of networks."""
@@ -238,7 +253,8 @@ class JobContext:
             rest = max(settings.CHECKPOINT_SECONDS, (ended - began) * settings.CHECKPOINT_REST)
             self._checkpoint_due = ended + rest
         if math.isfinite(fraction):
-            self._lease.report(min(max(fraction, 0.0), 1.0), message, self._preview_key)
+            made = self._job.progress  # by its parts; this attempt makes what is left
+            self._lease.report(made + (1 - made) * min(max(fraction, 0.0), 1.0), message, self._preview_key)
 
     def restore(self) -> bytes | None:
         """The newest checkpoint of an earlier attempt, if any. Raises StorageUnavailable."""

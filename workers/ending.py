@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import structlog
 from pydantic import ValidationError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from engines.base import EngineError, Interrupted, OutOfMemory, Transient
-from jobs.errors import LeaseLost, Unavailable
+from jobs.errors import LeaseLost, PartConflict, Unavailable
 from jobs.states import State
 from jobs.store import Claim, JobRow, JobStore
 from storage.base import StorageUnavailable
@@ -85,7 +85,9 @@ class Ending:
     def _write(self, attempt: Attempt, error: Exception | None) -> str:
         """Record how it ended. Returns the outcome in a word or two."""
         try:
-            return self._succeed(attempt) if error is None else self._end_with(attempt, error)
+            if error is not None:
+                return self._end_with(attempt, error)
+            return self._put_aside(attempt) if attempt.parts else self._succeed(attempt)
         except LeaseLost:
             return "lease_lost"
         except Unavailable:
@@ -129,6 +131,20 @@ class Ending:
             _log.exception("result_refused")
             return self._fail(attempt, "result_not_recorded", "The result could not be recorded.")
         return "succeeded"
+
+    def _put_aside(self, attempt: Attempt) -> str:
+        job, parts = attempt.job, attempt.parts
+        try:
+            patiently(
+                lambda: self._store.wait_for(
+                    job.id, job.attempt, parts, progress=job.progress, **attempt.ran
+                ),
+                Unavailable,
+            )
+        except (PartConflict, IntegrityError) as error:  # what it names went meanwhile, or is another's
+            _log.warning("parts_refused", error=repr(error))
+            return self._fail(attempt, "bad_part", "Its parts could not be asked for.")
+        return "waits_for_parts"
 
     def _interrupted(self, attempt: Attempt) -> str:
         job = attempt.job

@@ -148,7 +148,8 @@ class Runner:
             began = time.monotonic()
             _log.info("job_started")
             error = self._make(attempt)
-            if error is None and then is not None and not self.draining.is_set() and self.health.at_ease:
+            made = error is None and not attempt.parts
+            if made and then is not None and not self.draining.is_set() and self.health.at_ease:
                 return self._ending.succeed_and_claim(attempt, began, self._wanted(next(then)))
             self._ending.end(attempt, error, began)
             return []
@@ -160,8 +161,9 @@ class Runner:
 
         def make() -> None:
             engine, params = self._loaded.prepare(attempt)
-            for output in engine.run(params, attempt.context):
-                attempt.keep(output)
+            for given in engine.run(params, attempt.context):
+                attempt.take(given)
+            attempt.finish()
 
         with PeakMemory() as peak:
             error = caught(make)

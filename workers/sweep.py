@@ -40,6 +40,8 @@ EXPIRE_AT_ONCE = 100
 #: kind in one sweep: a thousand that are late together must not delay taking back a lease.
 LATE_AT_ONCE = 100
 LATE_TURNS = 5
+#: Parts of ended jobs that are ended in one sweep, each in a transaction of its own.
+PARTS_AT_ONCE = 200
 #: Owners whose jobs behind the line are looked at in one pass.
 OWNERS_AT_ONCE = 100
 #: Unheard rings that a queue is topped up to, beside one for each living worker: for those that have not
@@ -79,6 +81,7 @@ class Sweeper:
         self.chores = (
             self._leases,
             Chore("late jobs", 0, self._end_late),
+            Chore("parts", 0, self._end_parts),
             Chore("line", settings.TOP_UP_SECONDS, self._top_up),
             Chore("doorbells", 0, self._ring),
             self._silence,
@@ -190,6 +193,11 @@ class Sweeper:
                 _log.info("start_by_passed", job_id=job.id, request_id=job.request_id)
             if len(late) < LATE_AT_ONCE:
                 return
+
+    def _end_parts(self) -> None:
+        ended = self._store.end_nobody_s_parts(limit=PARTS_AT_ONCE)
+        if ended:
+            _log.info("parts_ended_with_their_job", parts=ended)
 
     def _top_up(self) -> bool:
         """Let jobs into the line. True: not all owners were looked at."""

@@ -51,7 +51,7 @@ class Child:
             # Before this one claims any, and learns what is thought of it.
             free_leases(charge=True, ring=Doorbell().wake)
         self.worker_id = settings.worker_id() or new_id("wrk")
-        house = House.of(Database(pool_size=2), open_storage())
+        house = House.of(Database(pool_size=2), open_storage(), Doorbell().wake)
         self.runner = Runner(house, worker_id=self.worker_id, queues=settings.queues())
         self._fleet = house.fleet
         self._ended = threading.Event()

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import structlog
 
-from engines.base import BatchEngine, EngineError, Interrupted, Output
+from engines.base import BatchEngine, EngineError, Interrupted, Output, Part
 from workers.attempt import Attempt
 from workers.ending import Ending
 from workers.loaded import Loaded, caught
@@ -105,7 +105,9 @@ class Together:
                 self._ending.end(attempt, error, self._began)
 
 
-def _keep(attempt: Attempt, output: Output | EngineError) -> None:
+def _keep(attempt: Attempt, output: Output | EngineError | Part) -> None:
     if isinstance(output, EngineError):
         raise output
+    if isinstance(output, Part):
+        raise EngineError("The engine asked for parts in a batch.")
     attempt.keep(output)

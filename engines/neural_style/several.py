@@ -6,7 +6,7 @@ A checkpoint holds the pictures that are finished, as their files, and that of t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePath
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from engines import images
-from engines.base import Context, Output
+from engines.base import Context, Output, PartOutput
 from engines.neural_style.checkpoint import digest_of, pack, unpack
 from engines.neural_style.spec import NeuralStyleParams
 
@@ -47,7 +47,7 @@ class Several:
     def missing(self) -> Iterator[tuple[NeuralStyleParams, Context]]:
         """The others, each with a context of its own."""
         for one in self._pictures[len(self._files) :]:
-            yield one, _Part(self, self._context, len(self._files), len(self._pictures), self._present)
+            yield one, _Picture(self, self._context, len(self._files), len(self._pictures), self._present)
             self._present = None
 
     def keep(self, one: NeuralStyleParams, output: Output) -> Output:
@@ -62,7 +62,7 @@ class Several:
         return pack(self._digest, tensors | ({_PRESENT: _tensor(present)} if present else {}))
 
 
-class _Part:
+class _Picture:
     """The job's context, as one of its pictures sees it."""
 
     def __init__(
@@ -75,6 +75,10 @@ class _Part:
     @property
     def scratch(self) -> Path:
         return self._whole.scratch
+
+    @property
+    def parts(self) -> Mapping[str, tuple[PartOutput, ...]]:
+        return self._whole.parts
 
     def input(self, ref: str) -> Path:
         return self._whole.input(ref)

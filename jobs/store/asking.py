@@ -52,6 +52,7 @@ _PUT_ASIDE = Noted(
         hold=case((_asked_to_stop, None), else_=Hold.PARTS.value),
         finished_at=case((_asked_to_stop, now()), else_=None),
         turn=None,
+        progress=bindparam("before"),
         error_code=None,
         error_detail=None,
         device=bindparam("ran_on"),
@@ -133,17 +134,20 @@ class Asking(StoreBase):
         attempt: int,
         parts: Sequence[NewPart],
         *,
+        progress: float = 0.0,
         device: str | None = None,
         peak_memory: int | None = None,
     ) -> JobRow:
         """Put a job aside until these parts have ended; one that it asked for before is the same part.
+
+        `progress`: what it had when the attempt began; what the asking took is no part of the work.
 
         A part that an earlier try of the same job has made is used again. A job that was asked to stop is
         canceled instead, and one of whose parts none is left stands in line at once. Raises LeaseLost, and
         PartConflict for a name that was asked for before with other params. A file of a part that is gone is
         an IntegrityError.
         """
-        ran = {"ran_on": device, "peak": peak_memory, "default_cap": policy.max_running()}
+        ran = {"ran_on": device, "peak": peak_memory, "default_cap": policy.max_running(), "before": progress}
         mine = {"of_job": job_id, "of_attempt": attempt}
 
         def work(connection: Connection) -> JobRow:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engines.base import BadInput, Interrupted
+from engines.base import BadInput, Interrupted, PartOutput
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class RecordingContext:
     checkpoint: bytes | None = None
     #: Local files of pinned networks.
     networks: dict[str, Path] = field(default_factory=dict)
+    #: What the parts that were asked for have made, by their names.
+    parts: dict[str, tuple[PartOutput, ...]] = field(default_factory=dict)
     stop_at: int | None = None
     keep_previews: bool = False
     on_progress: Callable[[int], None] | None = None
