@@ -13,12 +13,12 @@ from accept.wire import WebhookRequest
 from accounts.limits import Limits
 from api.schemas.engines import EngineView
 from api.schemas.files import ArtifactView
-from api.schemas.jobs import Forecast, Held, JobUsage, JobView, Timings
+from api.schemas.jobs import Forecast, Held, JobUsage, JobView, StageView, Timings
 from api.schemas.problems import Failure
 from api.services import Services, services
 from engines import weights, words
 from engines.base import EngineSpec
-from jobs.rows import ArtifactRow, FactsRow
+from jobs.rows import ArtifactRow, FactsRow, StageRow
 from jobs.states import FINAL, Hold, State
 from jobs.store import JobRow, expires_at
 
@@ -70,6 +70,7 @@ def job_view(
     artifacts: Sequence[ArtifactRow] = (),
     position: int | None = None,
     forecast: Forecast | None = None,
+    stages: Sequence[StageRow] = (),
 ) -> JobView:
     """One job, from rows that were read already."""
     return JobView(
@@ -105,6 +106,9 @@ def job_view(
             peak_memory=row.peak_memory,
             batch_size=row.batch_size,
         ),
+        stages=[stage_view(stage) for stage in stages],
+        part_of=row.part_of or None,
+        retry_of=row.retry_of,
         artifacts=[artifact_view(a) for a in artifacts],
         expires_at=expires_at(row, _limits(row).keep_days) if row.finished_at else None,
         data_removed=row.data_removed,
@@ -114,17 +118,39 @@ def job_view(
 
 
 def whole_job(row: JobRow, *, new: bool = False) -> JobView:
-    """One job with its results, or with its place in the queue: at most one more statement.
+    """One job with its results, or with its place in the queue: at most one more statement, or two for one
+    that is made of jobs.
 
     `new`: it was accepted just now.
     """
     jobs = services().jobs
+    stages = jobs.stages([row.id])[row.id] if row.parts else ()
     if row.state == State.SUCCEEDED:
-        return job_view(row, jobs.artifacts([row.id])[row.id])
+        return job_view(row, jobs.artifacts([row.id])[row.id], stages=stages)
     where = services().depths if new else jobs
     position = where.position(row) if row.state == State.QUEUED else None
     forecast = services().forecaster.of(row, position, held=_held(row) is not None)
-    return job_view(row, position=position, forecast=forecast)
+    return job_view(row, position=position, forecast=forecast, stages=stages)
+
+
+def stage_view(row: StageRow) -> StageView:
+    """The parts of one stage, together."""
+    if row.failed or row.canceled:
+        state = State.FAILED if row.failed else State.CANCELED
+    elif row.succeeded == row.jobs:
+        state = State.SUCCEEDED
+    else:
+        state = State.RUNNING if row.running or row.succeeded else State.QUEUED
+    return StageView(
+        name=row.stage,
+        state=state,
+        progress=row.progress / row.jobs,
+        jobs=row.jobs,
+        succeeded=row.succeeded,
+        artifacts=row.artifacts,
+        attempts=row.attempts,
+        seconds=row.run_seconds,
+    )
 
 
 def _limits(row: JobRow) -> Limits:
@@ -134,6 +160,8 @@ def _limits(row: JobRow) -> Limits:
 def _held(row: JobRow) -> Held | None:
     if row.hold == Hold.OWNER:
         return Held(reason="owner", detail="It waits until you release it.")
+    if row.hold == Hold.PARTS:
+        return Held(reason="parts", detail="It goes on when the jobs that it asked for have succeeded.")
     cap = _limits(row).max_running if row.hold == Hold.BEHIND else 0
     if not cap:
         return None  # behind the line, where its turn comes as it would in the line

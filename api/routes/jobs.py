@@ -19,7 +19,7 @@ from api.requests.reading import body, has_body, idempotency_key, query, wait_se
 from api.requests.submission import submission
 from api.routes.files import ContentQuery, reader_scope
 from api.schemas.job_requests import AgainRequest, LabelRequest, MoveRequest
-from api.schemas.jobs import DryRun, JobPage, JobView
+from api.schemas.jobs import DryRun, JobPage, JobView, PartPage, PartView
 from api.services import services
 from api.streams import event_urls, events
 from api.submit import dry_run, submit
@@ -92,6 +92,13 @@ class JobQuery(BaseModel):
     all: bool = Field(default=False, description="Everybody's jobs; for an admin key only.")
 
 
+class PartQuery(BaseModel):
+    """Which page of a job's parts."""
+
+    cursor: int | None = Field(default=None, ge=0, lt=2**31, description="`next_cursor` of the page before.")
+    limit: int = Field(default=50, ge=1, le=100)
+
+
 class EventsQuery(BaseModel):
     """A signed URL's parts."""
 
@@ -141,7 +148,10 @@ def post_job() -> Response:
 @routes.get("/jobs")
 @operation("Your jobs", "jobs", {200: JobPage}, query=JobQuery, problems=(400, 403))
 def list_jobs() -> Response:
-    """Newest first. `queue_position` and `forecast` are told of jobs that are asked for by their `id`."""
+    """Newest first, without the jobs that jobs have asked for.
+
+    `queue_position` and `forecast` are told of jobs that are asked for by their `id`.
+    """
     wanted = query(JobQuery)
     if wanted.all and not caller().admin:
         raise Forbidden("Only an admin key lists everybody's jobs.")
@@ -163,7 +173,8 @@ def list_jobs() -> Response:
     )
     shown = rows[:limit]
     made = jobs.artifacts([row.id for row in shown if row.state == State.SUCCEEDED])
-    views = [job_view(row, made.get(row.id, ())) for row in shown]
+    stages = jobs.stages([row.id for row in shown if row.parts])
+    views = [job_view(row, made.get(row.id, ()), stages=stages.get(row.id, ())) for row in shown]
     if wanted.id:
         _add_forecasts(views, shown)
     more = shown[-1].id if len(rows) > limit else None
@@ -177,6 +188,29 @@ def get_job(job_id: str) -> Response:
     wait = wait_seconds()
     row = services().jobs.get(job_id, owner_scope())
     return respond(whole_job(_waited(row, wait)))
+
+
+@routes.get('/jobs/<id("job"):job_id>/parts')
+@operation("A job's parts", "jobs", {200: PartPage}, query=PartQuery, problems=(400, 404))
+def get_parts(job_id: str) -> Response:
+    """The jobs that it asked for, in that order; none of a job that is not made of jobs."""
+    wanted = query(PartQuery)
+    jobs = services().jobs
+    jobs.get(job_id, owner_scope())
+    rows = jobs.part_jobs(job_id, after=wanted.cursor, limit=wanted.limit + 1)
+    shown = rows[: wanted.limit]
+    made = jobs.artifacts([row.id for _, row in shown if row.state == State.SUCCEEDED])
+    stages = jobs.stages([row.id for _, row in shown if row.parts])
+    parts = [
+        PartView(
+            name=part.name,
+            stage=part.stage,
+            job=job_view(row, made.get(row.id, ()), stages=stages.get(row.id, ())),
+        )
+        for part, row in shown
+    ]
+    more = str(shown[-1][0].number) if len(rows) > wanted.limit else None
+    return respond(PartPage(parts=parts, next_cursor=more))
 
 
 @routes.patch('/jobs/<id("job"):job_id>')

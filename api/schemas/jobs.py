@@ -36,9 +36,10 @@ class JobUsage(Wire):
 class Held(Wire):
     """Why a queued job is not in line."""
 
-    reason: Literal["owner", "running_cap"] = Field(
+    reason: Literal["owner", "running_cap", "parts"] = Field(
         description="`owner`: until you release it. `running_cap`: as many of your jobs are in line or "
-        "running as may run at once; it moves up as they end."
+        "running as may run at once; it moves up as they end. `parts`: it has asked for other jobs, and goes "
+        "on when all of them have succeeded."
     )
     detail: str
 
@@ -50,6 +51,19 @@ class Forecast(Wire):
     reason: str | None = Field(default=None, description="Why not.")
     starts_in: float | None = Field(default=None, description="Seconds; null when nobody can tell.")
     ends_in: float | None = Field(default=None, description="Seconds; null when nobody can tell.")
+
+
+class StageView(Wire):
+    """The jobs that a job asked for under one name, together."""
+
+    name: str
+    state: State = Field(description="`failed` or `canceled` if one of them is.")
+    progress: float = Field(description="0 to 1, of all of them together.")
+    jobs: int
+    succeeded: int = Field(description="How many of them have.")
+    artifacts: int = Field(description="How many results they have made.")
+    attempts: int = Field(description="Of all of them together.")
+    seconds: float = Field(description="That they ran, all together.")
 
 
 class JobView(Wire):
@@ -89,6 +103,13 @@ class JobView(Wire):
     finished_at: datetime | None = None
     timings: Timings
     usage: JobUsage
+    stages: list[StageView] = Field(
+        default=[],
+        description="Of a job that is made of jobs, in the order in which it asked for them; "
+        "GET /v1/jobs/{job_id}/parts lists these.",
+    )
+    part_of: str | None = Field(default=None, description="The job that asked for this one.")
+    retry_of: str | None = Field(default=None, description="The job of which it is another try.")
     artifacts: list[ArtifactView] = Field(description="Its results; empty until it succeeded.")
     expires_at: datetime | None = Field(
         default=None, description="When its results will be deleted; null: never, or not finished."
@@ -102,6 +123,21 @@ class JobPage(Wire):
     """Newest first."""
 
     jobs: list[JobView]
+    next_cursor: str | None = Field(default=None, description="Pass as `cursor` for the next page.")
+
+
+class PartView(Wire):
+    """A job that another one asked for."""
+
+    name: str = Field(description="Its name in that job.")
+    stage: str
+    job: JobView
+
+
+class PartPage(Wire):
+    """In the order in which they were asked for."""
+
+    parts: list[PartView]
     next_cursor: str | None = Field(default=None, description="Pass as `cursor` for the next page.")
 
 

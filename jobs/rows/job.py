@@ -160,8 +160,8 @@ class StageRow(Protocol):
     #: Of all its jobs together.
     attempts: int
     run_seconds: float
-    started_at: datetime | None
-    finished_at: datetime | None
+    #: How many results they have.
+    artifacts: int
 
 
 class UsageRow(Protocol):

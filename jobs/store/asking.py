@@ -88,6 +88,9 @@ def _how_many(state: State) -> ColumnElement[int]:
     return func.sum(case((JOBS.c.state == state.value, 1), else_=0)).label(state.value)
 
 
+_RESULTS = (
+    select(func.count()).select_from(ARTIFACTS).where(ARTIFACTS.c.job_id == JOBS.c.id).scalar_subquery()
+)
 _STAGES = (
     select(
         PARTS.c.job_id,
@@ -97,8 +100,7 @@ _STAGES = (
         func.sum(JOBS.c.progress).label("progress"),
         func.sum(JOBS.c.attempt).label("attempts"),
         func.sum(JOBS.c.run_seconds).label("run_seconds"),
-        func.min(JOBS.c.started_at).label("started_at"),
-        func.max(JOBS.c.finished_at).label("finished_at"),
+        func.sum(_RESULTS).label("artifacts"),
     )
     .join(JOBS, JOBS.c.id == PARTS.c.part_id)
     .group_by(PARTS.c.job_id, PARTS.c.stage)

@@ -1,4 +1,4 @@
-"""Engines that ask for jobs: put aside without a worker, called again with results, refused in plain words."""
+"""Engines that ask for jobs: put aside without a worker, called again with results, refused plainly."""
 
 from __future__ import annotations
 
