@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from engines.base import BadInput, Interrupted, PartOutput
+import engines
+from engines.base import BadInput, Interrupted, Output, Part, PartOutput
 
 
 @dataclass(frozen=True)
@@ -70,3 +72,31 @@ class RecordingContext:
     def restore(self) -> bytes | None:
         """The checkpoint given, or saved by the interruption."""
         return self.checkpoint
+
+
+def run_whole(name: str, params: Any, context: RecordingContext) -> list[Output]:
+    """What an engine makes, and before it the parts that it asks for, by their own engines."""
+    while True:
+        given = list(engines.load(name).run(params, context))
+        parts = [one for one in given if isinstance(one, Part)]
+        if not parts:
+            return [one for one in given if isinstance(one, Output)]
+        for part in parts:
+            wanted = engines.spec(part.engine).params.model_validate({"seed": 1, **part.params})
+            inner = replace(context, parts={}, reports=[])
+            context.parts[part.name] = tuple(
+                _kept(context, f"art_{len(context.files)}x{number}", output)
+                for number, output in enumerate(run_whole(part.engine, wanted, inner))
+            )
+
+
+def _kept(context: RecordingContext, ref: str, output: Output) -> PartOutput:
+    path = output.data
+    if isinstance(path, bytes):
+        path = context.scratch / ref
+        path.write_bytes(output.data)
+    context.files[ref] = path
+    small = output.media_type.startswith(("text/", "application/json"))
+    return PartOutput(
+        ref, output.name, output.media_type, output.meta, text=path.read_text() if small else None
+    )

@@ -17,11 +17,11 @@ from PIL import Image
 from pydantic import ValidationError
 
 import engines
-from engines.base import FileParam, Params
+from engines.base import ANY_ENGINE, FileParam, Params
 from engines.ui import ROLES
 from engines.weights import WEIGHTS
 from engines.words import choices_of
-from tests.engines.recording import RecordingContext
+from tests.engines.recording import RecordingContext, run_whole
 
 NAMES = engines.names()
 
@@ -187,6 +187,16 @@ def test_what_its_jobs_need_is_declared(name: str) -> None:
     assert asked - {frozenset()} == set(spec.needs)
 
 
+def test_no_engine_asks_for_one_that_asks_for_it() -> None:
+    asks = {name: set(engines.spec(name).may_ask) for name in NAMES}
+    assert all(asked - {ANY_ENGINE} <= set(NAMES) for asked in asks.values())
+    left = {name: asked - {ANY_ENGINE} for name, asked in asks.items()}
+    while ready := [name for name, asked in left.items() if not asked & left.keys()]:
+        for name in ready:
+            del left[name]
+    assert not left
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_unknown_parameters_are_refused(name: str) -> None:
     spec = engines.spec(name)
@@ -233,7 +243,7 @@ def test_a_tiny_job_runs(
         pytest.skip("no network comes with the engine; its own tests run it with theirs")
     context = make_context({ref: photo("chelsea", 48) for ref in _refs(spec.file_params, params)})
     # when
-    outputs = list(engines.load(name).run(params, context))
+    outputs = run_whole(name, params, context)
     # then
     assert outputs
     for output in outputs:
