@@ -13,7 +13,7 @@ from client import Json, schema
 from client.schema import Bounds, Field, Kind, Variant
 
 #: Option names every engine command has of its own.
-RESERVED = frozenset({"output", "json", "detach", "dry-run", "help"}) | treatment.NAMES
+RESERVED = frozenset({"output", "json", "detach", "dry-run", "file", "help"}) | treatment.NAMES
 
 
 class FileType(click.ParamType[str]):

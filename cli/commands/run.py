@@ -82,6 +82,14 @@ def engine_command(view: Json) -> click.Command:
     """The command of one engine, drawn from its JSON Schema."""
     common: list[click.Option] = [
         click.Option(
+            ["-f", "--file", "_file"],
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="A JSON file with parameters; what is given here as well goes before.",
+            callback=_from_file,
+            is_eager=True,  # before the options that it may give
+            expose_value=False,
+        ),
+        click.Option(
             ["-o", "--output", "_output"],
             type=click.Path(path_type=Path),
             default=Path("out"),
@@ -107,6 +115,24 @@ def engine_command(view: Json) -> click.Command:
         help=f"{view['title']}\n\n{view['description']}",
         short_help=view["title"],
     )
+
+
+def _from_file(ctx: click.Context, _option: click.Parameter, path: Path | None) -> None:
+    """The options that are not given get what the file says. Raises CommandError and UsageError."""
+    if path is None:
+        return
+    with readable(path):
+        text = path.read_bytes()
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise CommandError(f"{path} is not JSON: {error}") from error
+    known = {option.name for option in ctx.command.params}
+    if not isinstance(found, dict):
+        raise CommandError(f"{path} must be a JSON object of parameters, such as {{...}}.")
+    if unknown := sorted(set(found) - known):
+        raise click.UsageError(f"{path}: there is no parameter {unknown[0]!r}.", ctx)
+    ctx.default_map = found
 
 
 def _run(view: Json, given: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ from jobs.sql import fetch_one
 from jobs.states import Hold, State
 from jobs.store.events import note
 from jobs.store.line.admitting import admit, lock_owner
+from jobs.store.outbox import announce_progress
 from jobs.store.statements import BY_ID, JOBS, QUEUED
 
 PARTS = JobPart.__table__
@@ -36,11 +37,8 @@ OF_JOB = PARTS.c.job_id == bindparam("of_job")
 #: Never full: what follows the parts is work as well.
 _MOST = 0.999
 
-ONE_LEFT = select(
-    exists().where(
-        PARTS.c.job_id == bindparam("of_job"), JOBS.c.id == PARTS.c.part_id, JOBS.c.finished_at.is_(None)
-    )
-)
+#: Those that were linked from an earlier try have ended, so these are all.
+ONE_LEFT = select(exists().where(JOBS.c.part_of == bindparam("of_job"), JOBS.c.finished_at.is_(None)))
 _READ_RESULTS = insert(JobInput).from_select(
     ["job_id", "artifact_id"],
     select(bindparam("of_job", type_=PARTS.c.job_id.type), ARTIFACTS.c.id).where(
@@ -55,7 +53,11 @@ _further = JOBS.c.progress + bindparam("share")
 _GO_ON = (
     update(JOBS)
     .where(_waiting)
-    .values(progress=case((_further > _MOST, _MOST), else_=_further), version=JOBS.c.version + 1)
+    .values(
+        progress=case((_further > _MOST, _MOST), else_=_further),
+        message=bindparam("said"),
+        version=JOBS.c.version + 1,
+    )
     .returning(JOBS)
 )
 _STAND_AGAIN = _GO_ON.values(hold=Hold.BEHIND.value, run_after=now())
@@ -103,7 +105,10 @@ def part_ended(connection: Connection, part: JobRow) -> JobRow | None:
         return failed
     read_results(connection, job.id, part.id)
     if connection.execute(ONE_LEFT, {"of_job": job.id}).scalar_one():
-        connection.execute(_GO_ON, {"of_job": job.id, "share": found.share})
+        said = f"{found.name} is made"
+        going = connection.execute(_GO_ON, {"of_job": job.id, "share": found.share, "said": said}).one()
+        if going.notify:
+            announce_progress(connection, job.id)
         return None
     return stand_again(connection, job.id, found.share)
 
@@ -115,7 +120,7 @@ def read_results(connection: Connection, job_id: str, part_id: str) -> None:
 
 def stand_again(connection: Connection, job_id: str, share: float = 0.0) -> JobRow | None:
     """All its parts have ended well: the job stands in line again, and goes on when its turn comes."""
-    row = fetch_one(connection, JobRow, _STAND_AGAIN, {"of_job": job_id, "share": share})
+    row = fetch_one(connection, JobRow, _STAND_AGAIN, {"of_job": job_id, "share": share, "said": ""})
     if row is not None:
         note(connection, [row], "parts_ended")
         admit(connection, row.owner_id, row.queue)
