@@ -29,10 +29,10 @@ _WEBP_SIDE = 16_383
 #: How much larger than needed a JPEG is decoded at least; the rest is scaled in linear light.
 _SPARE = 2
 #: Letters under a picture: this part of what is common as its width, within these parts of the whole.
-_LETTERS, _LEAST_LETTERS, _MOST_LETTERS = 1 / 15, 1 / 150, 1 / 45
+_LETTERS, _LEAST_LETTERS, _MOST_LETTERS = 1 / 15, 1 / 150, 1 / 28
 #: Letters under the whole.
 _TITLE = 1 / 36
-_SMALLEST = 8  # pixels
+_SMALLEST = 11  # pixels
 _DARK, _BRIGHT = (32, 32, 32), (240, 240, 240)
 
 
@@ -102,8 +102,10 @@ def _letterings(params: CollageParams, background: RGBA) -> tuple[Lettering, Let
     red, green, blue, _ = background
     # Rec. 709's weights, over what is stored: near enough to how bright it looks.
     ink = _DARK if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 127 else _BRIGHT
-    side = params.width / (params.columns or len(params.images) ** 0.5)
-    size = min(max(side * _LETTERS, params.width * _LEAST_LETTERS), params.width * _MOST_LETTERS)
+    beside = params.columns or len(params.images) ** 0.5
+    if params.layout == "strip":
+        beside = 1 if params.direction == "column" else len(params.images)
+    size = params.width * min(max(_LETTERS / beside, _LEAST_LETTERS), _MOST_LETTERS)
     each, whole = (Lettering(max(_SMALLEST, round(one)), ink) for one in (size, params.width * _TITLE))
     return each, whole
 
