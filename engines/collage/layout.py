@@ -15,8 +15,8 @@ Below = Callable[[int, int], int]
 
 #: Width to height that a sheet comes near, where nobody says how many are side by side.
 _SHEET = 4 / 3
-#: What an empty cell weighs against a sheet of another shape.
-_EMPTY = 0.25
+#: How much worse a sheet is that is too upright than one that is as much too wide.
+_UPRIGHT = 1.5
 #: A cell without an aspect of its own is that of the pictures, and no more oblong than this.
 _OBLONG = 3.0
 
@@ -152,12 +152,12 @@ def shares(total: int, weights: Sequence[float]) -> list[int]:
 
 
 def _columns(pictures: int, cell: float) -> int:
-    """So many that the sheet comes near its usual shape and few cells stay empty."""
+    """So many that the sheet comes near its usual shape and a small part of it stays empty."""
 
     def cost(columns: int) -> float:
         rows = math.ceil(pictures / columns)
-        empty = rows * columns - pictures
-        return abs(math.log(columns * cell / rows / _SHEET)) + _EMPTY * empty / columns
+        wide = math.log(columns * cell / rows / _SHEET)
+        return max(wide, -_UPRIGHT * wide) + 1 - pictures / (rows * columns)
 
     return min(range(1, pictures + 1), key=cost)
 
