@@ -37,7 +37,7 @@ def test_what_the_font_lacks_is_left_out_and_named(text, written, missing):
 
 
 @given(st.text(max_size=200))
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(60), deadline=None)
 def test_any_text_becomes_one_line_that_can_be_written(text):
     written, missing = writable(text)
     assert writable(written) == (written, "")
@@ -46,7 +46,7 @@ def test_any_text_becomes_one_line_that_can_be_written(text):
 
 
 @given(st.text("ab WÄ.", max_size=200), st.integers(1, 400))
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(60), deadline=None)
 def test_lines_fit_and_lose_nothing_but_what_is_cut_at_the_end(text, width):
     written, _ = writable(text)
     lines = LETTERS.lines(written, width)

@@ -54,7 +54,7 @@ def is_full(row: list[Box], frame: Frame) -> bool:
 
 
 @given(st.lists(ANY, min_size=1, max_size=100), FRAMES, st.none() | st.integers(1, 100), st.none() | USUAL)
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(60), deadline=None)
 def test_a_grid_s_cells_are_equal(aspects, frame, columns, cell):
     layout = grid(aspects, frame, columns, cell)
     assert_sound(layout, frame, len(aspects))
@@ -70,7 +70,7 @@ def test_a_grid_s_cells_are_equal(aspects, frame, columns, cell):
 
 
 @given(st.lists(USUAL, min_size=1, max_size=100), FRAMES, st.none() | st.integers(1, 12))
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(60), deadline=None)
 def test_a_mosaic_keeps_every_shape_and_fills_every_row(aspects, frame, columns):
     layout = mosaic(aspects, frame, columns)
     assert_sound(layout, frame, len(aspects))
@@ -81,7 +81,7 @@ def test_a_mosaic_keeps_every_shape_and_fills_every_row(aspects, frame, columns)
 
 
 @given(st.lists(ANY, min_size=1, max_size=100), FRAMES, st.none() | st.integers(1, 100))
-@settings(max_examples=examples(40))
+@settings(max_examples=examples(40), deadline=None)
 def test_a_mosaic_of_absurd_shapes_is_sound(aspects, frame, columns):
     layout = mosaic(aspects, frame, columns)
     assert_sound(layout, frame, len(aspects))
@@ -89,7 +89,7 @@ def test_a_mosaic_of_absurd_shapes_is_sound(aspects, frame, columns):
 
 
 @given(st.lists(ANY, min_size=1, max_size=100), FRAMES, st.booleans())
-@settings(max_examples=examples(40))
+@settings(max_examples=examples(40), deadline=None)
 def test_a_strip_is_one_row_or_one_column(aspects, frame, upright):
     layout = strip(aspects, frame, upright=upright)
     assert_sound(layout, frame, len(aspects))
@@ -109,7 +109,7 @@ def test_shares_are_whole_and_nobody_goes_without(weights, more):
 
 
 @given(st.lists(USUAL, min_size=1, max_size=30), st.lists(st.integers(0, 90), min_size=30, max_size=30))
-@settings(max_examples=examples(40))
+@settings(max_examples=examples(40), deadline=None)
 def test_a_row_leaves_room_for_the_highest_of_its_captions(aspects, heights):
     def below(number: int, _width: int) -> int:
         return heights[number]
