@@ -19,4 +19,5 @@ class Header:
     #: What decoding needs besides the picture itself: the coefficients of a JPEG, a strip of a TIFF.
     working_bytes: int = 0
     ended: bool = True  # False for a JPEG without its end marker
+    late_metadata: bool = False  # of a PNG, behind its data: read when it was decoded
     code_points: tuple[int, int] | None = None  # its primaries and its curve by ITU-T H.273

@@ -19,6 +19,7 @@ from doors.image_facts import Header, HeaderError
 
 _MAX_SEGMENTS = 10_000  # of a JPEG or WebP; real ones have a few dozen
 _MAX_CHUNKS = 100_000  # of a PNG; 100 MB in the common 8 KiB chunks is 12,800
+_TELLING = (b"eXIf", b"iTXt", b"tEXt", b"zTXt")  # of a PNG: how it lies is in one of these
 _MAX_BLOCKS = 200_000  # of a GIF; 50 MB in the usual 255 byte blocks
 _MAX_SCANS = 100  # of a progressive JPEG, each a pass over the whole picture; encoders write about 10
 _MAX_SCANNED = (
@@ -126,7 +127,7 @@ def _at(file: BinaryIO, offset: int, size: int) -> bytes:
 def _png(file: BinaryIO) -> Header:
     header: Header | None = None
     position = 8
-    animated = False
+    animated = data = late = False
     code_points: tuple[int, int] | None = None
     for _ in range(_MAX_CHUNKS):
         start = _at(file, position, 8)
@@ -143,6 +144,10 @@ def _png(file: BinaryIO) -> Header:
         elif kind == b"cICP" and length == 4:
             primaries, curve = file.read(2)
             code_points = code_points or (primaries, curve)
+        elif kind == b"IDAT":
+            data = True
+        elif kind in _TELLING:
+            late = late or data
         elif kind == b"IEND":
             break
         position += length + 12
@@ -150,7 +155,7 @@ def _png(file: BinaryIO) -> Header:
         raise HeaderError("it is made of too many pieces")
     if header is None:
         raise HeaderError("it ends before its header")
-    return replace(header, animated=animated, code_points=code_points)
+    return replace(header, animated=animated, late_metadata=late, code_points=code_points)
 
 
 def _jpeg(file: BinaryIO) -> Header:

@@ -1,4 +1,4 @@
-"""Pictures in and out for every engine: any picture -> upright RGB, and RGB -> a file with metadata.
+"""Pictures in and out for every engine: any picture -> upright sRGB, and that -> a file with metadata.
 
 Pillow and numpy only, so that a light process may use it as well.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, PngImagePlugin
 
-from doors.image_facts import HeaderError
+from doors.image_facts import Header, HeaderError
 from doors.image_files import DECODER_ERRORS, look, open_image, orientation
 from engines.base import BadInput
 from engines.colour import to_srgb
@@ -25,16 +25,16 @@ from engines.colour import to_srgb
 #: The key of our record in a PNG's text chunks; a JPEG and a WebP carry the same JSON as EXIF user comment.
 METADATA_KEY = "atelier"
 
-MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
+MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp", "avif": "image/avif"}
 
 #: The file extension of each kind.
-SUFFIXES = {"png": "png", "jpeg": "jpg", "webp": "webp"}
+SUFFIXES = {"png": "png", "jpeg": "jpg", "webp": "webp", "avif": "avif"}
 
 #: Pillow's names of them.
-_OURS = ("PNG", "JPEG", "WEBP")
+_OURS = ("PNG", "JPEG", "WEBP", "AVIF")
 
-_JPEG_QUALITY = 93
-_WEBP_QUALITY = 92
+#: Of those that lose something, where nobody says how much they may.
+_QUALITIES = {"jpeg": 93, "webp": 92, "avif": 80}
 #: Space between the pictures of a contact sheet, as a part of one's side.
 _GAP = 1 / 16
 _USER_COMMENT_ASCII = b"ASCII\x00\x00\x00"  # EXIF 2.32, table 9: the character code before a UserComment
@@ -54,6 +54,8 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+#: From here on, width and height change places.
+_ON_ITS_SIDE = 5
 
 
 def load_rgb(source: Path | BinaryIO, background: Colour = WHITE) -> Image.Image:
@@ -64,12 +66,36 @@ def load_rgb(source: Path | BinaryIO, background: Colour = WHITE) -> Image.Image
     return flatten(load(source), background)
 
 
-def load(source: Path | BinaryIO) -> Image.Image:
+def load(source: Path | BinaryIO, least: tuple[int, int] | None = None) -> Image.Image:
     """Read a picture as upright sRGB: "RGB", or "RGBA" where it can be seen through.
 
     Its orientation is applied, its colours are converted (`engines.colour`), greys of more than 8 bits are
-    scaled. Raises BadInput when it cannot be read.
+    scaled. Where `least`, an upright (width, height), is all that is needed, a JPEG is decoded no larger than
+    the next of 1/1, 1/2, 1/4 and 1/8 of it. Raises BadInput when it cannot be read.
     """
+    with _opened(source) as (opened, media_type, header):
+        if least is not None and media_type == "image/jpeg":
+            turned = orientation(opened, media_type) >= _ON_ITS_SIDE
+            opened.draft(None, least[::-1] if turned else least)
+        opened.load()
+        # Before it is turned, which leaves out what the file said of its colours.
+        colours = to_srgb(opened, header.code_points)
+        turn = _TURNS.get(orientation(opened, media_type))
+    return colours if turn is None else colours.transpose(turn)
+
+
+def upright_size(source: Path | BinaryIO) -> tuple[int, int]:
+    """The (width, height) that `load` gives, as a rule without decoding. Raises BadInput as it does."""
+    with _opened(source) as (opened, media_type, header):
+        if header.late_metadata:
+            opened.load()
+        turned = orientation(opened, media_type) >= _ON_ITS_SIDE
+        return opened.size[::-1] if turned else opened.size
+
+
+@contextmanager
+def _opened(source: Path | BinaryIO) -> Iterator[tuple[Image.Image, str, Header]]:
+    """The picture, opened and not decoded, its media type and header; what goes wrong within is BadInput."""
     with ExitStack() as stack:
         try:
             file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
@@ -77,18 +103,13 @@ def load(source: Path | BinaryIO) -> Image.Image:
             raise BadInput(f"this picture cannot be read: {error.strerror}") from error
         try:
             media_type, header = look(file)
-            opened = stack.enter_context(open_image(file, media_type, header))
-            opened.load()
-            # Before it is turned, which leaves out what the file said of its colours.
-            colours = to_srgb(opened, header.code_points)
-            turn = _TURNS.get(orientation(opened, media_type))
+            yield stack.enter_context(open_image(file, media_type, header)), media_type, header
         except HeaderError as error:
             raise BadInput(f"this picture cannot be read: {error}") from error
         except Image.DecompressionBombError as error:
             raise BadInput("this picture cannot be read: it is too large") from error
         except DECODER_ERRORS as error:
             raise BadInput("this picture cannot be read: it is damaged or incomplete") from error
-    return colours if turn is None else colours.transpose(turn)
 
 
 def flatten(image: Image.Image, background: Colour = WHITE) -> Image.Image:
@@ -139,9 +160,13 @@ def contact_sheet(pictures: Sequence[Image.Image]) -> Image.Image:
     return sheet
 
 
-def encode(image: Image.Image, kind: str, metadata: Mapping[str, Any]) -> bytes:
-    """Encode as "png", "jpeg" or "webp"; `metadata` goes into the file as JSON (see `read_metadata`)."""
+def encode(image: Image.Image, kind: str, metadata: Mapping[str, Any], quality: int | None = None) -> bytes:
+    """Encode as one of MEDIA_TYPES; `metadata` goes into the file as JSON (see `read_metadata`).
+
+    `quality`: 1 to 100, of those that lose something.
+    """
     out = io.BytesIO()
+    quality = _QUALITIES.get(kind) if quality is None else quality
     if kind == "png":
         chunks = PngImagePlugin.PngInfo()
         chunks.add_text("Software", "Atelier")
@@ -149,9 +174,12 @@ def encode(image: Image.Image, kind: str, metadata: Mapping[str, Any]) -> bytes:
         image.save(out, "PNG", pnginfo=chunks)
     elif kind == "jpeg":
         exif = exif_record(metadata)
-        image.save(out, "JPEG", quality=_JPEG_QUALITY, subsampling="4:4:4", optimize=True, exif=exif)
+        image.save(out, "JPEG", quality=quality, subsampling="4:4:4", optimize=True, exif=exif)
     elif kind == "webp":
-        image.save(out, "WEBP", quality=_WEBP_QUALITY, exif=exif_record(metadata))
+        image.save(out, "WEBP", quality=quality, exif=exif_record(metadata))
+    elif kind == "avif":
+        # On one thread: with more, the bytes depend on how many there are.
+        image.save(out, "AVIF", quality=quality, max_threads=1, exif=exif_record(metadata))
     else:
         raise ValueError(f"unknown picture format {kind!r}")
     return out.getvalue()
@@ -175,7 +203,7 @@ def read_metadata(data: bytes) -> dict[str, Any] | None:
     """The record `encode` wrote into a file, or None where there is none."""
     with Image.open(io.BytesIO(data), formats=_OURS) as image:
         text = image.info.get(METADATA_KEY)
-        if image.format in ("JPEG", "WEBP"):
+        if image.format in ("JPEG", "WEBP", "AVIF"):
             comment = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment, b"")
             if isinstance(comment, bytes) and comment.startswith(_USER_COMMENT_ASCII):
                 text = comment[len(_USER_COMMENT_ASCII) :].decode("ascii")

@@ -16,7 +16,14 @@ ROLES: tuple[Role, ...] = get_args(Role)
 GROUPS: Mapping[str, str] = {"subject": "Subject", "look": "Look", "film": "Film", "result": "Result"}
 
 #: Choices that are called the same in every language.
-FILE_TYPES: Mapping[str, str] = {"png": "PNG", "jpeg": "JPEG", "webp": "WebP", "mp4": "MP4", "zip": "ZIP"}
+FILE_TYPES: Mapping[str, str] = {
+    "png": "PNG",
+    "jpeg": "JPEG",
+    "webp": "WebP",
+    "avif": "AVIF",
+    "mp4": "MP4",
+    "zip": "ZIP",
+}
 
 
 def ui(

@@ -167,6 +167,7 @@ def test_a_spec_is_light_and_knows_only_the_contract():
                     "engines.base",
                     "engines.ui",
                     "engines.worlds",
+                    "engines.notation",
                     "engines.shipped_networks",
                     f"{own}.",
                 )

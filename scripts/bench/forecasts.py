@@ -40,6 +40,20 @@ Params = dict[str, Any]
 Files = dict[str, str]
 
 
+def _collage(draw: random.Random, files: Files) -> Params:
+    return {
+        "images": draw.choices(sorted(files.values()), k=draw.choice((1, 4, 16, 64))),
+        "layout": draw.choice(("grid", "mosaic")),
+        "width": draw.choice((800, 1600, 3200)),
+        "format": draw.choice(("png", "jpeg")),
+    }
+
+
+def _convert(draw: random.Random, files: Files) -> Params:
+    size = draw.choice((256, 1024, 4096))
+    return {"image": files["photo"], "width": size, "enlarge": True, "format": draw.choice(("png", "avif"))}
+
+
 def _echo(draw: random.Random, _files: Files) -> Params:
     return {"seconds": draw.choice((0.0, 0.1, 0.5, 1.0, 2.0))}
 
@@ -72,6 +86,8 @@ def _stylegan(draw: random.Random, _files: Files) -> Params:
 
 
 MIXES: dict[str, Callable[[random.Random, Files], Params]] = {
+    "collage": _collage,
+    "convert": _convert,
     "echo": _echo,
     "neural_style": _neural_style,
     "planet_classifier": _planet_classifier,

@@ -19,6 +19,17 @@ PAINTED = {"content": PICTURE, "style": [PICTURE]}
 #: Params of less work and of more; or why all params of an engine are the same work, and two of them.
 #: A new engine must say which.
 PAIRS = {
+    "collage": [
+        ({"images": [PICTURE]}, {"images": [PICTURE] * 2}),
+        ({"images": [PICTURE] * 3, "width": 800}, {"images": [PICTURE] * 3, "width": 4000}),
+        ({"images": [PICTURE], "format": "jpeg"}, {"images": [PICTURE], "format": "png"}),
+    ],
+    "convert": [
+        ({"image": PICTURE, "width": 500}, {"image": PICTURE, "width": 2000}),
+        ({"image": PICTURE, "height": 2000}, {"image": PICTURE, "height": 2000, "width": 4000}),
+        ({"image": PICTURE, "scale": 0.5}, {"image": PICTURE}),
+        ({"image": PICTURE, "format": "jpeg"}, {"image": PICTURE, "format": "avif"}),
+    ],
     "echo": [({"seconds": 0.0}, {"seconds": 0.5}), ({"seconds": 5.0}, {"seconds": 50.0})],
     "neural_style": [
         (PAINTED | {"size": 64, "quality": "draft"}, PAINTED | {"size": 96, "quality": "draft"}),

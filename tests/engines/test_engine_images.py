@@ -145,7 +145,7 @@ def test_values_outside_are_clipped() -> None:
     assert pixel(images.from_array(array), 0, 0) == (0, 255, 0)
 
 
-@pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp", "avif"])
 def test_metadata_round_trips(kind: str, photo: Callable[[str, int], Image.Image]) -> None:
     metadata = {"seed": 2**62, "strength": 0.5, "name": "Zoë ☂", "list": [1, 2]}
     data = images.encode(photo("chelsea", 40), kind, metadata)
@@ -155,7 +155,7 @@ def test_metadata_round_trips(kind: str, photo: Callable[[str, int], Image.Image
 
 
 def test_a_foreign_file_has_no_metadata(photo: Callable[[str, int], Image.Image]) -> None:
-    for kind in ("PNG", "JPEG", "WEBP"):
+    for kind in ("PNG", "JPEG", "WEBP", "AVIF"):
         out = io.BytesIO()
         photo("chelsea", 20).save(out, kind)
         assert images.read_metadata(out.getvalue()) is None
@@ -164,6 +164,61 @@ def test_a_foreign_file_has_no_metadata(photo: Callable[[str, int], Image.Image]
 def test_an_unknown_format_is_refused(photo: Callable[[str, int], Image.Image]) -> None:
     with pytest.raises(ValueError, match="webm"):
         images.encode(photo("chelsea", 8), "webm", {})
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "webp", "avif"])
+def test_less_quality_is_a_smaller_file(kind: str, photo: Callable[[str, int], Image.Image]) -> None:
+    sizes = [len(images.encode(photo("coffee", 96), kind, {}, quality)) for quality in (5, 50, 95)]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < len(images.encode(photo("coffee", 96), kind, {})) < sizes[-1] * 1.5
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "TIFF", "HEIF"])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_the_upright_size_is_the_loaded_picture_s(tmp_path: Path, kind: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.new("RGB", (64, 32), RED).save(tmp_path / "a", kind, exif=exif)
+    size = images.load(tmp_path / "a").size
+    assert images.upright_size(tmp_path / "a") == size
+    # how a HEIC lies its EXIF does not say
+    assert size == ((32, 64) if orientation > 4 and kind != "HEIF" else (64, 32))
+
+
+def test_a_png_may_say_behind_its_data_how_it_lies(tmp_path: Path) -> None:
+    # given: a PNG whose EXIF stands before its end and not before its data
+    out = io.BytesIO()
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.new("RGB", (64, 32), RED).save(out, "PNG", exif=exif)
+    data = out.getvalue()
+    at = data.index(b"eXIf") - 4
+    chunk = data[at : at + 12 + int.from_bytes(data[at : at + 4])]
+    end = data.index(b"IEND") - 4
+    (tmp_path / "a.png").write_bytes(data[:at] + data[at + len(chunk) : end] + chunk + data[end:])
+    # then
+    assert images.upright_size(tmp_path / "a.png") == (32, 64) == images.load(tmp_path / "a.png").size
+
+
+def test_a_jpeg_is_decoded_no_larger_than_needed(
+    tmp_path: Path, photo: Callable[[str, int], Image.Image]
+) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    photo("coffee", 480).save(tmp_path / "a.jpg", exif=exif)  # 320 x 480 when it is upright
+    assert images.load(tmp_path / "a.jpg", least=(80, 120)).size == (80, 120)
+    assert images.load(tmp_path / "a.jpg", least=(81, 120)).size == (160, 240)
+    assert images.load(tmp_path / "a.jpg", least=(1, 1)).size == (40, 60)
+    assert images.load(tmp_path / "a.jpg", least=(5000, 5000)).size == (320, 480)
+    photo("coffee", 480).save(tmp_path / "a.png")
+    assert images.load(tmp_path / "a.png", least=(1, 1)).size == (480, 320)
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"\x89PNG\r\n\x1a\n" + b"\x00" * 40])
+def test_what_is_no_picture_has_no_size(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(BadInput, match="cannot be read"):
+        images.upright_size(tmp_path / "a.png")
 
 
 def test_previews_are_small_jpegs(photo: Callable[[str, int], Image.Image]) -> None:
