@@ -151,7 +151,8 @@ def _past(found: Services, row: FactsRow, event: EventRow) -> JobEventView:
         version=event.version,
         state=State(event.state),
         attempt=event.attempt,
-        progress=1.0 if event.state == State.SUCCEEDED else 0.0,
+        # What parts have made stays made, so a job's bar that has any never goes back.
+        progress=1.0 if event.state == State.SUCCEEDED else row.progress if row.parts else 0.0,
         message="",
         reason=event.reason,
         at=event.at,

@@ -103,6 +103,7 @@ class FactsRow(VersionRow, Protocol):
     preview_key: str | None
     error_code: str | None
     finished_at: datetime | None
+    parts: int
 
 
 class MetRow(Protocol):

@@ -30,6 +30,7 @@ _FACTS = select(
     Job.preview_key,
     Job.error_code,
     Job.finished_at,
+    Job.parts,
 ).where(_THESE)
 _EVENTS = (
     select(JobEvent.__table__)
