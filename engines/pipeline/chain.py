@@ -26,6 +26,7 @@ from engines.base import EngineSpec, wrong
 #: What is said in place of a value that is not known yet.
 _SOME_FILE = "art_0"
 _SOME_TEXT = "text"
+_COUNTS = (1, 2, 12, 100)
 #: A stage's name.
 NAME = r"[a-z0-9][a-z0-9_-]{0,39}"
 #: The chain's own files, as references call them.
@@ -149,33 +150,42 @@ def _spec(at: str, stage: Stage) -> EngineSpec:
 
 def _check_params(at: str, stage: Stage, specs: Mapping[str, EngineSpec]) -> None:
     spec = specs[stage.name]
-    made, open_fields = {}, set()
     for field, value in stage.params.items():
         if field not in spec.params.model_fields:
             raise wrong(f"{at}.params.{field[:60]}", f"the engine {stage.engine} has no such parameter")
-        found = [Reference.of(one) for one in (value if isinstance(value, list) else [value])]
-        if any(found):
-            open_fields.add(field)
-            made[field] = _stand_in(spec, field, value)
-            for one in found:
-                if one is not None:
-                    _check_type(f"{at}.params.{field}", spec, field, _makes(one, stage, specs))
-        else:
+        for one in _listed(value):
+            if (found := Reference.of(one)) is not None:
+                _check_type(f"{at}.params.{field}", spec, field, _makes(found, stage, specs))
+    # How many files a reference will stand for nobody knows; some number must do.
+    faults = [_fault(spec, stage, count) for count in _COUNTS]
+    if all(faults) and (fault := faults[0]) is not None:
+        raise wrong(f"{at}.params.{fault[0]}".rstrip("."), fault[1])
+
+
+def _fault(spec: EngineSpec, stage: Stage, count: int) -> tuple[str, str] | None:
+    """(field, what is wrong) of params in which each reference to a list of files stands for so many."""
+    made, unknown = {}, set()
+    for field, value in stage.params.items():
+        param = spec.file_params.get(field)
+        if not any(map(Reference.of, _listed(value))):
             made[field] = [plain(one) for one in value] if isinstance(value, list) else plain(value)
+        else:
+            unknown.add(field)
+            several = param is not None and (param.multiple or isinstance(value, list))
+            stand_in = _SOME_TEXT if param is None else _SOME_FILE
+            made[field] = [stand_in] * max(count, len(_listed(value))) if several else stand_in
     try:
         spec.params.model_validate_json(json.dumps(made), strict=True)
     except ValidationError as error:
         for fault in error.errors(include_url=False):
-            told = fault.get("ctx", {}).get("field") or ".".join(map(str, fault["loc"]))
-            if told.partition(".")[0] not in open_fields:
-                raise wrong(f"{at}.params.{told}".rstrip("."), fault["msg"]) from error
+            field = fault.get("ctx", {}).get("field") or ".".join(map(str, fault["loc"]))
+            if field.partition(".")[0] not in unknown:
+                return field, fault["msg"]
+    return None
 
 
-def _stand_in(spec: EngineSpec, field: str, value: Any) -> Any:
-    param = spec.file_params.get(field)
-    if param is None:
-        return _SOME_TEXT
-    return [_SOME_FILE] if param.multiple or isinstance(value, list) else _SOME_FILE
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _makes(found: Reference, stage: Stage, specs: Mapping[str, EngineSpec]) -> tuple[str, ...] | None:

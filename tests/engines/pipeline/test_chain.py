@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
 from engines.pipeline.chain import Reference, Stage, last, needed
 from engines.pipeline.spec import PipelineParams
 
+ROOT = Path(__file__).parents[3]
 PLANETS = {"name": "planets", "engine": "planets", "params": {"count": 2}}
 WORDS = {"name": "words", "engine": "echo", "params": {"text": "hello"}}
 
@@ -83,6 +87,15 @@ def test_a_text_that_begins_with_an_at_sign_is_written_with_two():
     taken({**WORDS, "params": {"text": "@@home"}})
 
 
+def test_what_depends_on_how_many_files_there_will_be_is_left_to_the_run():
+    sheet = {"name": "sheet", "engine": "collage", "params": {"images": "@planets", "captions": ["a", "b"]}}
+    taken(PLANETS, sheet)
+    four = {**sheet, "params": {"images": ["@planets"] * 4, "captions": list("abcd")}}
+    taken(PLANETS, four)
+    field, said = refused(PLANETS, {**sheet, "params": {"images": "@planets", "captions": ["a"] * 101}})
+    assert field.startswith("stages.1.params.captions"), said
+
+
 def test_own_files_are_named_by_their_number():
     taken(classify("@files/2"), files=["art_1", "art_2"])
     assert refused(classify("@files/3"), files=["art_1"])[0] == "stages.0.params.image"
@@ -110,3 +123,14 @@ def test_references(value, found):
 
 def test_a_stage_is_what_it_says():
     assert Stage(name="a", engine="echo").params == {}
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "docs" / "chains").glob("*.json")), ids=lambda path: path.stem
+)
+def test_the_chains_of_the_manual_can_be_made(path):
+    chain = json.loads(path.read_text())
+    for number, file in enumerate(chain["files"]):
+        assert (ROOT / file).is_file()
+        chain["files"][number] = f"art_{number}"
+    PipelineParams.model_validate(chain)
