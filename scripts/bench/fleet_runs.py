@@ -124,6 +124,10 @@ class Fleet:
                 time.sleep(0.2)
         time.sleep(2)
 
+    def ring(self) -> None:
+        """Wake a worker."""
+        self._doorbell.ring("cpu")
+
     def used(self) -> Used:
         """What was used so far."""
         count = text("SELECT sum(xact_commit + xact_rollback) FROM pg_stat_database")

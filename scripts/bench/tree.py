@@ -21,7 +21,10 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from accounts.store import AccountStore
+try:
+    from accounts.store import AccountStore
+except ModuleNotFoundError:  # a checkout of before accounts had a package
+    from jobs.accounts import AccountStore  # type: ignore[import-untyped,no-redef]
 from jobs.database import Database
 from jobs.migrate import migrate
 from jobs.models import Job
