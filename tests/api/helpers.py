@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -140,3 +141,17 @@ def eventually(check: Any, seconds: float = PATIENCE) -> Any:
         assert time.monotonic() < give_up, "it did not come true"
         time.sleep(0.05)
     return found
+
+
+def half_sent(server: LiveServer, key: str) -> socket.socket:
+    """A client that has begun an upload, and says no more."""
+    made = socket.create_connection(("127.0.0.1", server.port))
+    head = f"POST /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Length: 1000\r\n"
+    made.sendall(f"{head}Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n".encode())
+    return made
+
+
+def receive_all(raw: socket.socket) -> bytes:
+    """All that comes until the server closes."""
+    raw.settimeout(20)
+    return raw.makefile("rb").read()
