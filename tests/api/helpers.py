@@ -15,8 +15,10 @@ from typing import Any
 import httpx
 from flask import Flask
 from PIL import Image
+from sqlalchemy import update
 from werkzeug.test import TestResponse
 
+from jobs.models import Job
 from jobs.store import JobRow, JobStore, NewArtifact
 from storage.base import Storage
 from tests.patience import PATIENCE
@@ -98,6 +100,11 @@ def finish(store: JobStore, storage: Storage, text: bytes = b"hello") -> JobRow:
     storage.put(key, io.BytesIO(text), media_type="text/plain")
     made = NewArtifact(name="echo.txt", key=key, media_type="text/plain", size=len(text), sha256="0" * 64)
     return store.succeed(row.id, row.attempt, [made], device="cpu")
+
+
+def took(store: JobStore, seconds: float) -> None:
+    """All jobs so far took so long."""
+    store.database.write(lambda c: c.execute(update(Job).values(run_seconds=seconds, device_seconds=seconds)))
 
 
 def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
