@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from jobs.urls import is_public
+from jobs.urls import MAX_URL, Target, UnfitURL, is_public, target
 
 PRIVATE = [
     "127.0.0.1", "127.9.9.9", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0",
@@ -48,3 +48,48 @@ def test_no_private_network_is_public_anywhere_in_it(family: type) -> None:
         assert not is_public(str(network[0]))
         assert not is_public(str(network[-1]))
         assert not is_public(str(network[network.num_addresses // 3]))
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("https://Example.COM", Target("https", "example.com", 443, b"/")),
+        ("https://example.com:8443/a%20b?c=d", Target("https", "example.com", 8443, b"/a%20b?c=d")),
+        ("https://example.com/a#b", Target("https", "example.com", 443, b"/a")),
+        ("https://[2606:4700::1]:443/", Target("https", "2606:4700::1", 443, b"/")),
+        ("https://ex\u00e4mple.com/", Target("https", "xn--exmple-cua.com", 443, b"/")),
+        ("https://example.com:80/", Target("https", "example.com", 80, b"/")),
+    ],
+    ids=["name", "port", "fragment", "ipv6", "idna", "web-port"],
+)
+def test_a_url_in_parts(url: str, found: Target) -> None:
+    assert target(url) == found
+
+
+def test_what_an_operator_may_allow_is_refused_otherwise() -> None:
+    with pytest.raises(UnfitURL, match="https"):
+        target("http://example.com/")
+    assert target("http://example.com/", allow_http=True).port == 80
+    with pytest.raises(UnfitURL, match="port"):
+        target("https://example.com:81/", allow_http=True)
+    assert target("https://example.com:81/", allow_private=True).port == 81
+
+
+@pytest.mark.parametrize(
+    "url", ["https://@example.com/", "https://:@example.com/", "https://a@b@example.com/"]
+)
+def test_no_user_is_in_it_not_even_an_empty_one(url: str) -> None:
+    with pytest.raises(UnfitURL, match="user name"):
+        target(url, allow_private=True)
+
+
+def test_it_has_an_end() -> None:
+    start = "https://example.com/"
+    assert target(start + "a" * (MAX_URL - len(start)))
+    with pytest.raises(UnfitURL, match="too long"):
+        target(start + "a" * (MAX_URL - len(start) + 1))
+
+
+@pytest.mark.parametrize("host", ["a_b.example", "example.com."])
+def test_a_host_is_as_it_is_written(host: str) -> None:
+    assert target(f"https://{host}/").host == host
