@@ -6,7 +6,9 @@ import json
 import logging
 
 import pytest
+from structlog.contextvars import bind_contextvars, get_contextvars
 
+from api.telemetry.tracing import request_id
 from jobs.logs import configure_logging
 
 
@@ -32,3 +34,48 @@ def test_one_json_line_a_request(api, capsys):
     assert len(requests) == 1
     assert requests[0] | {"method": "GET", "route": "/v1/me", "status": 200, "process": "api"} == requests[0]
     assert requests[0]["ms"] > 0
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """What is logged of requests: (event, fields)."""
+    lines = []
+
+    class Log:
+        def info(self, event, **fields):
+            lines.append((event, fields))
+
+    monkeypatch.setattr("api.telemetry.tracing._log", Log())
+    return lines
+
+
+def test_probes_have_no_line(anonymous, told):
+    for path in ("/healthz", "/readyz", "/metrics"):
+        anonymous.get(path)
+    assert told == []
+
+
+def test_a_line_names_the_route_and_not_what_was_asked_for(api, told):
+    """Ids and made-up paths would make each line, and each row of the metrics, one of its own."""
+    api.get("/v1/jobs/job_" + "a" * 32)
+    api.get("/v1/engines/nothing")
+    api.get("/no/such/path")
+    assert [(fields["route"], fields["status"]) for _, fields in told] == [
+        ("/v1/jobs/{job_id}", 404),
+        ("/v1/engines/{name}", 404),
+        ("unmatched", 404),
+    ]
+
+
+def test_what_one_request_bound_is_not_in_the_next_one_s_lines(app, anonymous):
+    bound = []
+
+    @app.get("/binds")
+    def binds():
+        bound.append(get_contextvars())
+        bind_contextvars(job_id="job_1")
+        return request_id()
+
+    ids = [anonymous.get("/binds").text for _ in range(2)]
+    assert bound == [{"request_id": one} for one in ids]
+    assert len(set(ids)) == 2
