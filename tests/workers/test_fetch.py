@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import socket
 import ssl
 import threading
 import time
@@ -223,19 +222,6 @@ def test_odd_spellings_of_addresses_are_refused(host: str, target: Path) -> None
         fetch(f"https://{host}/", target, max_bytes=10, timeout=5)
 
 
-@pytest.mark.parametrize(
-    "answer", [["10.0.0.1"], ["93.184.215.14", "127.0.0.1"], ["::ffff:10.0.0.1"], ["fd00::1"], ["nonsense"]]
-)
-def test_a_name_with_any_private_address_is_refused(answer: list[str], target: Path) -> None:
-    with pytest.raises(FetchRefused, match="private"):
-        fetch("https://images.example/", target, max_bytes=10, timeout=5, resolver=lambda *_: answer)
-
-
-def test_localhost_is_refused_by_the_systems_resolver(target: Path) -> None:
-    with pytest.raises(FetchRefused, match="private"):
-        fetch("https://localhost/", target, max_bytes=10, timeout=5)
-
-
 def test_a_redirect_is_checked_like_the_first_url(
     server: Server, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -368,28 +354,6 @@ def test_a_slow_drip_ends_with_the_total_time(where: str, server: Server, target
         get(server, "/a", target, timeout=0.5)
 
     assert 0.4 < time.monotonic() - begun < 2
-
-
-def test_a_slow_name_server_ends_with_the_total_time(target: Path) -> None:
-    done = threading.Event()
-
-    def resolver(_host: str, _port: int) -> list[str]:
-        done.wait(10)
-        return ["93.184.215.14"]
-
-    begun = time.monotonic()
-    with pytest.raises(FetchFailed, match="in time"):
-        fetch("https://images.example/", target, max_bytes=10, timeout=0.3, resolver=resolver)
-    assert time.monotonic() - begun < 2
-    done.set()
-
-
-def test_a_name_that_is_not_found_is_a_failure(target: Path) -> None:
-    def resolver(_host: str, _port: int) -> list[str]:
-        raise socket.gaierror(socket.EAI_NONAME, "unknown")
-
-    with pytest.raises(FetchFailed, match="name"):
-        fetch("https://images.example/", target, max_bytes=10, timeout=5, resolver=resolver)
 
 
 def test_a_closed_port_is_a_failure_and_the_next_address_is_tried(server: Server, target: Path) -> None:
