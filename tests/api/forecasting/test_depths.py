@@ -72,6 +72,8 @@ def test_what_is_not_a_deep_backlog_is_looked_up_each_time(jobs, hold, stands):
     jobs.stands = stands
     assert [found.position(job(hold=hold)) for _ in range(3)] == [stands] * 3
     assert jobs.asked == 3
+    jobs.stands = 5
+    assert found.position(job()) == 5, "and says nothing of the next one's"
 
 
 def test_many_owners_cost_no_memory(jobs, monkeypatch):
