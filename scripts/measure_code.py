@@ -234,13 +234,20 @@ def _reached(graph: dict[str, set[str]], start: str) -> set[str]:
 
 
 def mirrored(modules: Iterable[Module], tests: Iterable[Module]) -> tuple[int, int]:
-    """(those with a `test_*.py` whose name is or begins with theirs, or with their folder's and theirs; all).
+    """(those that have their test file; all), of those that are to have one."""
+    own = _to_mirror(modules)
+    return len(own) - len(unmirrored(own, tests)), len(own)
 
-    Without the packages' own files, and migrations, which are tested all at once.
-    """
+
+def unmirrored(modules: Iterable[Module], tests: Iterable[Module]) -> list[Module]:
+    """Those without a `test_*.py` whose name is or begins with theirs, or with their folder's and theirs."""
     names = [test.path.stem.removeprefix("test_") for test in tests if test.path.stem.startswith("test_")]
-    own = [m for m in modules if m.path.stem != "__init__" and m.path.parent.name != "versions"]
-    return sum(any(_mirrors(name, module) for name in names) for module in own), len(own)
+    return [module for module in _to_mirror(modules) if not any(_mirrors(name, module) for name in names)]
+
+
+def _to_mirror(modules: Iterable[Module]) -> list[Module]:
+    """Without the packages' own files, and migrations, which are tested all at once."""
+    return [one for one in modules if one.path.stem != "__init__" and one.path.parent.name != "versions"]
 
 
 def _mirrors(test: str, module: Module) -> bool:

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from scripts.measure_code import checkout, unmirrored
+
 ROOT = Path(__file__).parent.parent
 OURS = (
     "accept",
@@ -73,6 +75,16 @@ ALLOWED = {
 #: Of the engines, the light side: what the API, `accept` and the command line may import.
 LIGHT = ("base", "weights", "words", "install_weights")
 HEAVY = {"torch", "torchvision", "safetensors", "numpy"}
+#: Modules of so many lines have a test file of their name,
+MIRRORED_LINES = 40
+#: but for these.
+NOT_MIRRORED = {
+    "client.async_client": "as sync_client, the awaited twin",
+    "client.sync_client": "a line a method over client/calls; test_clients.py holds the twins alike, and "
+    "test_live.py and test_faults.py run over both",
+    "jobs.models.fleet": "two tables and no logic; tests/fleet/test_store.py and test_migrations.py use them",
+    "jobs.rows.fleet": "protocols alone; test_rows.py holds them to the tables",
+}
 
 
 def sources(folder: str) -> list[Path]:
@@ -283,3 +295,12 @@ def test_lazy_imports_are_three():
             if inside or "importlib" in imports(path):
                 users.add(str(path.relative_to(ROOT)))
     assert users == {"engines/__init__.py", "storage/__init__.py", "doors/image_files.py"}
+
+
+def test_a_module_has_its_test_file_or_a_reason_for_none():
+    """So that who changes one finds what holds it, and what nothing holds is seen."""
+    product = checkout(ROOT)[0]
+    large = [module for module in product.modules if module.lines >= MIRRORED_LINES]
+    without = {module.name for module in unmirrored(large, product.tests)}
+    assert without - NOT_MIRRORED.keys() == set(), "write a test_<name>.py, or say here why there is none"
+    assert NOT_MIRRORED.keys() - without == set(), "they have one, or are gone, or are small: strike them out"

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -19,6 +20,7 @@ from flask import Flask
 from accounts.store import AccountStore
 from api import create_app
 from api.settings import Settings
+from fleet.store import FleetStore
 from jobs.database import Database
 from jobs.store import JobStore
 from queue_config import Doorbell
@@ -93,6 +95,20 @@ def admin(app: Flask, make_key: Callable[..., str]) -> Api:
 def anonymous(app: Flask) -> Api:
     """A client without a key."""
     return Api(app, None)
+
+
+@pytest.fixture
+def fleet(store: JobStore) -> Callable[..., None]:
+    """Reports workers."""
+    found = FleetStore(store.database)
+
+    def report(worker: str = "wrk_1", **changes: Any) -> None:
+        values: dict[str, Any] = {
+            "hostname": "h", "pid": 1, "queues": ["cpu"], "engines": ["echo"], "weights": [], "device": "cpu",
+        } | changes  # fmt: skip
+        found.report(worker, **values)
+
+    return report
 
 
 @contextmanager

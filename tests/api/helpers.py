@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,8 +15,10 @@ from typing import Any
 import httpx
 from flask import Flask
 from PIL import Image
+from sqlalchemy import update
 from werkzeug.test import TestResponse
 
+from jobs.models import Job
 from jobs.store import JobRow, JobStore, NewArtifact
 from storage.base import Storage
 from tests.patience import PATIENCE
@@ -99,6 +102,11 @@ def finish(store: JobStore, storage: Storage, text: bytes = b"hello") -> JobRow:
     return store.succeed(row.id, row.attempt, [made], device="cpu")
 
 
+def took(store: JobStore, seconds: float) -> None:
+    """All jobs so far took so long."""
+    store.database.write(lambda c: c.execute(update(Job).values(run_seconds=seconds, device_seconds=seconds)))
+
+
 def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
     """Assert that this is a problem document, and give it back."""
     text = answer.text
@@ -140,3 +148,17 @@ def eventually(check: Any, seconds: float = PATIENCE) -> Any:
         assert time.monotonic() < give_up, "it did not come true"
         time.sleep(0.05)
     return found
+
+
+def half_sent(server: LiveServer, key: str) -> socket.socket:
+    """A client that has begun an upload, and says no more."""
+    made = socket.create_connection(("127.0.0.1", server.port))
+    head = f"POST /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Length: 1000\r\n"
+    made.sendall(f"{head}Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n".encode())
+    return made
+
+
+def receive_all(raw: socket.socket) -> bytes:
+    """All that comes until the server closes."""
+    raw.settimeout(20)
+    return raw.makefile("rb").read()

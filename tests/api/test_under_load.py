@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,7 +26,7 @@ from accounts.store import AccountStore
 from api.requests.budget import PROCESS_BYTES
 from api.settings import Settings
 from tests.api.conftest import serve
-from tests.api.helpers import LiveServer, picture
+from tests.api.helpers import LiveServer, half_sent, picture, receive_all
 from tests.workers.running import until
 
 pytestmark = pytest.mark.waits
@@ -215,13 +215,6 @@ print(json.dumps([getattr(one, "status_code", one) for one in found]))
 """
 
 
-def half_sent(server: LiveServer, key: str) -> socket.socket:
-    made = socket.create_connection(("127.0.0.1", server.port))
-    head = f"POST /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Length: 1000\r\n"
-    made.sendall(f"{head}Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n".encode())
-    return made
-
-
 def worked(server: LiveServer) -> float:
     """CPU seconds of its processes so far."""
     return sum(sum(worker.cpu_times()[:2]) for worker in workers_of(server))
@@ -273,90 +266,6 @@ def test_one_owner_leaves_the_server_to_others(live_folder, keys):
         assert answers[201] > 0
         assert answers.keys() <= {201, 422, 429, 503}
         assert uploaded(server, greedy, picture()).status_code == 201
-
-
-# --- slow clients -----------------------------------------------------------------------------------
-
-
-def receive_all(raw: socket.socket) -> bytes:
-    raw.settimeout(20)
-    return raw.makefile("rb").read()
-
-
-@pytest.fixture(scope="module")
-def impatient(live_folder) -> Iterator[LiveServer]:
-    with serve(live_folder, ATELIER_REQUEST_SECONDS="2", ATELIER_READ_TIMEOUT="1") as server:
-        yield server
-
-
-def drip(raw: socket.socket, seconds: float = 15) -> bytes:
-    """Send a byte every tenth of a second until there is an answer, or the connection is closed."""
-    raw.settimeout(0.1)
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            raw.sendall(b"x")
-            return raw.recv(1000)
-        except TimeoutError:
-            continue
-        except OSError:
-            return b""
-    raise AssertionError("it went on for ever")
-
-
-def test_a_body_that_drips_ends(impatient, keys):
-    with half_sent(impatient, keys("ada")) as raw:
-        assert drip(raw).startswith(b"HTTP/1.1 408 ")
-
-
-def test_a_head_that_drips_ends(impatient):
-    with socket.create_connection(("127.0.0.1", impatient.port)) as raw:
-        raw.sendall(b"GET /healthz HTTP/1.1\r\nX-Long: ")
-        assert drip(raw) == b""
-
-
-def test_a_slow_body_that_keeps_up_is_taken(live_folder, keys):
-    """More than the seconds a request has, at more than the bytes a second that win it further ones."""
-    body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n' + picture()
-    body += bytes(40_000) + b"\r\n--b--\r\n"
-    limits = {"ATELIER_REQUEST_SECONDS": "1", "ATELIER_REQUEST_BYTES_PER_SECOND": "5000"}
-    with (
-        serve(live_folder, **limits) as server,
-        socket.create_connection(("127.0.0.1", server.port)) as raw,
-    ):
-        raw.sendall(
-            f"POST /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {keys('ada')}\r\n"
-            "Connection: close\r\n"
-            f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-        )
-        for start in range(0, len(body), 4000):
-            raw.sendall(body[start : start + 4000])
-            time.sleep(0.2)
-        assert receive_all(raw).startswith(b"HTTP/1.1 201 ")
-
-
-def test_of_a_body_with_a_wrong_key_nothing_is_waited_for(impatient):
-    with ExitStack() as after:
-        raws = [after.enter_context(half_sent(impatient, "no key of ours")) for _ in range(80)]
-        for raw in raws:
-            raw.settimeout(10)
-            # The address is slowed after some of them.
-            assert raw.recv(1000).startswith((b"HTTP/1.1 401 ", b"HTTP/1.1 429 "))
-
-
-def test_a_head_without_end_is_refused(impatient):
-    with socket.create_connection(("127.0.0.1", impatient.port)) as raw:
-        raw.sendall(b"GET /healthz HTTP/1.1\r\nX-Long: " + bytes([120]) * 200_000)
-        assert receive_all(raw).startswith(b"HTTP/1.1 431 ")
-
-
-def test_silent_connections_make_room_for_those_that_ask(live_folder, keys):
-    with ExitStack() as after:
-        server = after.enter_context(serve(live_folder))
-        for _ in range(600):  # of 532
-            after.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-        assert httpx.get(f"{server.url}/healthz", timeout=10).status_code == 200
-        assert submitted(server, keys("ada"), b'{"engine": "echo"}').status_code == 202
 
 
 # --- revoked keys -----------------------------------------------------------------------------------

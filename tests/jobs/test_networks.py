@@ -2,72 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from jobs.errors import Forbidden, NameTaken, NotFound
-from jobs.files import FileStore
-from jobs.networks import NetworkStore, NewNetwork, TooManyNetworks
+from jobs.networks import TooManyNetworks
 from jobs.states import NetworkState
-from jobs.store import NewArtifact, NewJob
 from tests.jobs.ageing import pass_days
 from tests.jobs.conftest import owner
-
-CONFIG = {"resolution": 64, "channels": 3, "classes": 0, "z_dim": 64, "w_dim": 64}
-
-
-def digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-class House:
-    """Uploads and conversions played by hand."""
-
-    def __init__(self, store) -> None:
-        self.store = store
-        self.files = FileStore(store.database)
-        self.networks = NetworkStore(store.database)
-        self.ada = owner(store.database)
-        self.bob = owner(store.database, "bob")
-
-    def add(self, name="flowers", data="flowers", *, of=None, shared=False):
-        file_id = self.files.reserve()
-        key = f"files/{file_id}/network.pkl"
-        upload = NewArtifact(
-            f"{name}.pkl", key, "application/octet-stream", len(data), digest(f"upload of {data}")
-        )
-        owner_id = of or self.ada
-        job = NewJob(owner_id=owner_id, engine="converter", queue="cpu", params={}, seed=0)
-        return self.networks.add(NewNetwork(owner_id, name, "stylegan", shared, file_id, upload), job)
-
-    def claim(self, engine="converter"):
-        (job,) = self.store.claim("wrk_1", "cpu", engines=[engine], lease_seconds=60)
-        return job
-
-    def succeed(self, job, data="flowers"):
-        sha256 = digest(data)
-        key = f"jobs/{job.id}/{job.attempt}/out/{sha256}.safetensors"
-        file = NewArtifact("n", key, "application/octet-stream", len(data), sha256, meta={"config": CONFIG})
-        self.store.succeed(job.id, job.attempt, [file])
-        return key
-
-    def ready(self, name="flowers", data="flowers", **more):
-        row, _ = self.add(name, data, **more)
-        self.succeed(self.claim(), data)
-        return self.networks.get(row.id)
-
-    def painting(self, network, owner_id=None):
-        """A job that was accepted with this network."""
-        new = NewJob(
-            owner_id=owner_id or self.ada, engine="painter", queue="cpu", params={}, seed=1,
-            networks=[network.sha256, network.sha256],
-        )  # fmt: skip
-        return self.store.submit(new)[0]
-
-    def due(self):
-        return {row.prefix for row in self.files.due_cleanups()}
+from tests.jobs.networks import House, digest
 
 
 @pytest.fixture
@@ -84,87 +28,6 @@ def test_an_upload_is_a_row_an_upload_and_a_job_that_reads_it(house):
     (upload,) = house.files.page(house.ada)
     assert upload.sha256 == row.upload_sha256
     assert house.due() == set()
-
-
-def test_its_conversion_makes_it_ready_and_the_upload_superfluous(house):
-    row, _ = house.add()
-    (upload,) = house.files.page(house.ada)
-    job = house.claim()
-    key = house.succeed(job)
-    row = house.networks.get(row.id)
-    assert (row.state, row.sha256, row.config, row.size) == ("ready", digest("flowers"), CONFIG, 7)
-    assert house.files.page(house.ada) == [], "neither the upload nor the result is one of the owner's files"
-    assert house.store.artifacts([job.id]) == {job.id: []}
-    assert house.due() == {f"files/{upload.id}"}
-    assert house.files.unreferenced([key, upload.key]) == [upload.key]
-    assert house.files.orphans([key]) == []
-
-
-def lose(house, job):
-    """Two workers die in it, one after the other."""
-    house.store.expire_leases(worker_id=job.lease_owner)
-    house.store.claim("wrk_2", "cpu", engines=["converter"], lease_seconds=60)
-    house.store.expire_leases(worker_id="wrk_2")
-
-
-def cancel(house, job):
-    house.store.cancel(job.id, None)
-    house.store.end_canceled(job.id, job.attempt)
-
-
-ENDS = {
-    "failed": lambda h, job: h.store.fail(job.id, job.attempt, code="bad_network", detail="no"),
-    "canceled": cancel,
-    "lost": lose,
-    "no result": lambda h, job: h.store.succeed(job.id, job.attempt, []),
-}
-
-
-@pytest.mark.parametrize(
-    ("how", "code"),
-    [
-        ("failed", "bad_network"),
-        ("canceled", "canceled"),
-        ("lost", "poison_job"),
-        ("no result", "no_network"),
-    ],
-)
-def test_a_conversion_that_ends_otherwise_fails_it_and_the_name_can_be_used_again(house, how, code):
-    row, _ = house.add()
-    ENDS[how](house, house.claim())
-    row = house.networks.get(row.id)
-    assert (row.state, row.error_code, row.sha256) == ("failed", code, None)
-    assert house.files.page(house.ada) == []
-    # what failed gives way, to the same bytes or to others
-    again, made = house.add(data="better")
-    assert made
-    assert (again.id, again.state, again.error_code) == (row.id, "converting", None)
-    house.succeed(house.claim(), "better")
-    assert house.networks.get(row.id).sha256 == digest("better")
-
-
-def test_a_conversion_that_never_runs_fails_it_too(house):
-    canceled, _ = house.add("a")
-    deleted, _ = house.add("b")
-    orphan, _ = house.add("c")
-    house.store.cancel(canceled.job_id, house.ada)
-    house.store.delete(deleted.job_id, house.ada)
-    house.store.fail_orphans(["painter"], after_seconds=-1)
-    assert [house.networks.get(row.id).error_code for row in (canceled, deleted, orphan)] == [
-        "canceled",
-        "canceled",
-        "engine_gone",
-    ]
-    assert house.files.page(house.ada) == []
-
-
-def test_an_attempt_that_is_repeated_leaves_it_converting(house):
-    row, _ = house.add()
-    job = house.claim()
-    house.store.retry_later(job.id, job.attempt, code="transient", detail="", delay_seconds=-1)
-    assert house.networks.get(row.id).state == "converting"
-    house.succeed(house.claim())
-    assert house.networks.get(row.id).state == "ready"
 
 
 def test_the_same_again_is_the_same_network(house):
@@ -298,15 +161,6 @@ def test_deleting_while_it_is_converted_cancels_that(house, running):
     assert [file.name for file in house.files.page(house.ada)] == ["flowers.pkl"], "the new one's"
 
 
-def test_a_late_end_of_an_older_conversion_changes_nothing(house):
-    row, _ = house.add()
-    old = house.claim()
-    house.networks.delete(row.id, house.ada)
-    again, _ = house.add()
-    house.store.end_canceled(old.id, old.attempt)
-    assert house.networks.get(again.id).state == "converting"
-
-
 def test_deleting_when_the_conversion_job_was_deleted_before(house):
     row = house.ready()
     house.store.delete(row.job_id, house.ada)
@@ -372,14 +226,3 @@ def test_different_uploads_of_one_name_at_once_leave_one(house):
     with ThreadPoolExecutor(6) as pool:
         results = list(pool.map(add, range(6)))
     assert sum(one is not None for one in results) == 1
-
-
-def test_conversions_to_the_same_bytes_that_end_at_once_share_a_file(house):
-    rows = [house.add("n", f"{n}", of=owner(house.store.database, f"owner{n}"))[0] for n in range(5)]
-    jobs = [house.claim() for _ in rows]
-    with ThreadPoolExecutor(5) as pool:
-        list(pool.map(lambda job: house.succeed(job, "same"), jobs))
-    assert {house.networks.get(row.id).sha256 for row in rows} == {digest("same")}
-    (file,) = house.networks.walk()
-    keys = [f"jobs/{job.id}/1/out/{digest('same')}.safetensors" for job in jobs]
-    assert set(keys) - set(house.files.unreferenced(keys)) == {file.key}

@@ -22,6 +22,7 @@ from scripts.measure_code import (
     reads_environment,
     spread,
     table,
+    unmirrored,
 )
 
 
@@ -158,7 +159,9 @@ def test_a_mirror_has_the_name_of_its_module_or_begins_with_it(tmp_path):
             "",
         ),
     )
-    assert mirrored(read(tmp_path, tmp_path / "shop"), read(tmp_path, tmp_path / "tests")) == (3, 4)
+    modules, tests = read(tmp_path, tmp_path / "shop"), read(tmp_path, tmp_path / "tests")
+    assert mirrored(modules, tests) == (3, 4)
+    assert [one.name for one in unmirrored(modules, tests)] == ["shop.alone"]
 
 
 def test_a_checkout_is_one_column_or_two(tmp_path):

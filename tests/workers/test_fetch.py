@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import ipaddress
-import socket
 import ssl
 import threading
 import time
@@ -19,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from jobs.urls import is_public
+from tests.jobs.test_urls import PRIVATE
 from workers.fetch import FetchFailed, FetchRefused, fetch
 
 BODY = b"picture" * 1000
@@ -206,29 +204,6 @@ def test_a_url_that_is_not_plain_https_is_refused(url: str, target: Path) -> Non
         fetch(url, target, max_bytes=10, timeout=5)
 
 
-PRIVATE = [
-    "127.0.0.1", "127.9.9.9", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0",
-    "0.1.2.3",
-    "100.64.0.1", "100.100.100.200", "192.0.0.192", "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1",
-    "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255", "168.63.129.16", "192.88.99.1",
-    "::", "::1", "fe80::1", "fc00::1", "fd00:ec2::254", "ff02::1", "fec0::1", "2001:db8::1", "100::1",
-    "::ffff:127.0.0.1", "::ffff:8.8.8.8", "::127.0.0.1", "64:ff9b::7f00:1", "64:ff9b::808:808",
-    "64:ff9b:1::1",
-    "2002:7f00:1::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "5f00::1", "3fff::1", "::ffff:0:127.0.0.1",
-    "fe80::1%1", "2606:4700::1%1", "not an address", "", "127.1", "0x7f.1",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("address", PRIVATE)
-def test_addresses_that_are_not_public(address: str) -> None:
-    assert not is_public(address)
-
-
-@pytest.mark.parametrize("address", ["8.8.8.8", "93.184.215.14", "2606:4700:4700::1111", "2a00:1450:4001::1"])
-def test_addresses_that_are_public(address: str) -> None:
-    assert is_public(address)
-
-
 @pytest.mark.parametrize("address", PRIVATE[:-6])
 def test_a_private_address_in_the_url_is_refused(address: str, target: Path) -> None:
     host = f"[{address}]" if ":" in address else address
@@ -245,19 +220,6 @@ def test_a_private_address_in_the_url_is_refused(address: str, target: Path) -> 
 def test_odd_spellings_of_addresses_are_refused(host: str, target: Path) -> None:
     with pytest.raises(FetchRefused):
         fetch(f"https://{host}/", target, max_bytes=10, timeout=5)
-
-
-@pytest.mark.parametrize(
-    "answer", [["10.0.0.1"], ["93.184.215.14", "127.0.0.1"], ["::ffff:10.0.0.1"], ["fd00::1"], ["nonsense"]]
-)
-def test_a_name_with_any_private_address_is_refused(answer: list[str], target: Path) -> None:
-    with pytest.raises(FetchRefused, match="private"):
-        fetch("https://images.example/", target, max_bytes=10, timeout=5, resolver=lambda *_: answer)
-
-
-def test_localhost_is_refused_by_the_systems_resolver(target: Path) -> None:
-    with pytest.raises(FetchRefused, match="private"):
-        fetch("https://localhost/", target, max_bytes=10, timeout=5)
 
 
 def test_a_redirect_is_checked_like_the_first_url(
@@ -394,28 +356,6 @@ def test_a_slow_drip_ends_with_the_total_time(where: str, server: Server, target
     assert 0.4 < time.monotonic() - begun < 2
 
 
-def test_a_slow_name_server_ends_with_the_total_time(target: Path) -> None:
-    done = threading.Event()
-
-    def resolver(_host: str, _port: int) -> list[str]:
-        done.wait(10)
-        return ["93.184.215.14"]
-
-    begun = time.monotonic()
-    with pytest.raises(FetchFailed, match="in time"):
-        fetch("https://images.example/", target, max_bytes=10, timeout=0.3, resolver=resolver)
-    assert time.monotonic() - begun < 2
-    done.set()
-
-
-def test_a_name_that_is_not_found_is_a_failure(target: Path) -> None:
-    def resolver(_host: str, _port: int) -> list[str]:
-        raise socket.gaierror(socket.EAI_NONAME, "unknown")
-
-    with pytest.raises(FetchFailed, match="name"):
-        fetch("https://images.example/", target, max_bytes=10, timeout=5, resolver=resolver)
-
-
 def test_a_closed_port_is_a_failure_and_the_next_address_is_tried(server: Server, target: Path) -> None:
     server.answers["/a"] = say(body=BODY)
     url = f"http://images.example:{server.server_port}/a"
@@ -445,22 +385,3 @@ def test_an_existing_file_survives_a_failure(server: Server, target: Path) -> No
         get(server, "/short", target)
 
     assert target.read_bytes() == b"old"
-
-
-@pytest.mark.parametrize("family", [ipaddress.IPv4Network, ipaddress.IPv6Network])
-def test_no_private_network_is_public_anywhere_in_it(family: type) -> None:
-    networks = {
-        ipaddress.IPv4Network: [
-            "10.0.0.0/8",
-            "127.0.0.0/8",
-            "169.254.0.0/16",
-            "100.64.0.0/10",
-            "224.0.0.0/4",
-        ],
-        ipaddress.IPv6Network: ["::/8", "64:ff9b::/96", "fc00::/7", "fe80::/10", "ff00::/8", "2002::/16"],
-    }[family]
-    for text in networks:
-        network = family(text)
-        assert not is_public(str(network[0]))
-        assert not is_public(str(network[-1]))
-        assert not is_public(str(network[network.num_addresses // 3]))

@@ -1,10 +1,8 @@
-"""What every answer tells a browser; and the page of the documentation, which can be left out."""
+"""What every answer tells a browser."""
 
 from __future__ import annotations
 
 import pytest
-
-from tests.api.helpers import Api, problem
 
 
 @pytest.mark.parametrize(
@@ -23,10 +21,3 @@ def test_content_keeps_its_stricter_headers(api):
     headers = api.get(url).headers
     assert headers.getlist("Content-Security-Policy") == ["default-src 'none'; sandbox"]
     assert headers.getlist("X-Content-Type-Options") == ["nosniff"]
-
-
-def test_the_page_of_the_documentation_can_be_left_out(make_app):
-    anonymous = Api(make_app(docs="no"), None)
-    problem(anonymous.get("/docs"), 404, "not_found")
-    problem(anonymous.get("/docs/scalar.js"), 404, "not_found")
-    assert anonymous.get("/openapi.json").status_code == 200

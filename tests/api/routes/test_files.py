@@ -1,20 +1,17 @@
-"""/v1/files: the upload door and the bytes behind it."""
+"""/v1/files: the upload door, and what becomes of what came in by it."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import struct
-import time
 import zlib
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from PIL import Image
 
 from doors.image_types import FORMATS
-from jobs.files import FileStore
-from tests.api.helpers import Api, claim, data_uri, finish, picture, problem
+from tests.api.helpers import Api, claim, data_uri, picture, problem
 
 ROUTES = [("GET", ""), ("GET", "/content"), ("DELETE", "")]
 
@@ -121,82 +118,6 @@ def content(api) -> str:
     return f"/v1/files/{api.upload().json['id']}/content"
 
 
-@pytest.mark.parametrize(
-    ("wanted", "start", "end"),
-    [
-        ("bytes=0-9", 0, 10),
-        ("bytes=10-", 10, None),
-        ("bytes=-5", -5, None),
-        ("bytes=0-", 0, None),
-        ("bytes=0-99999999", 0, None),
-    ],
-)
-def test_a_range_is_a_206(api, content, wanted, start, end):
-    answer = api.get(content, headers={"Range": wanted})
-    assert answer.status_code == 206
-    assert answer.data == picture()[start:end]
-    assert answer.headers["Content-Range"].endswith(f"/{len(picture())}")
-    assert int(answer.headers["Content-Length"]) == len(answer.data)
-
-
-def test_a_range_past_the_end_is_a_416(api, content):
-    answer = api.get(content, headers={"Range": "bytes=100000-"})
-    problem(answer, 416, "requested_range_not_satisfiable")
-    assert answer.headers["Content-Range"] == f"bytes */{len(picture())}"
-
-
-@pytest.mark.parametrize("wanted", ["bytes=x", "bytes=5-2", "lines=1-2", "bytes=0-1,4-5"])
-def test_ranges_that_mean_nothing_give_the_whole(api, content, wanted):
-    answer = api.get(content, headers={"Range": wanted})
-    assert (answer.status_code, answer.data) == (200, picture())
-
-
-def test_what_the_client_has_is_not_sent_again(api, content):
-    etag = api.get(content).headers["ETag"]
-    again = api.get(content, headers={"If-None-Match": etag})
-    assert (again.status_code, again.data) == (304, b"")
-    part = {"Range": "bytes=0-3"}
-    assert api.get(content, headers=part | {"If-Range": etag}).status_code == 206
-    assert api.get(content, headers=part | {"If-Range": '"other"'}).status_code == 200
-    head = api.request("HEAD", content)
-    assert (head.status_code, head.data) == (200, b"")
-    assert int(head.headers["Content-Length"]) == len(picture())
-
-
-def test_a_signed_url_needs_no_key_and_ignores_one(api, anonymous, make_app):
-    url = api.upload().json["url"]
-    assert anonymous.get(url).data == picture()
-    assert anonymous.get(url, headers={"Authorization": "Bearer nonsense"}).data == picture()
-    assert "attachment" in anonymous.get(url + "&download=1").headers["Content-Disposition"]
-    # the secret is shared by all processes
-    assert Api(make_app(), None).get(url).data == picture()
-
-
-def test_a_signed_url_that_was_changed_is_refused(api, anonymous):
-    url = api.upload().json["url"]
-    parts = urlsplit(url)
-    query = {k: v[0] for k, v in parse_qs(parts.query).items()}
-    another = api.upload().json["id"]
-    for path, changed in [
-        (parts.path, query | {"expires": str(int(query["expires"]) + 1)}),
-        (parts.path, query | {"signature": query["signature"][:-2] + "AA"}),
-        (parts.path, query | {"signature": ""}),
-        (parts.path, {"signature": query["signature"]}),
-        (f"/v1/files/{another}/content", query),
-    ]:
-        problem(anonymous.get(path, query_string=changed), 403, "bad_signature")
-    answer = anonymous.get(parts.path, query_string=query | {"expires": "x"})
-    problem(answer, 400, "invalid_request")
-    problem(anonymous.get(parts.path), 401, "unauthorized")
-
-
-def test_a_signed_url_expires(api, anonymous, monkeypatch):
-    url = api.upload().json["url"]
-    later = time.time() + 2 * 3600
-    monkeypatch.setattr("api.access.signing.time.time", lambda: later)
-    problem(anonymous.get(url), 403, "url_expired")
-
-
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_another_owners_file_is_a_404(api, other, method, path):
     file_id = api.upload().json["id"]
@@ -225,13 +146,6 @@ def test_deleting(api, content):
     assert api.delete(file).status_code == 204
     problem(api.get(content), 404, "not_found")
     problem(api.delete(file), 404, "not_found")
-
-
-def test_bytes_that_are_gone_are_a_410(api, storage, store, content):
-    file_id = content.split("/")[3]
-    storage.delete(FileStore(store.database).get(file_id).key)
-    problem(api.get(content), 410, "gone")
-    problem(api.request("GET", content, headers={"Range": "bytes=0-1"}), 410, "gone")
 
 
 def test_the_list_pages(api, other):
@@ -263,13 +177,6 @@ def test_a_form_field_that_is_no_file_stays_small(api):
         content_type="multipart/form-data; boundary=b",
     )
     problem(answer, 413, "too_large")
-
-
-def test_content_that_is_no_image_is_an_attachment(api, store, storage):
-    api.job_id()
-    finish(store, storage)
-    url = api.get("/v1/jobs").json["jobs"][0]["artifacts"][0]["url"]
-    assert api.get(url).headers["Content-Disposition"].startswith("attachment")
 
 
 def test_a_file_of_a_running_job_stays(api, store):

@@ -1,9 +1,6 @@
-"""Probes, metrics, request ids and the answers nobody planned."""
+"""Probes, metrics and settings."""
 
 from __future__ import annotations
-
-import json
-import logging
 
 import pytest
 
@@ -11,10 +8,9 @@ from api import create_app
 from api.settings import Settings
 from fleet.store import FleetStore
 from jobs.database import Database
-from jobs.logs import configure_logging
 from jobs.store import JobStore
 from queue_config import QUEUES, Doorbell
-from tests.api.helpers import Api, claim, finish, problem
+from tests.api.helpers import Api, claim, finish
 from tests.api.test_submit import AwayStorage
 
 
@@ -75,69 +71,6 @@ def test_metrics_tell_of_every_queue_with_nothing_in_it(anonymous):
     for queue in QUEUES:
         for name in ("atelier_queue_depth", "atelier_oldest_queued_seconds", "atelier_workers"):
             assert f'{name}{{queue="{queue}"}} 0.0' in page
-
-
-@pytest.mark.parametrize(
-    ("given", "kept"), [("abc-123", True), ("x" * 65, False), ("a b", False), ("", False)]
-)
-def test_the_request_id_is_in_the_answer_and_in_the_job(api, store, given, kept):
-    answer = api.submit({"X-Request-ID": given})
-    shown = answer.headers["X-Request-ID"]
-    assert (shown == given) is kept
-    assert store.get(answer.json["id"]).request_id == shown
-
-
-def test_one_json_line_a_request(api, capsys):
-    before = logging.getLogger().handlers[:]
-    configure_logging("api")
-    try:
-        api.get("/v1/me", headers={"X-Request-ID": "find-me"})
-    finally:
-        logging.getLogger().handlers[:] = before
-    lines = [json.loads(x) for x in capsys.readouterr().err.splitlines() if "find-me" in x]
-    requests = [x for x in lines if x["event"] == "request"]
-    assert len(requests) == 1
-    assert requests[0] | {"method": "GET", "route": "/v1/me", "status": 200, "process": "api"} == requests[0]
-    assert requests[0]["ms"] > 0
-
-
-def test_a_misspelt_query_parameter_is_told(api):
-    problem(api.get("/v1/jobs?stat=queued"), 400, "unknown_parameter")
-    problem(api.get("/v1/me?x=" + "y" * 5000), 400, "unknown_parameter")
-
-
-def test_unknown_paths_and_methods_are_problems(api):
-    problem(api.get("/v2/jobs"), 404, "not_found")
-    answer = api.request("PUT", "/v1/jobs")
-    problem(answer, 405, "method_not_allowed")
-    assert "POST" in answer.headers["Allow"]
-
-
-def test_an_unforeseen_error_is_a_500_without_its_stack(make_app, make_key):
-    class Broken(AwayStorage):
-        def put(self, *_args, **_more):
-            raise ZeroDivisionError("secret detail")
-
-    answer = Api(make_app(storage=Broken()), make_key()).upload()
-    found = problem(answer, 500, "internal")
-    assert "secret" not in answer.text
-    assert found["instance"] == answer.headers["X-Request-ID"]
-
-
-def test_engines_describe_themselves(api):
-    names = [e["name"] for e in api.get("/v1/engines").json["engines"]]
-    assert "neural_style" in names
-    assert "echo" not in names
-    everything = [e["name"] for e in api.get("/v1/engines?hidden=true").json["engines"]]
-    assert "echo" in everything
-    assert "stylegan_import" not in everything, "it runs by itself"
-    assert "by hand" in api.get("/v1/engines/stylegan_import").json["description"]
-    style = api.get("/v1/engines/neural_style").json
-    assert style["files"]["style"]["multiple"] is True
-    assert style["files"]["content"]["multiple"] is False
-    assert style["params_schema"]["properties"]["content"]["x-artifact"]
-    problem(api.get("/v1/engines/alchemy"), 404, "engine_not_found")
-    problem(api.get("/v1/engines?hidden=perhaps"), 400, "invalid_request")
 
 
 def test_settings_come_from_the_environment():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 
 import hypothesis.strategies as st
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import (
     Bundle,
@@ -150,8 +149,3 @@ def test_life(database):
             suppress_health_check=list(HealthCheck),
         ),
     )
-
-
-@pytest.mark.parametrize("state", list(State))
-def test_final_means_no_way_out(state):
-    assert (not TRANSITIONS[state]) == (state in FINAL)

@@ -10,8 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from accounts.store import AccountStore
-from fleet.store import FleetStore
-from jobs.errors import IdempotencyConflict, InUse, LeaseLost, NotFound, WrongState
+from jobs.errors import InUse, LeaseLost, NotFound, WrongState
 from jobs.files import FileStore
 from jobs.states import Priority, State
 from jobs.store import MAX_FAILURES, MAX_POSITION, Claim, NewArtifact, NewJob, Success, Wanted
@@ -31,51 +30,6 @@ def claim(store, worker="wrk_1", *, lease=LEASE, limit=1, queue="cpu", meets=())
 
 def history(store, job_id):
     return [(event.state, event.attempt, event.reason) for event in store.events(job_id)]
-
-
-class TestSubmit:
-    def test_an_accepted_job_is_queued_and_has_a_first_event(self, store, submit):
-        job = submit(params={"text": "hi"})
-        assert (job.state, job.attempt, job.version) == ("queued", 0, 1)
-        assert store.get(job.id).params == {"text": "hi"}
-        assert history(store, job.id) == [("queued", 0, None)]
-
-    def test_the_same_key_and_request_give_the_same_job(self, store, submit):
-        first = submit(idempotency_key="k", idempotency_hash="h")
-        again = submit(idempotency_key="k", idempotency_hash="h")
-        assert again.id == first.id
-        assert len(store.page(None)) == 1
-
-    def test_the_same_key_with_another_request_is_a_conflict_that_names_the_job(self, submit):
-        first = submit(idempotency_key="k", idempotency_hash="h")
-        with pytest.raises(IdempotencyConflict) as caught:
-            submit(idempotency_key="k", idempotency_hash="other")
-        assert caught.value.extra == {"job_id": first.id}
-
-    def test_two_owners_may_use_the_same_key(self, store, submit):
-        first = submit(idempotency_key="k", idempotency_hash="h")
-        second = submit(owner_id=owner(store.database, "bob"), idempotency_key="k", idempotency_hash="x")
-        assert first.id != second.id
-
-    def test_a_key_used_by_many_at_once_makes_one_job(self, submit):
-        submit()  # the owner exists
-        with ThreadPoolExecutor(8) as pool:
-            ids = {
-                job.id
-                for job in pool.map(lambda _: submit(idempotency_key="k", idempotency_hash="h"), range(24))
-            }
-        assert len(ids) == 1
-
-    def test_a_statement_repeated_after_a_lost_answer_is_one_job(self, store):
-        new = NewJob(owner_id=owner(store.database), engine="echo", queue="cpu", params={}, seed=1)
-        store.submit(new)
-        row, made = store.submit(new)
-        assert (row.id, made) == (new.id, True)
-
-    def test_an_input_that_was_deleted_meanwhile_refuses_the_job(self, store, submit):
-        with pytest.raises(NotFound):
-            submit(inputs=["art_gone"])
-        assert store.page(None) == []
 
 
 class TestClaim:
@@ -203,34 +157,6 @@ class TestEnds:
         assert store.get(row.id).failures == 0
         assert history(store, row.id)[-1] == ("queued", MAX_FAILURES + 2, "released")
 
-    def test_a_poison_job_fails_as_worker_lost(self, store, submit):
-        submit()
-        for _ in range(MAX_FAILURES):
-            claim(store, lease=-1)
-            (row,) = store.expire_leases()
-        assert (row.state, row.error_code, row.attempt) == ("failed", "worker_lost", MAX_FAILURES)
-        assert claim(store) == []
-
-    def test_a_dead_worker_s_jobs_are_freed_before_their_lease_ends(self, store, submit):
-        submit()
-        claim(store, "wrk_dead")
-        assert store.expire_leases() == []
-        (row,) = store.expire_leases(worker_id="wrk_dead")
-        assert row.state == "queued"
-
-    def test_a_worker_that_was_ended_on_purpose_costs_its_job_nothing(self, store, submit):
-        submit()
-        claim(store, "wrk_1")
-        (row,) = store.expire_leases(worker_id="wrk_1", charge=False)
-        assert (row.state, row.failures) == ("queued", 0)
-
-    def test_a_job_of_an_engine_that_was_removed_ends(self, store, submit):
-        old, other = submit(engine="removed"), submit()
-        assert store.fail_orphans(["echo"], after_seconds=60) == []
-        (row,) = store.fail_orphans(["echo"], after_seconds=-1)
-        assert (row.id, row.state, row.error_code) == (old.id, "failed", "engine_gone")
-        assert store.get(other.id).state == "queued"
-
     def test_what_postgresql_cannot_store_is_left_out(self, store, submit):
         submit()
         row = claim(store)[0]
@@ -262,17 +188,6 @@ class TestWhatAnEndedAttemptSays:
         assert (ended.state, ended.message) == (state, "")
         assert (ended.device, ended.peak_memory) == ("cuda: X", 5)
         assert ended.progress == (0.0 if state == "queued" else 0.2)
-
-    def test_of_a_lost_worker_its_own_report_says_on_what(self, store, submit):
-        FleetStore(store.database).report(
-            "wrk_1", hostname="h", pid=1, queues=["cpu"], engines=["echo"], weights=[], device="cuda: Y"
-        )
-        job = submit()
-        row = claim(store, lease=-1)[0]
-        store.cancel(job.id, None)
-        (ended,) = store.expire_leases()
-        assert (ended.state, ended.device, ended.message) == ("canceled", "cuda: Y", "")
-        assert row.device is None
 
     def test_an_attempt_that_knows_nothing_takes_nothing_away(self, store, submit):
         job = submit()
@@ -334,12 +249,6 @@ class TestCancel:
         job = submit()
         claim(store)
         assert store.cancel(job.id, None).version == store.cancel(job.id, None).version
-
-    def test_a_canceled_job_whose_worker_dies_is_canceled_not_repeated(self, store, submit):
-        job = submit()
-        claim(store, lease=-1)
-        store.cancel(job.id, None)
-        assert store.expire_leases()[0].state == "canceled"
 
     def test_a_success_on_its_way_may_win(self, store, submit):
         job = submit()
