@@ -206,6 +206,8 @@ def test_the_bot_knows_no_engine_by_name():
             named = str(node.value) if isinstance(node, ast.Constant) else getattr(node, "id", "")
             named = getattr(node, "attr", "") or getattr(node, "name", "") or named
             found = kinds & set(re.findall(r"[a-z_]+", str(named)))
+            if not isinstance(node, ast.Constant):
+                found -= {"pipeline"}  # what redis-py calls several commands in one
             assert not found, f"{path.relative_to(ROOT)}:{node.lineno} names {found}"
     for path in (ROOT / "bot" / "catalogues").glob("*.toml"):
         keys = set(re.findall(r"[a-z_]+", " ".join(_keys(tomllib.loads(path.read_text("utf-8"))))))
