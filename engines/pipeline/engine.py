@@ -105,7 +105,7 @@ class _Chain:
                     continue
                 files = self._files(reference, about)
                 taken = _taken(files, accept, f"{stage.name}: {field}", str(reference), many=many)
-                found += [file.id if param is not None else file.text for file in taken]
+                found += [file.id if param is not None else (file.text or "").strip() for file in taken]
             made[field] = found if many or isinstance(value, list) else found[0]
         return made
 

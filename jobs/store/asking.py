@@ -33,6 +33,7 @@ from jobs.store.client import cancel, delete
 from jobs.store.ending import ended
 from jobs.store.events import NOTE, Noted
 from jobs.store.line.admitting import admit
+from jobs.store.outbox import announce
 from jobs.store.parts import ARTIFACTS, OF_JOB, ONE_LEFT, PARTS, read_results, stand_again
 from jobs.store.statements import BY_ID, END, JOBS
 from jobs.store.values import NewPart
@@ -160,6 +161,8 @@ class Asking(StoreBase):
             if row.state == State.CANCELED:
                 ended(connection, rows)
                 return row
+            if row.notify:
+                announce(connection, row)
             _ask(connection, row, parts)
             if row.capped:  # it runs no more
                 admit(connection, row.owner_id, row.queue)

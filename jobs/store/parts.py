@@ -28,7 +28,7 @@ from jobs.sql import fetch_one
 from jobs.states import Hold, State
 from jobs.store.events import note
 from jobs.store.line.admitting import admit, lock_owner
-from jobs.store.outbox import announce_progress
+from jobs.store.outbox import announce, announce_progress
 from jobs.store.statements import BY_ID, JOBS, QUEUED
 
 PARTS = JobPart.__table__
@@ -123,6 +123,8 @@ def stand_again(connection: Connection, job_id: str, share: float = 0.0) -> JobR
     row = fetch_one(connection, JobRow, _STAND_AGAIN, {"of_job": job_id, "share": share, "said": ""})
     if row is not None:
         note(connection, [row], "parts_ended")
+        if row.notify:
+            announce(connection, row)
         admit(connection, row.owner_id, row.queue)
     return row
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from jobs.states import FINAL, TRANSITIONS, State
+from jobs.pace import paced
+from jobs.states import FINAL, TRANSITIONS, Hold, State
 from scripts.chaos.evidence import Evidence
 from scripts.chaos.orders import EVENTS, Order
 
@@ -18,6 +19,9 @@ from scripts.chaos.orders import EVENTS, Order
 EXPLICABLE = {"poison_job": 2, "worker_lost": 3}
 #: What an owner's own address asks for: the default, how jobs end.
 FOLLOWED_EVENTS = ("succeeded", "failed", "canceled")
+#: A part is told within 10 s of its job's end. One whose worker is frozen just then ends with its lease, and
+#: both may lie in an outage.
+PART_SECONDS = 30.0 + paced(60.0)
 #: Between the database's commit and the client's clock.
 _CLOCK = 0.1
 
@@ -61,7 +65,8 @@ def what_was_accepted_is_there_once(evidence: Evidence) -> Found:
         if status != 200:
             yield job_id, f"accepted, and the API answers {status}"
     for job_id in evidence.jobs.keys() - promised.keys():
-        yield job_id, "a job that no client was promised"
+        if evidence.jobs[job_id].part_of not in promised:
+            yield job_id, "a job that no client was promised"
     for owner, ids in evidence.listed.items():
         theirs = {order.job_id for order in evidence.orders if order.owner == owner and order.job_id}
         for job_id in theirs ^ set(ids):
@@ -95,6 +100,9 @@ def no_attempt_wrote_into_another(evidence: Evidence) -> Found:
             if state is None:
                 if event.state != State.QUEUED:
                     yield job_id, f"it began as {event.state}"
+            elif event.reason == "parts_ended":
+                if state != State.QUEUED:
+                    yield job_id, f"its parts ended while it was {state}"
             elif State(event.state) not in TRANSITIONS[State(state)]:
                 yield job_id, f"{state} became {event.state}"
             if event.state == State.RUNNING:
@@ -111,7 +119,7 @@ def no_attempt_wrote_into_another(evidence: Evidence) -> Found:
 
 
 def what_succeeded_has_one_whole_result(evidence: Evidence) -> Found:
-    """Exactly one, of which row, view and bytes agree; and what did not succeed has none."""
+    """As many as it was to have, whose rows, view and bytes agree; what did not succeed has none."""
     rows = defaultdict(list)
     for artifact in evidence.artifacts:
         rows[artifact.job_id].append(artifact)
@@ -121,11 +129,13 @@ def what_succeeded_has_one_whole_result(evidence: Evidence) -> Found:
             continue  # another rule's
         _, view = evidence.views[job.id]
         shown = view.get("artifacts", [])
-        wanted = 1 if job.state == State.SUCCEEDED else 0
+        wanted = order.results if job.state == State.SUCCEEDED else 0
         if len(rows[job.id]) != wanted or len(shown) != wanted:
             yield job.id, f"{job.state} with {len(rows[job.id])} results in rows, {len(shown)} over REST"
-        elif wanted:
-            yield from _wrong_bytes(order, job, rows[job.id][0], shown[0], evidence)
+        else:
+            by_id = {row.id: row for row in rows[job.id]}
+            for one in shown:
+                yield from _wrong_bytes(order, job, by_id[one["id"]], one, evidence)
 
 
 def _wrong_bytes(
@@ -143,10 +153,14 @@ def _wrong_bytes(
 
 
 def every_failure_is_explained(evidence: Evidence) -> Found:
-    """A job fails only when the harness has killed enough of its workers under it."""
+    """A job fails only when the harness has killed enough of its workers under it, or under a part of it."""
     hits = Counter(job_id for job_id, _ in {(hit.job_id, hit.attempt) for hit in evidence.hits})
     for job_id, row in evidence.jobs.items():
-        if row.state == State.FAILED and hits[job_id] < EXPLICABLE.get(row.error_code, 10**9):
+        if row.error_code == "part_failed":
+            ended = [evidence.jobs[part] for part in evidence.parts.get(job_id, ()) if part in evidence.jobs]
+            if not any(part.state in (State.FAILED, State.CANCELED) for part in ended):
+                yield job_id, f"no part of it failed: {row.error_detail}"
+        elif row.state == State.FAILED and hits[job_id] < EXPLICABLE.get(row.error_code, 10**9):
             yield (
                 job_id,
                 f"failed as {row.error_code} with {hits[job_id]} of its workers lost: {row.error_detail}",
@@ -168,7 +182,9 @@ def what_was_canceled_stopped(evidence: Evidence) -> Found:
                 yield job.id, f"attempt {event.attempt} began after its cancel was answered"
     asked = {order.job_id for order in evidence.orders if order.canceled_at is not None}
     for job_id, row in evidence.jobs.items():
-        if row.state == State.CANCELED and job_id not in asked:
+        of = evidence.jobs.get(row.part_of or "")
+        with_its_job = of is not None and of.state in (State.FAILED, State.CANCELED)
+        if row.state == State.CANCELED and job_id not in asked and not with_its_job:
             yield job_id, "canceled, and nobody asked for that"
 
 
@@ -210,6 +226,29 @@ def _addresses(order: Order, evidence: Evidence) -> Iterator[tuple[str, tuple[st
         yield f"{order.owner}/all", FOLLOWED_EVENTS
 
 
+def no_job_waits_for_parts_that_have_ended(evidence: Evidence) -> Found:
+    """It is called again when the last of them has ended, or fails when one has failed."""
+    for job_id, parts in evidence.parts.items():
+        job = evidence.jobs.get(job_id)
+        if job is None or job.hold != Hold.PARTS:
+            continue
+        if all(evidence.jobs[part].state in FINAL for part in parts if part in evidence.jobs):
+            yield job_id, f"it waits for {len(parts)} parts, all of which have ended"
+
+
+def no_part_outlives_its_job(evidence: Evidence) -> Found:
+    """What a job asked for ends soon after the job, and nobody makes it any more."""
+    for job_id, row in evidence.jobs.items():
+        job = evidence.jobs.get(row.part_of or "")
+        if job is None or job.finished_at is None:
+            continue
+        if row.finished_at is None:
+            yield job_id, f"its job {job.id} has {job.state}, and it is still {row.state}"
+        elif (row.finished_at - job.finished_at).total_seconds() > PART_SECONDS:
+            late = (row.finished_at - job.finished_at).total_seconds()
+            yield job_id, f"it ended {late:.0f} s after its job {job.id}"
+
+
 #: In the order in which they are told.
 RULES: tuple[Callable[[Evidence], Found], ...] = (
     every_request_was_answered_rightly,
@@ -219,6 +258,8 @@ RULES: tuple[Callable[[Evidence], Found], ...] = (
     what_succeeded_has_one_whole_result,
     every_failure_is_explained,
     what_was_canceled_stopped,
+    no_job_waits_for_parts_that_have_ended,
+    no_part_outlives_its_job,
     rows_and_objects_agree,
     every_webhook_arrived,
 )

@@ -12,7 +12,7 @@ import httpx
 from sqlalchemy import Row, Table, select
 
 from jobs.database import Database
-from jobs.models import Artifact, Cleanup, Job, JobEvent
+from jobs.models import Artifact, Cleanup, Job, JobEvent, JobPart
 from scripts.chaos.faults import Hit
 from scripts.chaos.orders import Order
 from scripts.chaos.receiver import Heard
@@ -35,6 +35,8 @@ class Evidence:
     jobs: dict[str, Row[Any]] = field(default_factory=dict)
     events: dict[str, list[Row[Any]]] = field(default_factory=dict)
     artifacts: list[Row[Any]] = field(default_factory=list)
+    #: Job id -> the ids of the jobs that it asked for.
+    parts: dict[str, list[str]] = field(default_factory=dict)
     cleanups: list[str] = field(default_factory=list)
     #: In the object store: key -> size.
     objects: dict[str, int] = field(default_factory=dict)
@@ -86,6 +88,10 @@ def in_database(found: Evidence, database: Database) -> None:
         events[row.job_id].append(row)
     found.events = dict(events)
     found.artifacts = list(_rows(database, Artifact))
+    parts = defaultdict(list)
+    for row in _rows(database, JobPart):
+        parts[row.job_id].append(row.part_id)
+    found.parts = dict(parts)
     found.cleanups = [row.prefix for row in _rows(database, Cleanup)]
 
 

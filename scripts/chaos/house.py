@@ -68,7 +68,8 @@ class House:
         return kept | {"PYTHONPATH": str(ROOT)}
 
     def _worker(self) -> tuple[str, ...]:
-        module = "scripts.chaos.unfenced_worker" if self.options.ablate == "fence" else "workers"
+        broken = {"fence": "scripts.chaos.unfenced_worker", "parts": "scripts.chaos.forgetful_worker"}
+        module = broken.get(self.options.ablate or "", "workers")
         return "-m", module, "--queues", "cpu"
 
     def _process(self, name: str, *arguments: str, **environment: str) -> Process:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 #: Parts that can be left out, to see that the audit notices.
-ABLATIONS = ("sweeper", "fence")
+ABLATIONS = ("sweeper", "fence", "parts")
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ class Order:
     cancel_after: float | None
     #: Sent once more with the same key, as by a client that forgot that it had an answer.
     again_after: float | None
+    #: A chain of so many stages that end beside each other, after a first one; 0: one plain job.
+    chain: int = 0
     #: The job it was promised.
     job_id: str | None = None
     #: Answers that never came; each was followed by the same request again.
@@ -58,9 +60,22 @@ class Order:
         """The request. `receiver` is where webhooks go."""
         params = {"text": self.text, "seconds": self.seconds, "together": self.together}
         wanted: dict[str, Any] = {"engine": "echo", "params": params, "priority": self.priority}
+        if self.chain:
+            wanted |= {"engine": "pipeline", "params": {"stages": self._stages(params)}}
         if self.webhook:
             wanted["webhook"] = {"url": f"{receiver}/{self.owner}", "events": list(EVENTS)}
         return wanted
+
+    def _stages(self, params: dict[str, Any]) -> list[dict[str, Any]]:
+        """One job, and then so many that give back what it gave."""
+        first = {"name": "first", "engine": "echo", "params": params}
+        later = params | {"text": "@first", "seconds": min(self.seconds, 1.0)}
+        return [first, *({"name": f"end-{n}", "engine": "echo", "params": later} for n in range(self.chain))]
+
+    @property
+    def results(self) -> int:
+        """How many files it is to give when it succeeds."""
+        return max(self.chain, 1)
 
 
 def draw(rng: random.Random) -> Iterator[Order]:
@@ -81,4 +96,5 @@ def draw(rng: random.Random) -> Iterator[Order]:
             if rng.random() < 0.12
             else None,
             again_after=rng.uniform(0, 10) if rng.random() < 0.1 else None,
+            chain=rng.choice([1, 2, 5]) if rng.random() < 0.12 else 0,
         )

@@ -212,6 +212,29 @@ def test_a_doctored_database_is_caught(small, name):
     assert rule in small.broken()
 
 
+LINK = (
+    "INSERT INTO job_parts (job_id, name, part_id, stage, number, share, digest)"
+    " VALUES (:job, 'a', :part, 'a', 0, 0.5, 'd')"
+)
+
+
+def test_a_job_that_waits_for_parts_which_have_ended_is_caught(small):
+    first, _, third, _ = (order.job_id for order in small.orders)
+    small.execute(LINK, job=third, part=first)
+    assert small.broken() == set()
+    small.execute("UPDATE jobs SET hold = 'parts' WHERE id = :id", id=third)
+    assert small.broken() == {"no_job_waits_for_parts_that_have_ended"}
+
+
+def test_a_part_that_outlives_its_job_is_caught(small):
+    first, second, *_ = (order.job_id for order in small.orders)
+    small.execute(LINK, job=second, part=first)
+    small.execute("UPDATE jobs SET part_of = :job WHERE id = :part", job=second, part=first)
+    assert "no_part_outlives_its_job" not in small.broken()
+    small.execute("UPDATE jobs SET finished_at = NULL WHERE id = :part", part=first)
+    assert "no_part_outlives_its_job" in small.broken()
+
+
 def test_a_lost_a_changed_and_a_stray_object_are_caught(small):
     (key,) = [info.key for info in small.storage.list(f"jobs/{small.orders[0].job_id}")]
     small.storage.put(key, io.BytesIO(b"order 1 of eve\n"))
@@ -270,6 +293,7 @@ def test_the_owners_own_address_has_to_hear_of_every_end(small):
 
 def test_a_doctored_house_breaks_every_rule_in_some_test():
     others = {"every_request_was_answered_rightly", "every_webhook_arrived"}
+    others |= {"no_job_waits_for_parts_that_have_ended", "no_part_outlives_its_job"}
     assert {rule.__name__ for rule in RULES} == {rule for _, rule in DOCTORED.values()} | others
 
 
