@@ -60,11 +60,26 @@ class Request:
         except (ValueError, RecursionError) as error:
             raise InvalidParams(TOO_MUCH) from error
 
-    def prepare(self, means: Means, *, room: Room = nullcontext) -> Prepared:
-        """Look at all that may speak against it; `room` is entered with the bytes that a picture takes.
+    @property
+    def brings_files(self) -> bool:
+        """Whether files came with it, besides those it names."""
+        return self._inputs.brought
 
-        Raises InvalidParams, BadFile, BadURL, WeightsMissing, NetworkNotReady, TooManyQueued, TooMuchStored,
-        Unavailable, and what `room` raises.
+    def prepare(self, means: Means, *, room: Room = nullcontext) -> Prepared:
+        """Look at all that may speak against it now; `room` is entered with the bytes that a picture takes.
+
+        Raises what `check` does, TooManyQueued and TooMuchStored.
+        """
+        prepared = self.check(means, room=room)
+        means.quota.check(self.owner_id)
+        means.stored.check(self.owner_id, prepared.files.size())
+        return prepared
+
+    def check(self, means: Means, *, room: Room = nullcontext) -> Prepared:
+        """Look at all that may speak against it but how much its owner has already.
+
+        Raises InvalidParams, BadFile, BadURL, WeightsMissing, NetworkNotReady, Unavailable, and what `room`
+        raises.
         """
         check_options(self.options)
         params = validate(self.spec, self._inputs.params)
@@ -73,8 +88,6 @@ class Request:
         require_weights(means.fleet, placement.needs)
         plain = pinned.params.model_dump(mode="json")
         files = self._inputs.check(means, self.owner_id, plain, room=room)
-        means.quota.check(self.owner_id)
-        means.stored.check(self.owner_id, files.size())
         return Prepared(self.owner_id, self.spec, placement, files, pinned.hashes, self.options)
 
 

@@ -1,4 +1,4 @@
-"""The idempotency key by which each due time makes one job, whoever fires twice; and back from key to schedule.
+"""The idempotency key by which each due time makes one job, whoever fires twice; and back to its schedule.
 
 A key that comes over HTTP is visible ASCII without a space: none of a client's is ever one of these.
 """

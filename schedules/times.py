@@ -1,7 +1,7 @@
 """Cron text and a time zone: which moments they mean.
 
-The text is read by cronsim as Debian's cron reads it, and only on a clock that is never changed: what a change
-of a zone's clock does is decided here, so that one rule holds for every text and every zone.
+The text is read by cronsim as Debian's cron reads it, and only on a clock that is never changed: what a
+change of a zone's clock does is decided here, so that one rule holds for every text and every zone.
 
 - A time of day that does not exist is the moment at which the clock was changed.
 - A time of day that exists twice is the first of both. Where the text names no hours (`*/15 * * * *`) it is
@@ -10,20 +10,21 @@ of a zone's clock does is decided here, so that one rule holds for every text an
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import cache
-from itertools import islice, takewhile
+from itertools import islice, pairwise, takewhile
 from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
 
 from jobs.errors import BadSchedule
 
-#: More often is a loop, for which a program that waits for each job is the better tool: a hundred schedules of
-#: one owner make 20 jobs a minute at this pace already, and one sweeper fires everybody's.
+#: More often is a loop, for which a program that waits for each job is the better tool: a hundred schedules
+#: of one owner make 20 jobs a minute at this pace already, and one sweeper fires everybody's.
 MOST_OFTEN_MINUTES = 5
 MAX_CRON = 100
 MAX_ZONE = 64
@@ -69,10 +70,8 @@ class Times:
         return self._last(first, until) or first
 
     def _last(self, moment: datetime, until: datetime) -> datetime | None:
-        last = None
-        for last in takewhile(lambda found: found <= until, self._from(moment)):
-            pass
-        return last
+        found = deque(takewhile(lambda one: one <= until, self._from(moment)), maxlen=1)
+        return found[0] if found else None
 
     def _from(self, moment: datetime) -> Iterator[datetime]:
         found = self.after(moment)
@@ -95,7 +94,7 @@ class Times:
 
 
 def times(cron: str, zone: str) -> Times:
-    """What this cron text means in this time zone. Raises BadSchedule, which says what is wrong with which."""
+    """What this cron text means in this time zone. Raises BadSchedule, naming the one that is wrong."""
     made = Times(" ".join(cron.split()), _zone(zone))
     if len(cron) > MAX_CRON or len(made.cron.split()) != _FIELDS:
         raise _refused(
@@ -115,7 +114,7 @@ def times(cron: str, zone: str) -> Times:
 def _closest(read: CronSim) -> int:
     """The fewest minutes between two of its times of day."""
     minutes = sorted(read.minutes)
-    gaps = [later - sooner for sooner, later in zip(minutes, minutes[1:], strict=False)]
+    gaps = [later - sooner for sooner, later in pairwise(minutes)]
     if any((hour + 1) % 24 in read.hours for hour in read.hours):
         gaps.append(60 + minutes[0] - minutes[-1])
     return min(gaps, default=60)

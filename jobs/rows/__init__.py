@@ -9,12 +9,14 @@ from jobs.rows.file import ArtifactRow, FolderRow, StoredRow
 from jobs.rows.fleet import OrdersRow, SeenWorkerRow, WorkerRow
 from jobs.rows.job import ClaimedRow, EndedRow, EventRow, FactsRow, JobRow, MetRow, UsageRow, VersionRow
 from jobs.rows.network import NetworkFileRow, NetworkRow, SizedNetworkRow
+from jobs.rows.schedule import DueScheduleRow, ScheduleRow
 from jobs.rows.webhook import DeliveryRow, TakenDeliveryRow, TryRow, WebhookRow
 
 __all__ = [
     "ArtifactRow",
     "ClaimedRow",
     "DeliveryRow",
+    "DueScheduleRow",
     "EndedRow",
     "EventRow",
     "FactsRow",
@@ -26,6 +28,7 @@ __all__ = [
     "NetworkFileRow",
     "NetworkRow",
     "OrdersRow",
+    "ScheduleRow",
     "SeenWorkerRow",
     "SizedNetworkRow",
     "StoredRow",

@@ -87,7 +87,8 @@ class ClientSide(StoreBase):
     def delete(self, job_id: str, owner_id: str | None) -> None:
         """Delete a job that is not running: its row, its results' rows, and (by the sweeper) its objects.
 
-        Raises NotFound, WrongState for a running job, InUse while a waiting job reads one of its results.
+        Raises NotFound, WrongState for a running job, InUse while a waiting job or a schedule
+        reads one of its results.
         """
 
         def work(connection: Connection) -> None:
@@ -102,7 +103,7 @@ class ClientSide(StoreBase):
             if row.state == State.RUNNING:
                 raise WrongState("A running job cannot be deleted; cancel it first.")
             if in_use(connection, select(Artifact.id).where(Artifact.job_id == job_id)):
-                raise InUse("A waiting or running job reads a result of this job.")
+                raise InUse("A schedule, or a waiting or running job, reads a result of this job.")
             ending.delete(connection, row)
 
         self.database.write(work, repeatable=False)
