@@ -43,8 +43,8 @@ class Wanted:
     engine: str
     params: Mapping[str, Any]
     options: Mapping[str, Any]
-    #: The stored files that the params name.
-    inputs: Sequence[str] = ()
+    #: The stored files that the params name; None: those they named before.
+    inputs: Sequence[str] | None = ()
 
     @property
     def values(self) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class ScheduleStore(StoreBase):
             if connection.execute(mine).scalar_one() >= MAX_SCHEDULES:
                 raise Conflict(f"An owner has {MAX_SCHEDULES} schedules at most.", code="too_many_schedules")
             connection.execute(insert(Schedule).values(values))
-            _read_from(connection, schedule_id, wanted.inputs)
+            _read_from(connection, schedule_id, wanted.inputs or ())
             return _found(connection, schedule_id, owner_id)
 
         return self._reading(work)
@@ -85,24 +85,23 @@ class ScheduleStore(StoreBase):
         return self.database.read(lambda c: fetch_all(c, ScheduleRow, query))
 
     def change(
-        self, schedule_id: str, owner_id: str, wanted: Wanted, next_at: datetime | None
+        self, schedule_id: str, owner_id: str, wanted: Wanted, next_at: datetime | None = None
     ) -> ScheduleRow:
-        """Other times, another job; a paused one stays so. Raises NotFound.
+        """Another name, another job; with `next_at` other times. A paused one stays so. Raises NotFound.
 
         What was refused before says nothing of it any more.
         """
         values = {"refusals": 0, "error_code": None, "error_detail": None, **wanted.values}
-        changing = (
-            update(Schedule)
-            .where(Schedule.id == schedule_id, Schedule.owner_id == owner_id)
-            .values(next_at=case((_GOES_ON, literal(next_at, Schedule.next_at.type)), else_=null()), **values)
-        )
+        if next_at is not None:
+            values["next_at"] = case((_GOES_ON, literal(next_at, Schedule.next_at.type)), else_=null())
+        this = update(Schedule).where(Schedule.id == schedule_id, Schedule.owner_id == owner_id)
 
         def work(connection: Connection) -> ScheduleRow:
             _found(connection, schedule_id, owner_id)
-            connection.execute(changing)
-            connection.execute(delete(ScheduleInput).where(ScheduleInput.schedule_id == schedule_id))
-            _read_from(connection, schedule_id, wanted.inputs)
+            connection.execute(this.values(values))
+            if wanted.inputs is not None:
+                connection.execute(delete(ScheduleInput).where(ScheduleInput.schedule_id == schedule_id))
+                _read_from(connection, schedule_id, wanted.inputs)
             return _found(connection, schedule_id, owner_id)
 
         return self._reading(work)
@@ -111,7 +110,7 @@ class ScheduleStore(StoreBase):
         """Let it make nothing until it is resumed. Raises NotFound."""
         return self._update(schedule_id, owner_id, _GOES_ON, paused_at=now(), next_at=None, refusals=0)
 
-    def resume(self, schedule_id: str, owner_id: str, next_at: datetime) -> ScheduleRow:
+    def resume(self, schedule_id: str, owner_id: str, next_at: datetime | None) -> ScheduleRow:
         """Let a paused one go on, at `next_at`. Raises NotFound."""
         paused = Schedule.paused_at.is_not(None)
         return self._update(schedule_id, owner_id, paused, paused_at=None, next_at=next_at, refusals=0)
