@@ -208,7 +208,7 @@ class AsyncClient(AsyncTransport):
         """
         return await self.send(schedule_calls.add({"name": name, "cron": cron, "job": dict(job), **more}))
 
-    async def schedule_dry_run(self, cron: str, job: Mapping[str, Any], **more: Any) -> list[Json]:
+    async def schedule_dry_run(self, cron: str, job: Mapping[str, Any], **more: Any) -> list[str]:
         """The first five times of such a schedule. Nothing is kept."""
         return await self.send(schedule_calls.dry_run({"name": "-", "cron": cron, "job": dict(job), **more}))
 

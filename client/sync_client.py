@@ -211,7 +211,7 @@ class Client(Transport):
         """
         return self.send(schedule_calls.add({"name": name, "cron": cron, "job": dict(job), **more}))
 
-    def schedule_dry_run(self, cron: str, job: Mapping[str, Any], **more: Any) -> list[Json]:
+    def schedule_dry_run(self, cron: str, job: Mapping[str, Any], **more: Any) -> list[str]:
         """The first five times of such a schedule. Nothing is kept."""
         return self.send(schedule_calls.dry_run({"name": "-", "cron": cron, "job": dict(job), **more}))
 

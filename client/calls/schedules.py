@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from client.calls.base import Call, Which, get, listed, once, page, part, thing, whole
+from client.calls.base import Call, Which, get, once, page, part, thing, whole
 from client.errors import Json
 
 
@@ -14,10 +14,9 @@ def add(body: Json) -> Call[Json]:
     return Call("POST", "/v1/schedules", thing, body=body)
 
 
-def dry_run(body: Json) -> Call[list[Json]]:
+def dry_run(body: Json) -> Call[list[str]]:
     """When such a one would be due; nothing is kept."""
-    upcoming = listed("upcoming")
-    return Call("POST", "/v1/schedules", upcoming, query={"dry_run": "true"}, body=body, repeatable=True)
+    return Call("POST", "/v1/schedules", _upcoming, query={"dry_run": "true"}, body=body, repeatable=True)
 
 
 def schedule(which: Which) -> Call[Json]:
@@ -53,6 +52,13 @@ def run(which: Which, key: str | None) -> Call[Json]:
 def delete(which: Which) -> Call[Json]:
     """It goes; its jobs stay."""
     return Call("DELETE", _path(which), whole, repeatable=True)
+
+
+def _upcoming(answer: Json) -> list[str]:
+    found = answer["upcoming"]
+    if not isinstance(found, list):
+        raise TypeError("times are a list")
+    return found
 
 
 def _path(which: Which) -> str:
