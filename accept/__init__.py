@@ -10,6 +10,7 @@ Each step is reached from the one before it alone. Whoever commits the row rings
     prepared.py      Request -> Prepared -> NewJob
     submission.py    from the request to the row, once for each Idempotency-Key
     parts.py         the jobs that a running job asks for
+    scheduled.py     the jobs that schedules make
     conversion.py    the jobs that convert uploaded networks
     engine_names.py  an engine by its name
     wire.py          what may be asked for with any job
@@ -28,15 +29,18 @@ Each step is reached from the one before it alone. Whoever commits the row rings
 from accept.conversion import conversion, converters
 from accept.means import Means
 from accept.prepared import Prepared, Request, fingerprint_of
+from accept.scheduled import check_scheduled, make_scheduled
 from accept.submission import earlier_job, submit
 
 __all__ = [
     "Means",
     "Prepared",
     "Request",
+    "check_scheduled",
     "conversion",
     "converters",
     "earlier_job",
     "fingerprint_of",
+    "make_scheduled",
     "submit",
 ]

@@ -58,6 +58,11 @@ class Inputs:
         #: With a placeholder for each upload (field, file name, stream) and each data: URI.
         self.params = self._take(params, uploads)
 
+    @property
+    def brought(self) -> bool:
+        """Whether a file came with the request."""
+        return bool(self._pending)
+
     def fingerprint(self) -> dict[str, Any]:
         """The params with each file's hash for its placeholder: what makes two requests equal."""
         return _hashed(self._files, self._pending, self.params)

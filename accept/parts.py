@@ -78,9 +78,10 @@ def _new_job(means: Means, job: JobRow, part: Part, params: dict[str, Any]) -> N
     options = JobOptions(priority=priority_name(job.priority))
     try:
         request = Request(job.owner_id, part.engine, params, options=options)
-        prepared = request.prepare(means, counted=False)
-        if prepared.brings_files:
+        if request.brings_files:
             raise InvalidParams("Its files must be stored ones, or behind https: URLs.")
+        # Without its owner's limits, which the job was asked: a part is no further request.
+        prepared = request.check(means)
         return prepared.new_job(request_id=job.request_id)
     except Unavailable:
         raise

@@ -60,13 +60,26 @@ class Request:
         except (ValueError, RecursionError) as error:
             raise InvalidParams(TOO_MUCH) from error
 
-    def prepare(self, means: Means, *, room: Room = nullcontext, counted: bool = True) -> Prepared:
-        """Look at all that may speak against it; `room` is entered with the bytes that a picture takes.
+    @property
+    def brings_files(self) -> bool:
+        """Whether files came with it, besides those it names."""
+        return self._inputs.brought
 
-        `counted=False`: a part of a job that was counted; its owner's limits are not asked once more.
+    def prepare(self, means: Means, *, room: Room = nullcontext) -> Prepared:
+        """Look at all that may speak against it now; `room` is entered with the bytes that a picture takes.
 
-        Raises InvalidParams, BadFile, BadURL, WeightsMissing, NetworkNotReady, TooManyQueued, TooMuchStored,
-        Unavailable, and what `room` raises.
+        Raises what `check` does, TooManyQueued and TooMuchStored.
+        """
+        prepared = self.check(means, room=room)
+        means.quota.check(self.owner_id)
+        means.stored.check(self.owner_id, prepared.files.size())
+        return prepared
+
+    def check(self, means: Means, *, room: Room = nullcontext) -> Prepared:
+        """Look at all that may speak against it but how much its owner has already.
+
+        Raises InvalidParams, BadFile, BadURL, WeightsMissing, NetworkNotReady, Unavailable, and what `room`
+        raises.
         """
         check_options(self.options)
         params = validate(self.spec, self._inputs.params)
@@ -75,9 +88,6 @@ class Request:
         require_weights(means.fleet, placement.needs)
         plain = pinned.params.model_dump(mode="json")
         files = self._inputs.check(means, self.owner_id, plain, room=room)
-        if counted:
-            means.quota.check(self.owner_id)
-            means.stored.check(self.owner_id, files.size())
         return Prepared(self.owner_id, self.spec, placement, files, pinned.hashes, self.options)
 
 
@@ -97,11 +107,6 @@ class Prepared:
     def params(self) -> dict[str, Any]:
         """As they were understood, with its hash for each file that came with them."""
         return self.files.fingerprint()
-
-    @property
-    def brings_files(self) -> bool:
-        """Whether files came with it that are not stored yet."""
-        return self.files.size() > 0
 
     def new_job(
         self,

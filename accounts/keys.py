@@ -85,6 +85,11 @@ class Keys(StoreBase):
         query = select(ApiKey.id).where(ApiKey.id.in_(key_ids), ApiKey.revoked_at.is_(None))
         return self.database.read(lambda c: set(c.execute(query).scalars()))
 
+    def has_key(self, user_id: str) -> bool:
+        """Whether this owner has a key that was not revoked."""
+        query = select(ApiKey.id).where(ApiKey.user_id == user_id, ApiKey.revoked_at.is_(None)).limit(1)
+        return self.database.read(lambda c: c.execute(query).first() is not None)
+
     def keys(self, user_id: str | None = None) -> list[NamedKeyRow]:
         """All keys (or one owner's), newest first, each with its owner's name as `user_name`."""
         query = WITH_OWNER.order_by(ApiKey.id.desc())

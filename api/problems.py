@@ -28,6 +28,7 @@ STATUS: tuple[tuple[type[errors.AtelierError], int], ...] = (
     (errors.BadFile, 422),
     (errors.BadUpload, 422),
     (errors.BadURL, 422),
+    (errors.BadSchedule, 422),
     (errors.WeightsMissing, 422),
     (errors.InvalidRange, 422),
     (errors.Invalid, 400),

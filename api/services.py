@@ -26,6 +26,7 @@ from jobs.files import FileStore
 from jobs.networks import NetworkStore
 from jobs.store import JobStore
 from queue_config import Doorbell, redis_url
+from schedules.store import ScheduleStore
 from storage.base import Storage
 from webhooks.deliveries import DeliveryStore
 from webhooks.endpoints import WebhookStore
@@ -44,6 +45,7 @@ class Services:
     networks: NetworkStore
     accounts: AccountStore
     fleet: FleetStore
+    schedules: ScheduleStore
     webhooks: WebhookStore
     deliveries: DeliveryStore
     storage: Storage
@@ -77,6 +79,7 @@ class Services:
             networks=means.networks,
             accounts=accounts,
             fleet=means.fleet,
+            schedules=ScheduleStore(store.database),
             webhooks=WebhookStore(store.database),
             deliveries=DeliveryStore(store.database),
             storage=storage,

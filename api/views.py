@@ -21,6 +21,7 @@ from engines.base import EngineSpec
 from jobs.rows import ArtifactRow, FactsRow, StageRow
 from jobs.states import FINAL, Hold, State
 from jobs.store import JobRow, expires_at
+from schedules.keys import schedule_of
 
 
 def respond(model: BaseModel, status: int = 200, **headers: str) -> Response:
@@ -90,6 +91,7 @@ def job_view(
         webhook=WebhookRequest.model_validate(row.webhook) if row.webhook else None,
         tags=row.tags or [],
         metadata=row.meta or {},
+        schedule_id=schedule_of(row.idempotency_key),
         attempt=row.attempt,
         cancel_requested=row.cancel_requested,
         params=row.params,

@@ -13,6 +13,7 @@ from client.async_transport import AsyncTransport
 from client.calls import files as file_calls
 from client.calls import house as house_calls
 from client.calls import jobs as job_calls
+from client.calls import schedules as schedule_calls
 from client.calls.base import Which
 from client.errors import ApiError, JobFailed, Json
 from client.following import Following
@@ -197,6 +198,51 @@ class AsyncClient(AsyncTransport):
     async def delete_file(self, file: Which) -> None:
         """Delete a file that no waiting or running job reads."""
         await self.send(file_calls.delete_file(file))
+
+    # Schedules.
+
+    async def add_schedule(self, name: str, cron: str, job: Mapping[str, Any], **more: Any) -> Json:
+        """Make a job again and again: `engine`, `params` and options as a submission has them.
+
+        Its files are ids or URLs; `more` is `zone` (UTC) and `misses` (skip, or once).
+        """
+        return await self.send(schedule_calls.add({"name": name, "cron": cron, "job": dict(job), **more}))
+
+    async def schedule_dry_run(self, cron: str, job: Mapping[str, Any], **more: Any) -> list[str]:
+        """The first five times of such a schedule. Nothing is kept."""
+        return await self.send(schedule_calls.dry_run({"name": "-", "cron": cron, "job": dict(job), **more}))
+
+    async def schedule(self, schedule: Which) -> Json:
+        """One schedule, with its next times and what became of the one before."""
+        return await self.send(schedule_calls.schedule(schedule))
+
+    def schedules(self, **query: Any) -> AsyncIterator[Json]:
+        """All one's schedules, newest first."""
+        return self.each("schedules", schedule_calls.schedules, query)
+
+    async def schedules_page(self, **query: Any) -> Json:
+        """One page of them."""
+        return await self.send(schedule_calls.schedules(query))
+
+    async def change_schedule(self, schedule: Which, **changes: Any) -> Json:
+        """Another `name`, `cron`, `zone`, `misses` or `job`."""
+        return await self.send(schedule_calls.change(schedule, changes))
+
+    async def pause_schedule(self, schedule: Which) -> Json:
+        """Let it make nothing until it is resumed."""
+        return await self.send(schedule_calls.pause(schedule))
+
+    async def resume_schedule(self, schedule: Which) -> Json:
+        """Let it go on from its next time on."""
+        return await self.send(schedule_calls.resume(schedule))
+
+    async def run_schedule(self, schedule: Which, *, idempotency_key: str | None = None) -> Json:
+        """A job of it now, besides those that are due."""
+        return await self.send(schedule_calls.run(schedule, idempotency_key))
+
+    async def delete_schedule(self, schedule: Which) -> None:
+        """Delete it; the jobs that it made stay."""
+        await self.send(schedule_calls.delete(schedule))
 
     # Networks.
 

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from client.calls import files as file_calls
 from client.calls import house as house_calls
 from client.calls import jobs as job_calls
+from client.calls import schedules as schedule_calls
 from client.calls.base import Which
 from client.errors import ApiError, JobFailed, Json
 from client.following import Following
@@ -200,6 +201,51 @@ class Client(Transport):
     def delete_file(self, file: Which) -> None:
         """Delete a file that no waiting or running job reads."""
         self.send(file_calls.delete_file(file))
+
+    # Schedules.
+
+    def add_schedule(self, name: str, cron: str, job: Mapping[str, Any], **more: Any) -> Json:
+        """Make a job again and again: `engine`, `params` and options as a submission has them.
+
+        Its files are ids or URLs; `more` is `zone` (UTC) and `misses` (skip, or once).
+        """
+        return self.send(schedule_calls.add({"name": name, "cron": cron, "job": dict(job), **more}))
+
+    def schedule_dry_run(self, cron: str, job: Mapping[str, Any], **more: Any) -> list[str]:
+        """The first five times of such a schedule. Nothing is kept."""
+        return self.send(schedule_calls.dry_run({"name": "-", "cron": cron, "job": dict(job), **more}))
+
+    def schedule(self, schedule: Which) -> Json:
+        """One schedule, with its next times and what became of the one before."""
+        return self.send(schedule_calls.schedule(schedule))
+
+    def schedules(self, **query: Any) -> Iterator[Json]:
+        """All one's schedules, newest first."""
+        return self.each("schedules", schedule_calls.schedules, query)
+
+    def schedules_page(self, **query: Any) -> Json:
+        """One page of them."""
+        return self.send(schedule_calls.schedules(query))
+
+    def change_schedule(self, schedule: Which, **changes: Any) -> Json:
+        """Another `name`, `cron`, `zone`, `misses` or `job`."""
+        return self.send(schedule_calls.change(schedule, changes))
+
+    def pause_schedule(self, schedule: Which) -> Json:
+        """Let it make nothing until it is resumed."""
+        return self.send(schedule_calls.pause(schedule))
+
+    def resume_schedule(self, schedule: Which) -> Json:
+        """Let it go on from its next time on."""
+        return self.send(schedule_calls.resume(schedule))
+
+    def run_schedule(self, schedule: Which, *, idempotency_key: str | None = None) -> Json:
+        """A job of it now, besides those that are due."""
+        return self.send(schedule_calls.run(schedule, idempotency_key))
+
+    def delete_schedule(self, schedule: Which) -> None:
+        """Delete it; the jobs that it made stay."""
+        self.send(schedule_calls.delete(schedule))
 
     # Networks.
 

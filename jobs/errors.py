@@ -13,6 +13,7 @@ AtelierError                code, and the docstring as the default message
 │   ├── BadFile             an uploaded file was refused at the door
 │   ├── BadUpload           an uploaded network was refused at its door
 │   ├── BadURL              a webhook's address is not one we would connect to
+│   ├── BadSchedule         no time that a schedule can have, or no job that can be made again and again
 │   ├── InvalidRange        two bounds that do not go together
 │   └── WeightsMissing      this method needs a weights file that no machine here has
 ├── TooSlow                 a body that did not come in time
@@ -20,7 +21,7 @@ AtelierError                code, and the docstring as the default message
 │   └── NetworkTooLarge
 ├── Conflict
 │   ├── IdempotencyConflict the same Idempotency-Key came with another body
-│   ├── InUse               a file that a waiting or running job still needs
+│   ├── InUse               a file that a schedule or an unfinished job still needs
 │   ├── NameTaken           another network has this name
 │   ├── NetworkNotReady     a network that a job names is still being converted
 │   ├── TooMuchStored       this owner stores as many bytes as they may
@@ -137,6 +138,12 @@ class BadURL(Invalid):
     code = "bad_url"
 
 
+class BadSchedule(Invalid):
+    """This is no schedule that can be kept."""
+
+    code = "bad_schedule"
+
+
 class InvalidRange(Invalid):
     """These bounds do not go together."""
 
@@ -180,7 +187,7 @@ class IdempotencyConflict(Conflict):
 
 
 class InUse(Conflict):
-    """A job that is waiting or running still needs this file."""
+    """A schedule, or a job that is waiting or running, still needs this file."""
 
     code = "in_use"
 

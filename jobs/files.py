@@ -24,7 +24,7 @@ from jobs.clock import now
 from jobs.database import Database
 from jobs.errors import IdempotencyConflict, InUse, NotFound
 from jobs.ids import new_id
-from jobs.models import Artifact, Cleanup, Job, JobInput, Network, NetworkFile, UploadKey
+from jobs.models import Artifact, Cleanup, Job, JobInput, Network, NetworkFile, ScheduleInput, UploadKey
 from jobs.rows import ArtifactRow, FolderRow
 from jobs.sql import fetch_all, fetch_one, fetch_the_one, insert_or, newest_first
 from jobs.store import NewArtifact, in_use
@@ -39,7 +39,7 @@ _ARTIFACTS = Artifact.__table__
 _FOLDER = re.compile(r"(?:jobs|files)/([^/]+)/")
 
 _CUTOFF = cutoff(bindparam("keep", type_=Float))
-#: Read by nobody who goes on, nor by anybody who ended later than that; and that old itself.
+#: Read by nobody who goes on, schedules among them, nor by who ended later than that; and that old itself.
 _LONG_UNREAD: ColumnElement[bool] = and_(
     Artifact.job_id.is_(None),
     Artifact.created_at < _CUTOFF,
@@ -48,6 +48,7 @@ _LONG_UNREAD: ColumnElement[bool] = and_(
         Job.id == JobInput.job_id,
         or_(Job.finished_at.is_(None), Job.finished_at >= _CUTOFF),
     ),
+    ~exists().where(ScheduleInput.artifact_id == Artifact.id),
 )
 
 
@@ -132,7 +133,7 @@ class FileStore:
     def delete(self, file_id: str, owner_id: str | None) -> None:
         """Delete a file's row and (by the sweeper) its object.
 
-        Raises NotFound, and InUse while a waiting or running job reads it.
+        Raises NotFound, and InUse while a schedule or a waiting or running job reads it.
         """
 
         def work(connection: Connection) -> None:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from uuid_utils import uuid7
 
-Prefix = Literal["job", "art", "usr", "key", "wrk", "whk", "msg", "net"]
+Prefix = Literal["job", "art", "usr", "key", "wrk", "whk", "msg", "net", "sch"]
 
 
 def new_id(prefix: Prefix) -> str:

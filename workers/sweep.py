@@ -13,6 +13,7 @@ from kombu.exceptions import OperationalError
 from sqlalchemy.exc import SQLAlchemyError
 
 import engines
+from accept import Means
 from accounts.store import AccountStore
 from fleet.store import FleetStore
 from jobs.database import Database
@@ -30,6 +31,7 @@ from webhooks.deliveries import DeliveryStore
 from workers import settings
 from workers.chores import Chore, clock, do_due
 from workers.expiry import Expiry, OldCodes, OldMessages
+from workers.schedules import Schedules
 from workers.told import until_told
 
 _log = structlog.get_logger(__name__)
@@ -82,6 +84,7 @@ class Sweeper:
             self._leases,
             Chore("late jobs", 0, self._end_late),
             Chore("parts", 0, self._end_parts),
+            Chore("schedules", 0, Schedules(Means.build(self._store, storage)).fire),
             Chore("line", settings.TOP_UP_SECONDS, self._top_up),
             Chore("doorbells", 0, self._ring),
             self._silence,

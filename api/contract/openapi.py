@@ -40,6 +40,7 @@ its owner's files."""
 #: In the order in which a reader needs them.
 _TAGS = {
     "jobs": "Requests, and what became of them.",
+    "schedules": "Jobs that are made again and again.",
     "files": "Pictures, sounds and texts, sent and made.",
     "networks": "Trained networks that users bring.",
     "engines": "What can be made, and with which parameters.",

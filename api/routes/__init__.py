@@ -5,12 +5,36 @@ from flask import Blueprint, current_app, request
 from accept.hints import hint
 from api.access.auth import require_admin, require_key
 from api.contract.operations import IDEMPOTENCY_KEY, operation_of
-from api.routes import deliveries, engines, files, jobs, keys, networks, owners, usage, webhooks, workers
+from api.routes import (
+    deliveries,
+    engines,
+    files,
+    jobs,
+    keys,
+    networks,
+    owners,
+    schedules,
+    usage,
+    webhooks,
+    workers,
+)
 from jobs.errors import Invalid
 
 #: Everything that needs a key; the probes and the documentation stand outside.
 v1 = Blueprint("v1", __name__, url_prefix="/v1")
-for resource in (engines, files, networks, jobs, keys, owners, usage, webhooks, deliveries, workers):
+for resource in (
+    engines,
+    files,
+    networks,
+    jobs,
+    schedules,
+    keys,
+    owners,
+    usage,
+    webhooks,
+    deliveries,
+    workers,
+):
     v1.register_blueprint(resource.routes)
 
 

@@ -93,6 +93,7 @@ class JobView(Wire):
     webhook: WebhookRequest | None = None
     tags: list[str]
     metadata: JSONObject
+    schedule_id: str | None = Field(default=None, description="The schedule that made it.")
     attempt: int = Field(description="0 before the first worker took it.")
     cancel_requested: bool
     params: JSONObject

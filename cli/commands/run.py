@@ -28,6 +28,10 @@ INTERRUPTED = 130
 class EngineGroup(click.Group):
     """A group whose commands are the server's engines."""
 
+    def command_of(self, view: Json) -> click.Command:
+        """What is to be done with an engine."""
+        return engine_command(view)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The engines, diagnostic ones too: the first one that anybody tries is one."""
         try:
@@ -40,7 +44,7 @@ class EngineGroup(click.Group):
         """The command of one engine. Raises CommandError."""
         with context.client(ctx) as client:
             try:
-                return engine_command(client.engine(cmd_name))
+                return self.command_of(client.engine(cmd_name))
             except Refused as error:
                 if error.code != "engine_not_found":
                     raise

@@ -20,12 +20,14 @@ from jobs.rows.job import (
     VersionRow,
 )
 from jobs.rows.network import NetworkFileRow, NetworkRow, SizedNetworkRow
+from jobs.rows.schedule import DueScheduleRow, ScheduleRow
 from jobs.rows.webhook import DeliveryRow, TakenDeliveryRow, TryRow, WebhookRow
 
 __all__ = [
     "ArtifactRow",
     "ClaimedRow",
     "DeliveryRow",
+    "DueScheduleRow",
     "EndedRow",
     "EventRow",
     "FactsRow",
@@ -38,6 +40,7 @@ __all__ = [
     "NetworkRow",
     "OrdersRow",
     "PartRow",
+    "ScheduleRow",
     "SeenWorkerRow",
     "SizedNetworkRow",
     "StageRow",

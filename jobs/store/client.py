@@ -89,10 +89,9 @@ class ClientSide(StoreBase):
     def delete(self, job_id: str, owner_id: str | None) -> None:
         """Delete a job that is not running: its row, its results' rows, and (by the sweeper) its objects.
 
-        Raises NotFound, WrongState for a running job, InUse while a waiting job reads one of its results or
-        the job that asked for it goes on.
+        Raises NotFound, WrongState for a running job, InUse while a waiting job or a schedule reads one of
+        its results or the job that asked for it goes on.
         """
-
         self.database.write(lambda c: delete(c, job_id, owner_id), repeatable=False)
 
 
@@ -126,5 +125,5 @@ def delete(connection: Connection, job_id: str, owner_id: str | None) -> None:
     if row.part_of and connection.execute(_GOES_ON, {"of_job": row.part_of}).first() is not None:
         raise InUse(f"The job {row.part_of} asked for it and goes on; cancel or delete that one.")
     if in_use(connection, select(Artifact.id).where(Artifact.job_id == job_id)):
-        raise InUse("A waiting or running job reads a result of this job.")
+        raise InUse("A schedule, or a waiting or running job, reads a result of this job.")
     ending.delete(connection, row)

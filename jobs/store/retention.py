@@ -1,7 +1,8 @@
 """What was kept long enough: the results of jobs that ended as many days ago as their owner keeps them.
 
 The job's row stays and says `data_removed`. A result that a waiting or running job reads stays with its whole
-job until that one has ended. Uploads, which follow the same rule, are in `jobs.files`.
+job until that one has ended, and one that a schedule reads while that one does. Uploads, which follow the
+same rules, are in `jobs.files`.
 
 Nothing here waits for a lock on these rows: what somebody else holds is being deleted, or taken as an input,
 at this moment, and is looked at again in the next pass.
@@ -33,7 +34,7 @@ from sqlalchemy import (
 
 from jobs import policy
 from jobs.clock import now
-from jobs.models import Artifact, Cleanup, Job, JobInput, User
+from jobs.models import Artifact, Cleanup, Job, JobInput, ScheduleInput, User
 from jobs.store.base import StoreBase
 from jobs.store.statements import JOBS
 
@@ -94,6 +95,13 @@ _READER_LEFT = (
     .limit(literal_column("1"))
     .scalar_subquery()
 )
+#: A schedule that reads one.
+_SCHEDULE_LEFT = (
+    select(literal_column("1"))
+    .where(_RESULT.c.job_id == JOBS.c.id, ScheduleInput.artifact_id == _RESULT.c.id)
+    .limit(literal_column("1"))
+    .scalar_subquery()
+)
 DUE = (
     select(JOBS.c.id, JOBS.c.attempt)
     .where(
@@ -102,6 +110,7 @@ DUE = (
         KEPT,
         JOBS.c.finished_at < cutoff(bindparam("keep", type_=Float)),
         _READER_LEFT.is_(None),
+        _SCHEDULE_LEFT.is_(None),
     )
     .order_by(JOBS.c.finished_at)
     .limit(bindparam("most"))
@@ -193,5 +202,9 @@ def _unread(connection: Connection, job_ids: list[str]) -> list[str]:
         .join(Job, Job.id == JobInput.job_id)
         .where(theirs, Job.finished_at.is_(None))
     )
-    read = set(connection.execute(reading).scalars())
+    keeping = select(Artifact.job_id).join(ScheduleInput, ScheduleInput.artifact_id == Artifact.id)
+    read = {
+        *connection.execute(reading).scalars(),
+        *connection.execute(keeping.where(theirs)).scalars(),
+    }
     return [job_id for job_id in job_ids if job_id not in read and locked[job_id] == made[job_id]]

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from jobs.clock import now, seconds_since
 from jobs.errors import NotFound
-from jobs.models import Job, JobInput
+from jobs.models import Job, JobInput, ScheduleInput
 from jobs.rows import JobRow
 from jobs.states import State
 from jobs.store.line.admitting import CAPPED
@@ -95,7 +95,7 @@ SUCCEED = FINISH.values(
 
 
 def in_use(connection: Connection, artifact_ids: Sequence[str] | Select[str]) -> bool:
-    """Whether a waiting or running job reads one of these artifacts (ids, or a query for them)."""
+    """Whether a schedule or an unfinished job reads one of these artifacts (ids, or a query for them)."""
     reading = (
         select(Job.id)
         .select_from(JobInput)
@@ -103,7 +103,8 @@ def in_use(connection: Connection, artifact_ids: Sequence[str] | Select[str]) ->
         .where(JobInput.artifact_id.in_(artifact_ids), QUEUED | RUNNING)
         .limit(1)
     )
-    return connection.execute(reading).first() is not None
+    keeping = select(ScheduleInput.schedule_id).where(ScheduleInput.artifact_id.in_(artifact_ids)).limit(1)
+    return any(connection.execute(query).first() is not None for query in (reading, keeping))
 
 
 def get_job(connection: Connection, job_id: str, owner_id: str | None, *, for_update: bool = False) -> JobRow:

@@ -249,6 +249,23 @@ def test_networks(client, tmp_path):
         client.add_network(File("b.pkl", b""), "other")
 
 
+def test_schedules(client):
+    job = {"engine": "echo", "params": {"text": "hi"}}
+
+    assert len(client.schedule_dry_run("0 9 * * *", job)) == 5
+    made = client.add_schedule("Nine", "0 9 * * *", job, zone="Europe/Berlin")
+    assert client.schedule(made) == made
+    assert list(client.schedules()) == client.schedules_page()["schedules"] == [made]
+    assert client.change_schedule(made, name="Ten")["name"] == "Ten"
+    assert client.pause_schedule(made)["paused_at"]
+    first, again = (client.run_schedule(made, idempotency_key="k") for _ in range(2))
+    assert (first["schedule_id"], again["id"]) == (made["id"], first["id"])
+    assert client.resume_schedule(made)["upcoming"]
+    assert client.delete_schedule(made) is None
+    with pytest.raises(NotFound):
+        client.schedule(made)
+
+
 def test_what_has_no_method_is_asked_for_by_its_path(client):
     assert client.request("GET", "/v1/webhooks") == {"webhooks": []}
     assert client.request("GET", "/v1/jobs", query={"limit": 1})["jobs"] == []

@@ -17,6 +17,7 @@ from jobs.store.follower import _EVENTS, _FACTS, _VERSIONS
 from jobs.store.line.admitting import _STANDING
 from jobs.store.line.claiming import CLAIM
 from jobs.store.statements import END
+from schedules.store import DUE
 
 #: A model, and the row with exactly its columns.
 WHOLE = {
@@ -29,6 +30,7 @@ WHOLE = {
     models.Network: jobs.rows.NetworkRow,
     models.NetworkFile: jobs.rows.NetworkFileRow,
     models.PastUsage: jobs.rows.UsageRow,
+    models.Schedule: jobs.rows.ScheduleRow,
     models.User: jobs.rows.UserRow,
     models.Webhook: jobs.rows.WebhookRow,
     models.Worker: jobs.rows.WorkerRow,
@@ -44,6 +46,7 @@ PART = {
 #: Rows of statements, and these.
 SELECTED = {
     jobs.rows.ClaimedRow: CLAIM.columns,
+    jobs.rows.DueScheduleRow: DUE.selected_columns,
     jobs.rows.EndedRow: END.exported_columns,
     jobs.rows.EventRow: _EVENTS.selected_columns,
     jobs.rows.FactsRow: _FACTS.selected_columns,

@@ -9,8 +9,10 @@ from api.contract.operations import IDEMPOTENCY_KEY, operation_of
 from tests.api.helpers import picture, problem
 
 KEY = {IDEMPOTENCY_KEY: "k"}
-#: Each has tests of its own replays: here for files, in test_submit, test_jobs and test_again for jobs.
+#: Each has tests of its own replays: here for files, in test_submit, test_jobs, test_again and test_schedules
+#: for jobs.
 HONOURED = {"/v1/jobs", "/v1/jobs/{job_id}/retry", "/v1/jobs/{job_id}/again", "/v1/files"}
+HONOURED |= {"/v1/schedules/{schedule_id}/run"}
 #: What they do once they do for good.
 HONOURED |= {"/v1/jobs/{job_id}/cancel"}
 
