@@ -21,6 +21,7 @@ from engines.base import FileParam, Params
 from engines.ui import ROLES
 from engines.weights import WEIGHTS
 from engines.words import choices_of
+from queue_config import QUEUES
 from tests.engines.recording import RecordingContext
 
 NAMES = engines.names()
@@ -107,7 +108,7 @@ def test_the_spec_is_sane(name: str) -> None:
     assert spec.description.endswith(".")
     assert spec.produces
     assert all("/" in media_type for media_type in spec.produces)
-    assert spec.queue in ("gpu", "cpu")
+    assert spec.queue in QUEUES
     assert 0 < spec.time_limit <= 24 * 3600
     assert issubclass(spec.params, Params)
 
