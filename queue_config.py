@@ -23,8 +23,8 @@ import structlog
 from celery import Celery
 from kombu.exceptions import ChannelError, OperationalError
 
-#: Which machines may take a job. `gpu`: heavy engines, an accelerator if there is one; `cpu`: light ones; `net`:
-#: those that ask somebody else's service and mostly wait.
+#: Which machines may take a job. `gpu`: heavy engines, an accelerator if there is one; `cpu`: light ones;
+#: `net`: those that ask somebody else's service and mostly wait.
 QUEUES = ("gpu", "cpu", "net")
 
 #: The only task there is.

@@ -25,6 +25,7 @@ from workers import settings
 from workers.fetch import FetchFailed, FetchRefused, fetch
 from workers.house import House
 from workers.lease import Lease, Stop
+from workers.ledger import OwnerLedger
 from workers.networks import Kept
 from workers.scratch import Scratch
 
@@ -249,6 +250,10 @@ class JobContext:
                 return stream.read()
         except FileNotFoundError:
             return None
+
+    def ledger(self, provider: str, *, calls_per_day: int, tokens_per_day: int) -> OwnerLedger:
+        """The owner's account with a provider."""
+        return OwnerLedger(self._house.providers, self._job.owner_id, provider, calls_per_day, tokens_per_day)
 
     def _store_preview(self, preview: Callable[[], bytes]) -> None:
         key = self.key("preview.jpg")

@@ -7,6 +7,7 @@ from jobs.models.fleet import Lock, Worker
 from jobs.models.job import Job, JobEvent, JobInput, JobTag, PastUsage
 from jobs.models.line import Clock, Flow
 from jobs.models.network import JobNetwork, Network, NetworkFile
+from jobs.models.provider import ProviderAnswer, ProviderUsage
 from jobs.models.webhook import Delivery, DeliveryAttempt, Webhook
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "Network",
     "NetworkFile",
     "PastUsage",
+    "ProviderAnswer",
+    "ProviderUsage",
     "Secret",
     "UploadKey",
     "User",

@@ -228,7 +228,7 @@ def test_every_variable_is_one_that_somebody_reads():
     }
     names |= {
         name
-        for secret in ("atelier-secrets", "atelier-telegram")
+        for secret in ("atelier-secrets", "atelier-telegram", "atelier-providers")
         for name in of("Secret")[secret]["stringData"]
     }
 

@@ -17,6 +17,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 import engines
+from engines import providers, secrets
 from engines.base import FileParam, Params
 from engines.ui import ROLES
 from engines.weights import WEIGHTS
@@ -182,10 +183,20 @@ def test_the_example_is_valid_and_survives_json(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_what_its_jobs_need_is_declared(name: str) -> None:
     spec = engines.spec(name)
-    assert all(needs and needs <= set(WEIGHTS) for needs in spec.needs)
+    known = {*WEIGHTS, *(secrets.PREFIX + name for name in secrets.SECRETS)}
+    known |= {providers.PREFIX + name for name in providers.PROVIDERS}
+    assert all(needs and needs <= known for needs in spec.needs)
     # whatever is chosen, alone and two at a time, needs what is declared; and no more is declared than that
     asked = {frozenset(spec.weights_for(params)) for params in chosen(name)}
     assert asked - {frozenset()} == set(spec.needs)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_who_asks_others_may_give_something_else_for_the_same_seed(name: str) -> None:
+    spec = engines.spec(name)
+    assert spec.deterministic == (
+        not any(n.startswith(providers.PREFIX) for needs in spec.needs for n in needs)
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
