@@ -120,6 +120,7 @@ class ChatServer(ThreadingHTTPServer):
     """Answers `fine`, unless it was told of other `ways`: one for each of the next requests."""
 
     daemon_threads = True
+    request_queue_size = 128
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)

@@ -129,7 +129,7 @@ def failure(status: int, headers: Mapping[str, str], body: bytes) -> EngineError
 def retry_after(text: str) -> float | None:
     """Seconds, of a header Retry-After: a number of them, or a date."""
     text = text.strip()
-    if re.fullmatch(r"\d{1,9}(\.\d{0,9})?", text):
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{0,9})?", text):
         return float(text)
     try:
         then = parsedate_to_datetime(text)
