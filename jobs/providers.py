@@ -70,17 +70,6 @@ class ProviderStore:
         # Repeated after a lost answer it would count twice.
         return self.database.write(work, repeatable=False)
 
-    def spent(self, owner_id: str, provider: str) -> tuple[int, int]:
-        """(calls, tokens) of the last day on which there were any."""
-        query = (
-            select(_USAGE.c.calls, _USAGE.c.tokens)
-            .where(_USAGE.c.owner_id == owner_id, _USAGE.c.provider == provider)
-            .order_by(_USAGE.c.day.desc())
-            .limit(1)
-        )
-        found = self.database.read(lambda c: c.execute(query).one_or_none())
-        return (0, 0) if found is None else (found.calls, found.tokens)
-
     def recall(self, owner_id: str, request: str) -> str | None:
         """What was answered to this request of this owner, if it is still kept."""
         query = select(_ANSWERS.c.answer).where(

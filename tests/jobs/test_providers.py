@@ -12,7 +12,7 @@ from jobs.clock import now
 from jobs.database import Database
 from jobs.models import ProviderAnswer, ProviderUsage
 from jobs.providers import KEEP_ANSWER_SECONDS, ProviderStore
-from tests.jobs.conftest import owner
+from tests.jobs.conftest import owner, spent
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def count(store, table):
 def test_without_bounds_everything_is_counted_and_nothing_refused(providers, ada):
     for _ in range(3):
         assert spend(providers, ada, tokens=5) is None
-    assert providers.spent(ada, "chat") == (3, 15)
-    assert providers.spent(ada, "another") == (0, 0)
+    assert spent(providers.database, ada, "chat") == (3, 15)
+    assert spent(providers.database, ada, "another") == (0, 0)
 
 
 def test_calls_are_refused_when_the_day_s_are_used_up(providers, ada):
@@ -53,7 +53,7 @@ def test_calls_are_refused_when_the_day_s_are_used_up(providers, ada):
     midnight = (datetime.now(UTC) + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     assert abs(anew - midnight) <= timedelta(days=1)
     assert (anew.hour, anew.minute, anew.second) == (0, 0, 0)
-    assert providers.spent(ada, "chat") == (2, 0)
+    assert spent(providers.database, ada, "chat") == (2, 0)
 
 
 def test_calls_are_refused_when_the_tokens_are_and_tokens_are_always_counted(providers, ada):
@@ -61,7 +61,7 @@ def test_calls_are_refused_when_the_tokens_are_and_tokens_are_always_counted(pro
     assert spend(providers, ada, calls=0, tokens=150, tokens_per_day=100) is None
     assert spend(providers, ada, tokens_per_day=100) is not None
     assert spend(providers, ada, calls=0, tokens=5, tokens_per_day=100) is None
-    assert providers.spent(ada, "chat") == (1, 155)
+    assert spent(providers.database, ada, "chat") == (1, 155)
 
 
 def test_what_came_to_nothing_is_given_back_and_never_more(providers, ada):
@@ -70,7 +70,7 @@ def test_what_came_to_nothing_is_given_back_and_never_more(providers, ada):
     assert spend(providers, ada, calls_per_day=1) is None
     for _ in range(3):
         spend(providers, ada, calls=-1, tokens=-7)
-    assert providers.spent(ada, "chat") == (0, 0)
+    assert spent(providers.database, ada, "chat") == (0, 0)
 
 
 def test_each_owner_and_each_service_has_its_own(providers, ada, database):
@@ -84,14 +84,14 @@ def test_a_new_day_begins_anew(providers, ada, database):
     spend(providers, ada, calls_per_day=1)
     database.write(lambda c: c.execute(update(ProviderUsage.__table__).values(day="2026-01-01")))
     assert spend(providers, ada, calls_per_day=1) is None
-    assert providers.spent(ada, "chat") == (1, 0)
+    assert spent(providers.database, ada, "chat") == (1, 0)
 
 
 def test_workers_that_ask_at_once_get_no_more_than_there_is(providers, ada):
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: spend(providers, ada, calls_per_day=10), range(40)))
     assert answers.count(None) == 10
-    assert providers.spent(ada, "chat") == (10, 0)
+    assert spent(providers.database, ada, "chat") == (10, 0)
 
 
 def test_an_answer_is_kept_for_its_owner_alone(providers, ada, database):

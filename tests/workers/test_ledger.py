@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from tests.jobs.conftest import spent
 from tests.workers.running import TEXT
 
 
@@ -21,7 +22,7 @@ def test_what_jobs_spend_is_counted_for_their_owner(bench):
     made = bench(spending())
     assert made.run(n=30).state == "succeeded"
     assert made.run(n=12).state == "succeeded"
-    assert made.house.providers.spent(made.owner_id, "chat") == (2, 42)
+    assert spent(made.store.database, made.owner_id, "chat") == (2, 42)
 
 
 def test_over_the_budget_a_job_fails_and_says_when_there_is_more(bench):
