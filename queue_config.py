@@ -23,8 +23,9 @@ import structlog
 from celery import Celery
 from kombu.exceptions import ChannelError, OperationalError
 
-#: Which machines may take a job. `gpu`: heavy engines, an accelerator if there is one; `cpu`: light ones.
-QUEUES = ("gpu", "cpu")
+#: Which machines may take a job. `gpu`: heavy engines, an accelerator if there is one; `cpu`: light ones;
+#: `net`: those that ask somebody else's service and mostly wait.
+QUEUES = ("gpu", "cpu", "net")
 
 #: The only task there is.
 WAKE_TASK = "atelier.wake"

@@ -186,7 +186,8 @@ def _timings(row: JobRow) -> Timings:
 def engine_view(spec: EngineSpec, language: str) -> EngineView:
     """One engine in this language, with what it needs that may not be installed."""
     shown = words.shown(spec, language)
-    names = list(dict.fromkeys(name for needs in spec.needs for name in sorted(needs)))
+    needed = dict.fromkeys(name for needs in spec.needs for name in sorted(needs))
+    names = [name for name in needed if name in weights.WEIGHTS]
     reported = {name for worker in services().fleet.alive() for name in worker.weights} if names else set()
     return EngineView(
         name=spec.name,
@@ -198,5 +199,6 @@ def engine_view(spec: EngineSpec, language: str) -> EngineView:
         produces=list(spec.produces),
         example=dict(spec.example),
         labels=shown.labels,
+        deterministic=spec.deterministic,
         needs_weights={name: name in reported or weights.present(name) for name in names},
     )

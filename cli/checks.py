@@ -195,7 +195,7 @@ def workers(place: Place) -> Verdict:
     if alive:
         return Verdict(OK, f"{len(alive)} alive, for {', '.join(sorted(served))}")
     if place.running:
-        return Verdict(WARN, "none is alive: jobs will wait", _mend_workers(place, opened, "gpu,cpu"))
+        return Verdict(WARN, "none is alive: jobs will wait", _mend_workers(place, opened, "gpu,cpu,net"))
     return Verdict(OK, "none; `atelier up` starts one")
 
 

@@ -6,7 +6,9 @@ An engine is a folder `engines/<kind>/` with a light `spec.py` (pydantic; import
     EngineError            the job fails with `code`; a second try would fail the same way
     ├── BadInput           this input or this combination of parameters cannot be used
     ├── OutOfMemory        did not fit, even after the engine's own smaller second try
+    ├── BudgetUsedUp       the job's owner has had what they may have of a provider today
     └── Transient          worth another attempt (a device that hiccuped)
+        └── Away           a service that is asked is away, or wants to be asked later: nobody's failure
     Interrupted            raised by Context.progress: stop now, the context has already noted why
 """
 
@@ -71,6 +73,23 @@ class Transient(EngineError):
     """A passing fault of the device or the machine."""
 
     code = "transient"
+
+
+class Away(Transient):
+    """A service elsewhere is away, or wants to be asked later. Neither the job nor this machine failed."""
+
+    code = "provider_unavailable"
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        """`retry_after`: in how many seconds to ask again, where it said so."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class BudgetUsedUp(EngineError):
+    """The job's owner has had what they may have of a provider today."""
+
+    code = "budget_used_up"
 
 
 class Interrupted(Exception):
@@ -248,7 +267,7 @@ class Placement:
     batch_most: int
     #: In about the seconds of one processor core.
     cost: float
-    #: Names (`engines.weights`) of what a worker must have.
+    #: Names of what a worker must have: see `EngineSpec.needs`.
     needs: tuple[str, ...]
 
 
@@ -279,7 +298,9 @@ class EngineSpec:
     #: How many times that it is with an uploaded network of this config, which its conversion found.
     network_cost: Callable[[Mapping[str, Any]], float] = field(default=lambda _config: 1.0)
     #: What its jobs can need besides the engine itself, in the sets that some params need together: names of
-    #: `engines.weights`. A worker asks for jobs that need nothing, or one of these sets if it has all of it.
+    #: `engines.weights`, secrets (`secret:chat`, `engines.secrets`), services that answer (`provider:chat`,
+    #: `engines.providers`). A worker asks for jobs that need nothing, or one of these sets if it has all of
+    #: it.
     needs: tuple[frozenset[str], ...] = ()
     #: Which of these sets these params need; empty when there is nothing to fetch.
     weights_for: Callable[[Any], tuple[str, ...]] = field(default=lambda _params: ())
@@ -293,6 +314,8 @@ class EngineSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     #: The engines whose jobs its jobs may ask for (`Part`); ANY_ENGINE: whichever the params name.
     may_ask: tuple[str, ...] = ()
+    #: Whether the same seed and params give the same result.
+    deterministic: bool = True
     #: A diagnostic engine: works like any other, but forms and galleries do not offer it.
     hidden: bool = False
     #: The kind of network (`NetworkRef.kind`) that its jobs make of an uploaded file, its one file field.
@@ -415,6 +438,25 @@ class PartOutput:
     text: str | None = None
 
 
+class Ledger(Protocol):
+    """What the house keeps of one owner's calls to one provider."""
+
+    def spend(self, calls: int = 0, tokens: int = 0) -> None:
+        """Count what is about to be asked, or what came of it; less than nothing gives back.
+
+        Raises BudgetUsedUp, and counts nothing, where calls are to be made and the day's are used up.
+        """
+
+    def recall(self, request: str) -> str | None:
+        """What `remember` kept under this hash of a request, if it is still kept."""
+
+    def remember(self, request: str, answer: str) -> None:
+        """Keep an answer for a day, for this owner's next such request."""
+
+    def forget(self, request: str) -> None:
+        """Keep it no longer."""
+
+
 class Context(Protocol):
     """What a running engine may ask of the house."""
 
@@ -453,6 +495,9 @@ class Context(Protocol):
 
     def restore(self) -> bytes | None:
         """The newest checkpoint an earlier attempt of this job stored, if any."""
+
+    def ledger(self, provider: str, *, calls_per_day: int, tokens_per_day: int) -> Ledger:
+        """The job's owner's account with a provider, within these bounds of a day in UTC; 0: any number."""
 
 
 #: One job of a batch: its params and its own context.

@@ -59,6 +59,7 @@ def configure_logging(process: str) -> None:
         "celery.worker.strategy",
         "celery.app.trace",
         "httpx",
+        "httpcore",  # all headers of an answer, in which a service may say back a key
         "botocore",
         "boto3",
         "s3transfer",

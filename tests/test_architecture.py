@@ -87,7 +87,7 @@ ALLOWED = {
     "scripts": set(OURS),
 }
 #: Of the engines, the light side: what the API, `accept` and the command line may import.
-LIGHT = ("base", "weights", "words", "install_weights")
+LIGHT = ("base", "weights", "secrets", "providers", "words", "install_weights")
 HEAVY = {"torch", "torchvision", "safetensors", "numpy"}
 #: Modules of so many lines have a test file of their name,
 MIRRORED_LINES = 40

@@ -35,6 +35,7 @@ from workers.asking import part_outputs
 from workers.fetch import FetchFailed, FetchRefused, fetch
 from workers.house import House
 from workers.lease import Lease, Stop
+from workers.ledger import OwnerLedger
 from workers.networks import Kept
 from workers.scratch import Scratch
 
@@ -265,6 +266,10 @@ class JobContext:
                 return stream.read()
         except FileNotFoundError:
             return None
+
+    def ledger(self, provider: str, *, calls_per_day: int, tokens_per_day: int) -> OwnerLedger:
+        """The owner's account with a provider."""
+        return OwnerLedger(self._house.providers, self._job.owner_id, provider, calls_per_day, tokens_per_day)
 
     def _store_preview(self, preview: Callable[[], bytes]) -> None:
         key = self.key("preview.jpg")

@@ -10,7 +10,7 @@ import structlog
 from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from engines.base import EngineError, Interrupted, OutOfMemory, Transient
+from engines.base import Away, EngineError, Interrupted, OutOfMemory, Transient
 from jobs.errors import LeaseLost, PartConflict, Unavailable
 from jobs.states import State
 from jobs.store import Claim, JobRow, JobStore
@@ -101,9 +101,12 @@ class Ending:
                 return self._fail(
                     attempt, "invalid_params", f"This worker does not take these parameters: {error}"
                 )
+            case Transient() | StorageUnavailable() | Unavailable() if attempt.lease.stop is not None:
+                return self._interrupted(attempt)
+            case Away():
+                least = error.retry_after or 0.0
+                return self._retry(attempt, error.code, str(error), charge=False, least=least)
             case Transient() | StorageUnavailable() | Unavailable():
-                if attempt.lease.stop is not None:
-                    return self._interrupted(attempt)
                 code = "storage_unavailable" if isinstance(error, StorageUnavailable) else error.code
                 return self._retry(attempt, code, str(error), charge=isinstance(error, Transient))
             case EngineError():
@@ -168,13 +171,15 @@ class Ending:
         )
         return f"failed: {code}"
 
-    def _retry(self, attempt: Attempt, code: str, detail: str, *, charge: bool) -> str:
+    def _retry(self, attempt: Attempt, code: str, detail: str, *, charge: bool, least: float = 0.0) -> str:
         job = attempt.job
         # Whatever the reason, longer each time; an outage that lasts counts attempts and not failures.
         before = job.failures if charge else min(job.attempt, 16)
         delay = min(settings.RETRY_CAP_SECONDS, settings.RETRY_BASE_SECONDS * 2**before)
         # Full jitter on the upper half, so that a fleet does not come back in step.
         delay *= random.uniform(0.5, 1.0)
+        if least > delay:  # somebody said when to come back: not before, and not all at once
+            delay = min(least, settings.RETRY_AFTER_CAP_SECONDS) * random.uniform(1.0, 1.1)
         patiently(
             lambda: self._store.retry_later(
                 job.id,

@@ -1,4 +1,4 @@
-"""The sweeper's passes through what is not kept for ever: results and uploads, link codes, old messages.
+"""The sweeper's passes through what is not kept for ever: results, uploads, link codes, answers, messages.
 
 Rows go here; their objects go with the clean-up.
 """
@@ -9,6 +9,7 @@ import structlog
 
 from accounts.store import AccountStore
 from jobs.files import FileStore
+from jobs.providers import ProviderStore
 from jobs.store import JobStore, Keeping
 from webhooks.deliveries import DeliveryStore
 
@@ -24,6 +25,8 @@ MESSAGES_AT_ONCE = 1000
 MESSAGE_TURNS = 10
 #: Link codes in one transaction.
 CODES_AT_ONCE = 1000
+#: Kept answers in one transaction.
+ANSWERS_AT_ONCE = 500
 
 
 class Expiry:
@@ -77,6 +80,17 @@ class OldCodes:
     def look(self) -> bool:
         """Remove a bounded number of them. True: there may be more. Raises Unavailable."""
         return self._accounts.expire_codes(limit=CODES_AT_ONCE) == CODES_AT_ONCE
+
+
+class OldAnswers:
+    """What services elsewhere answered, kept long enough. One pass is `look`."""
+
+    def __init__(self, providers: ProviderStore) -> None:
+        self._providers = providers
+
+    def look(self) -> bool:
+        """Remove a bounded number of them. True: there may be more. Raises Unavailable."""
+        return self._providers.expire(limit=ANSWERS_AT_ONCE) == ANSWERS_AT_ONCE
 
 
 class OldMessages:

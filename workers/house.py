@@ -12,6 +12,7 @@ from fleet.store import FleetStore
 from jobs.database import Database
 from jobs.files import FileStore
 from jobs.networks import NetworkStore
+from jobs.providers import ProviderStore
 from jobs.store import JobStore
 from storage.base import Storage
 from workers import settings
@@ -30,6 +31,7 @@ class House:
     files: FileStore
     fleet: FleetStore
     networks: NetworkStore
+    providers: ProviderStore
     #: Networks on this machine's disk.
     cache: NetworkCache
     storage: Storage
@@ -47,6 +49,7 @@ class House:
             files=FileStore(database),
             fleet=FleetStore(database),
             networks=NetworkStore(database),
+            providers=ProviderStore(database),
             cache=NetworkCache(settings.networks_dir(), settings.networks_bytes()),
             storage=storage,
         )

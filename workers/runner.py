@@ -11,12 +11,12 @@ import structlog
 
 import engines
 from engines.base import Interrupted
-from engines.weights import installed
 from jobs.errors import Unavailable
 from jobs.store import Claim, JobRow
 from workers import settings
 from workers.attempt import Attempt, named
 from workers.ending import Ending
+from workers.has import has
 from workers.health import Health
 from workers.house import House
 from workers.lease import Flag, Keeper, Lease
@@ -98,11 +98,11 @@ class Runner:
 
     def _meets(self) -> list[frozenset[str]]:
         """What jobs of its engines can need, as far as this machine has it."""
-        has = frozenset(installed())
-        if not has:
+        here = frozenset(has())
+        if not here:
             return []  # and no spec need be read for that
         specs = map(self._catalogue.spec, self._catalogue.names())
-        return [needs for spec in specs for needs in spec.needs if needs <= has]
+        return [needs for spec in specs for needs in spec.needs if needs <= here]
 
     def release(self) -> None:
         """Give back what runs now; for another thread to call, again while it is needed."""

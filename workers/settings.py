@@ -63,6 +63,8 @@ EXPIRY_SECONDS = 60.0
 #: Back-off of transient errors: base * 2^failures, with jitter, at most the cap.
 RETRY_BASE_SECONDS = 2.0
 RETRY_CAP_SECONDS = 300.0
+#: And where a service elsewhere says when to come back, so much of that is believed.
+RETRY_AFTER_CAP_SECONDS = 3600.0
 
 
 def queues() -> tuple[str, ...]:

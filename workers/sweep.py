@@ -22,6 +22,7 @@ from jobs.files import FileStore
 from jobs.ids import new_id
 from jobs.logs import configure_logging
 from jobs.networks import NetworkStore
+from jobs.providers import ProviderStore
 from jobs.rows import FolderRow
 from jobs.store import JobStore
 from queue_config import Doorbell
@@ -30,7 +31,7 @@ from storage.base import Storage, StorageUnavailable
 from webhooks.deliveries import DeliveryStore
 from workers import settings
 from workers.chores import Chore, clock, do_due
-from workers.expiry import Expiry, OldCodes, OldMessages
+from workers.expiry import Expiry, OldAnswers, OldCodes, OldMessages
 from workers.schedules import Schedules
 from workers.told import until_told
 
@@ -95,6 +96,7 @@ class Sweeper:
             Chore("results and uploads", settings.EXPIRY_SECONDS, Expiry(self._store, self._files).look),
             Chore("link codes", settings.EXPIRY_SECONDS, OldCodes(AccountStore(database)).look),
             Chore("networks", settings.EXPIRY_SECONDS, self._free_networks),
+            Chore("answers", settings.EXPIRY_SECONDS, OldAnswers(ProviderStore(database)).look),
             Chore("messages", settings.EXPIRY_SECONDS, OldMessages(DeliveryStore(database)).look),
         )
 

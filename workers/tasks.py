@@ -24,7 +24,6 @@ from celery.signals import (
 from sqlalchemy.exc import SQLAlchemyError
 
 import engines
-from engines.weights import installed
 from jobs.database import Database
 from jobs.errors import Unavailable
 from jobs.ids import new_id
@@ -32,6 +31,7 @@ from jobs.logs import configure_logging
 from queue_config import WAKE_TASK, Doorbell
 from storage import open_storage
 from workers import settings
+from workers.has import has
 from workers.house import House
 from workers.lost_child import free_leases
 from workers.runner import Runner
@@ -66,7 +66,7 @@ class Child:
                     pid=os.getpid(),
                     queues=settings.queues(),
                     engines=engines.names(),
-                    weights=installed(),
+                    weights=has(),
                     device=self.runner.device,
                     models=self.runner.models,
                     job_ids=self.runner.job_ids,

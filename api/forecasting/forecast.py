@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 import engines
 from api.forecasting.speed import Speed
 from api.schemas.jobs import Forecast
+from engines import providers, secrets
 from fleet.store import FleetStore
 from jobs.rows import WorkerRow
 from jobs.states import State
@@ -194,7 +195,7 @@ def _rounded(seconds: float | None) -> float | None:
 
 
 def takes(worker: WorkerRow, engine: str, queue: str, needs: str) -> bool:
-    """Whether a live worker would claim a job of this engine and queue that needs these weights."""
+    """Whether a live worker would claim a job of this engine and queue that needs this."""
     return (
         not worker.draining
         and worker.quarantined_at is None
@@ -214,7 +215,7 @@ def _why(alive: Iterable[WorkerRow], engine: str, queue: str, needs: str) -> str
     tests: Mapping[str, Callable[[WorkerRow], bool]] = {
         f"No worker serves the queue {queue} at the moment.": lambda w: queue in w.queues,
         f"No worker of the queue {queue} has the engine {engine}.": lambda w: engine in w.engines,
-        f"No worker has the weights {needs.replace(',', ', ')}.": lambda w: _wanted(needs) <= set(w.weights),
+        **{_without(need): _having(need) for need in sorted(_wanted(needs))},
         "All workers that could take it are in quarantine.": lambda w: w.quarantined_at is None,
         "All workers that could take it are being drained.": lambda w: not w.draining,
     }
@@ -223,3 +224,17 @@ def _why(alive: Iterable[WorkerRow], engine: str, queue: str, needs: str) -> str
         if not alive:
             return words
     return "No live worker can take it."
+
+
+def _without(need: str) -> str:
+    if need.startswith(secrets.PREFIX):
+        name = need.removeprefix(secrets.PREFIX)
+        return f"No worker has the secret {name}: whoever runs this studio has to set it."
+    if need.startswith(providers.PREFIX):
+        name = need.removeprefix(providers.PREFIX)
+        return f"No worker can ask the service {name} now: it is not set up, or did not answer lately."
+    return f"No worker has the weights {need}."
+
+
+def _having(need: str) -> Callable[[WorkerRow], bool]:
+    return lambda worker: need in worker.weights

@@ -40,7 +40,9 @@ class WorkerView(Wire):
     pid: int
     queues: list[str] = Field(description="Whose jobs it takes.")
     engines: list[str]
-    weights: list[str] = Field(description="The optional weights files it has.")
+    weights: list[str] = Field(
+        description="What it has of what jobs can need: weights files, secrets by name, services that answer."
+    )
     device: str | None = Field(description="What its last engine ran on; null before the first job.")
     models: list[str] = Field(description="What it has loaded: jobs that need it come first.")
     job_ids: list[str] = Field(description="What it runs; several when jobs run together.")

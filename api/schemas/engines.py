@@ -30,6 +30,7 @@ class EngineView(Wire):
         default_factory=dict,
         description="What `label` in the meta of a result may be -> what that is called.",
     )
+    deterministic: bool = Field(description="Whether the same seed and params give the same result.")
     needs_weights: dict[str, bool] = Field(
         default_factory=dict, description="Optional weights files it knows -> whether one is installed."
     )

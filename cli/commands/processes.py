@@ -44,7 +44,7 @@ def api(ctx: click.Context) -> None:
 
 
 @click.command()
-@click.option("--queues", default="gpu,cpu", show_default=True, help="Queues it serves.")
+@click.option("--queues", default="gpu,cpu,net", show_default=True, help="Queues it serves.")
 @click.pass_context
 def worker(ctx: click.Context, queues: str) -> None:
     """Run one worker."""

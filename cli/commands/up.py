@@ -27,7 +27,7 @@ from client import Client
     help=f"Where to keep everything. [default: ATELIER_DATA_DIR, else {settings.DEFAULT_DATA_DIR}]",
 )
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(0, 64), help="Worker processes.")
-@click.option("--queues", default="gpu,cpu", show_default=True, help="Queues the workers serve.")
+@click.option("--queues", default="gpu,cpu,net", show_default=True, help="Queues the workers serve.")
 @click.option(
     "--telegram",
     "token",

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from engines import images
-from engines.base import Context, Output, PartOutput
+from engines.base import Context, Ledger, Output, PartOutput
 from engines.neural_style.checkpoint import digest_of, pack, unpack
 from engines.neural_style.spec import NeuralStyleParams
 
@@ -104,6 +104,9 @@ class _Picture:
 
     def restore(self) -> bytes | None:
         return self._checkpoint
+
+    def ledger(self, provider: str, *, calls_per_day: int, tokens_per_day: int) -> Ledger:
+        return self._whole.ledger(provider, calls_per_day=calls_per_day, tokens_per_day=tokens_per_day)
 
 
 def _named(one: NeuralStyleParams, output: Output) -> Output:

@@ -7,6 +7,7 @@ from jobs.models.fleet import Lock, Worker
 from jobs.models.job import Job, JobEvent, JobInput, JobPart, JobTag, PastUsage
 from jobs.models.line import Clock, Flow
 from jobs.models.network import JobNetwork, Network, NetworkFile
+from jobs.models.provider import ProviderAnswer, ProviderUsage
 from jobs.models.schedule import Schedule, ScheduleInput
 from jobs.models.webhook import Delivery, DeliveryAttempt, Webhook
 
@@ -30,6 +31,8 @@ __all__ = [
     "Network",
     "NetworkFile",
     "PastUsage",
+    "ProviderAnswer",
+    "ProviderUsage",
     "Schedule",
     "ScheduleInput",
     "Secret",

@@ -21,7 +21,7 @@ class Worker(Base):
     pid: Mapped[int] = mapped_column(Integer)
     queues: Mapped[list[str]]
     engines: Mapped[list[str]]
-    #: Names of the optional weights files it has.
+    #: What it has of what jobs can need (`Job.needs`): weights files, secrets by name, services that answer.
     weights: Mapped[list[str]]
     device: Mapped[str | None] = mapped_column(String(100))
     #: What it has loaded: values of `Job.model`.

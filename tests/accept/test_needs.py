@@ -30,3 +30,7 @@ def test_it_is_there_where_a_live_worker_has_it(means):
 def test_where_it_lies_here_nobody_is_asked(means, tmp_path):
     (tmp_path / "vgg19-dcbb9e9d.pth").touch()
     require_weights(means.fleet, ["vgg19"])
+
+
+def test_a_secret_or_a_service_that_nobody_has_now_is_waited_for(means):
+    require_weights(means.fleet, ["provider:chat", "secret:chat"])

@@ -52,6 +52,7 @@ PAIRS = {
         ({"morph": "mp4", "size": 64}, {"morph": "mp4", "size": 512}),
         ({"morph": "mp4"}, {"morph": "mp4", "count": 3}),
     ],
+    "prompts": [({"instruction": "a", "max_tokens": 16}, {"instruction": "a", "max_tokens": 1024})],
     "stylegan": [
         ({"seeds": "1"}, {"seeds": "1-2"}),
         ({"count": 8}, {"count": 64}),

@@ -55,7 +55,7 @@ def test_migrating_there_and_back(run):
     ("typed", "part"),
     [
         (["api"], ["-m", "gunicorn", "-c", "python:api.gunicorn"]),
-        (["worker"], ["-m", "workers", "--queues", "gpu,cpu"]),
+        (["worker"], ["-m", "workers", "--queues", "gpu,cpu,net"]),
         (["worker", "--queues", "cpu"], ["-m", "workers", "--queues", "cpu"]),
         (["sweep"], ["-m", "workers.sweep"]),
         (["dispatch"], ["-m", "workers.webhooks"]),

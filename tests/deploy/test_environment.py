@@ -8,6 +8,7 @@ from pathlib import Path
 
 from api.settings import Settings
 from bot.settings import Settings as BotSettings
+from engines.secrets import SECRETS
 
 ROOT = Path(__file__).parents[2]
 CODE = (
@@ -100,6 +101,9 @@ def reads(path: Path) -> set[str]:
         found |= {
             f"ATELIER_TELEGRAM_{name.upper()}" for name in BotSettings.model_fields if name not in BOT_SHARES
         }
+    if path == ROOT / "engines" / "secrets.py":  # one for each name, and its file
+        names = {f"ATELIER_SECRET_{name.upper()}" for name in SECRETS}
+        found = names | {f"{name}_FILE" for name in names}
     return found
 
 

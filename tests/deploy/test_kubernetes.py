@@ -228,7 +228,7 @@ def test_every_variable_is_one_that_somebody_reads():
     }
     names |= {
         name
-        for secret in ("atelier-secrets", "atelier-telegram")
+        for secret in ("atelier-secrets", "atelier-telegram", "atelier-providers")
         for name in of("Secret")[secret]["stringData"]
     }
 
@@ -533,7 +533,7 @@ def test_only_gpu_workers_take_a_gpu_and_they_scale_to_zero():
         name: pods()[name]["spec"]["containers"][0]["resources"]["limits"].get("nvidia.com/gpu")
         for name in worker_queues()
     }
-    assert gpus == {"atelier-worker-gpu": "1", "atelier-worker-cpu": None}
+    assert gpus == {"atelier-worker-gpu": "1", "atelier-worker-cpu": None, "atelier-worker-net": None}
     assert of("ScaledObject")["atelier-worker-gpu"]["spec"]["minReplicaCount"] == 0
     keys = {t["key"] for t in pods()["atelier-worker-gpu"]["spec"]["tolerations"]}
     assert "nvidia.com/gpu" in keys

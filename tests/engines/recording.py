@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import engines
-from engines.base import BadInput, Interrupted, Output, Part, PartOutput
+from engines.base import BadInput, BudgetUsedUp, Interrupted, Output, Part, PartOutput
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,31 @@ class Report:
 
     fraction: float
     message: str
+
+
+@dataclass
+class RecordingLedger:
+    """An account without bounds, unless `refuses` is raised; what was spent, and the kept answers."""
+
+    refuses: BudgetUsedUp | None = None
+    calls: int = 0
+    tokens: int = 0
+    answers: dict[str, str] = field(default_factory=dict)
+
+    def spend(self, calls: int = 0, tokens: int = 0) -> None:
+        if calls > 0 and self.refuses is not None:
+            raise self.refuses
+        self.calls += calls
+        self.tokens += tokens
+
+    def recall(self, request: str) -> str | None:
+        return self.answers.get(request)
+
+    def remember(self, request: str, answer: str) -> None:
+        self.answers[request] = answer
+
+    def forget(self, request: str) -> None:
+        self.answers.pop(request, None)
 
 
 @dataclass
@@ -39,6 +64,7 @@ class RecordingContext:
     on_progress: Callable[[int], None] | None = None
     reports: list[Report] = field(default_factory=list)
     previews: list[bytes] = field(default_factory=list)
+    account: RecordingLedger = field(default_factory=RecordingLedger)
 
     def input(self, ref: str) -> Path:
         """The file registered for this reference."""
@@ -72,6 +98,10 @@ class RecordingContext:
     def restore(self) -> bytes | None:
         """The checkpoint given, or saved by the interruption."""
         return self.checkpoint
+
+    def ledger(self, provider: str, *, calls_per_day: int, tokens_per_day: int) -> RecordingLedger:  # noqa: ARG002  # one is enough
+        """The one account."""
+        return self.account
 
 
 def run_whole(name: str, params: Any, context: RecordingContext) -> list[Output]:

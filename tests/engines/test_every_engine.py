@@ -17,10 +17,12 @@ from PIL import Image
 from pydantic import ValidationError
 
 import engines
+from engines import providers, secrets
 from engines.base import ANY_ENGINE, FileParam, Params
 from engines.ui import ROLES
 from engines.weights import WEIGHTS
 from engines.words import choices_of
+from queue_config import QUEUES
 from tests.engines.recording import RecordingContext, run_whole
 
 NAMES = engines.names()
@@ -107,7 +109,7 @@ def test_the_spec_is_sane(name: str) -> None:
     assert spec.description.endswith(".")
     assert spec.produces
     assert all("/" in media_type for media_type in spec.produces)
-    assert spec.queue in ("gpu", "cpu")
+    assert spec.queue in QUEUES
     assert 0 < spec.time_limit <= 24 * 3600
     assert issubclass(spec.params, Params)
 
@@ -181,7 +183,9 @@ def test_the_example_is_valid_and_survives_json(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_what_its_jobs_need_is_declared(name: str) -> None:
     spec = engines.spec(name)
-    assert all(needs and needs <= set(WEIGHTS) for needs in spec.needs)
+    known = {*WEIGHTS, *(secrets.PREFIX + name for name in secrets.SECRETS)}
+    known |= {providers.PREFIX + name for name in providers.PROVIDERS}
+    assert all(needs and needs <= known for needs in spec.needs)
     # whatever is chosen, alone and two at a time, needs what is declared; and no more is declared than that
     asked = {frozenset(spec.weights_for(params)) for params in chosen(name)}
     assert asked - {frozenset()} == set(spec.needs)
@@ -195,6 +199,14 @@ def test_no_engine_asks_for_one_that_asks_for_it() -> None:
         for name in ready:
             del left[name]
     assert not left
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_who_asks_others_may_give_something_else_for_the_same_seed(name: str) -> None:
+    spec = engines.spec(name)
+    assert spec.deterministic == (
+        not any(n.startswith(providers.PREFIX) for needs in spec.needs for n in needs)
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.exc import DataError
 
+from engines.base import Away as ServiceAway
 from engines.base import BadInput, EngineError, Interrupted, OutOfMemory, Transient
 from jobs.errors import LeaseLost, Unavailable
 from storage.base import StorageUnavailable
@@ -268,3 +269,54 @@ def test_several_that_cannot_be_written_are_all_left_to_their_leases(ending, mon
     ending.ending.succeed_together(attempts, time.monotonic())
     assert states(ending, attempts) == ["running"] * 3
     assert ending.judge.outcomes == ["not_recorded"] * 3
+
+
+def test_a_service_that_is_away_costs_neither_the_job_nor_the_worker_anything(bench):
+    def script(_params, _context):
+        raise ServiceAway("The service chat answered 503.")
+        yield
+
+    made = bench(script)
+    for _ in range(5):
+        job_id = made.submit()
+        made.runner.work()
+        job = made.store.get(job_id)
+        assert (job.state, job.error_code, job.failures) == ("queued", "provider_unavailable", 0)
+        assert job.error_detail == "The service chat answered 503."
+    made.runner.health.report(
+        hostname="h", pid=1, queues=["cpu"], engines=["scripted"], weights=[], device=None
+    )
+    (worker,) = made.house.fleet.workers()
+    assert (worker.suspected, worker.quarantined_at) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("told", "least", "most"),
+    [
+        pytest.param(100.0, 100.0, 111.0, id="longer-than-ours"),
+        pytest.param(0.0, 0.0, 5.0, id="at-once"),
+        pytest.param(
+            1e9, settings.RETRY_AFTER_CAP_SECONDS, settings.RETRY_AFTER_CAP_SECONDS * 1.1 + 1, id="ages"
+        ),
+    ],
+)
+def test_a_service_that_says_when_to_come_back_is_believed_within_bounds(bench, told, least, most):
+    def script(_params, _context):
+        raise ServiceAway("busy", retry_after=told)
+        yield
+
+    job = bench(script).run()
+    pause = (job.run_after - job.started_at).total_seconds()
+    assert least <= pause <= most
+
+
+def test_a_job_of_a_service_that_is_away_is_canceled_when_it_was_asked_to_stop(bench):
+    def script(_params, _context):
+        made.store.cancel(job_id, None)
+        raise ServiceAway("away")
+        yield
+
+    made = bench(script)
+    job_id = made.submit()
+    made.runner.work()
+    assert made.store.get(job_id).state == "canceled"

@@ -9,7 +9,7 @@ from jobs.store import JobStore, NewArtifact, NewJob
 from tests.jobs.ageing import pass_days
 from tests.jobs.conftest import owner
 from workers import expiry
-from workers.expiry import Expiry, OldCodes, OldMessages
+from workers.expiry import Expiry, OldAnswers, OldCodes, OldMessages
 
 
 def submit(database, owner_id):
@@ -54,6 +54,9 @@ class Counted:
     def forget(self, *, limit):
         return self.expire_codes(limit=limit) == limit
 
+    def expire(self, *, limit):
+        return self.expire_codes(limit=limit)
+
     def expire_codes(self, *, limit):
         self.limits.append(limit)
         gone = min(self.due, limit)
@@ -68,6 +71,14 @@ def test_old_messages_go_in_so_many_turns_at_most(monkeypatch, due, turns, more)
     deliveries = Counted(due)
     assert OldMessages(deliveries).look() is more
     assert deliveries.limits == [2] * turns
+
+
+@pytest.mark.parametrize(("due", "more"), [(1, False), (2, True), (3, True)])
+def test_kept_answers_go_in_one_turn(monkeypatch, due, more):
+    monkeypatch.setattr(expiry, "ANSWERS_AT_ONCE", 2)
+    answers = Counted(due)
+    assert OldAnswers(answers).look() is more
+    assert answers.limits == [2]
 
 
 @pytest.mark.parametrize(("due", "more"), [(1, False), (2, True), (3, True)])

@@ -137,7 +137,7 @@ def test_a_model_is_loaded_once_for_many_jobs(bench):
 )
 def test_a_worker_takes_the_jobs_whose_needs_it_has(bench, monkeypatch, here, runs):
     # given: an engine that for some params needs one thing, and for others two
-    monkeypatch.setattr("workers.runner.installed", lambda: here)
+    monkeypatch.setattr("workers.runner.has", lambda: here)
     made = bench(one, needs=(frozenset("a"), frozenset("ab")))
     jobs = {
         "nothing": made.submit(),

@@ -1,0 +1,1 @@
+"""Asks a chat model: text in, text or JSON out."""
