@@ -114,9 +114,9 @@ def cancel(ctx: click.Context, job_ids: tuple[str, ...]) -> None:
 def retry(ctx: click.Context, job_id: str, output: Path, as_json: bool, detach: bool) -> None:
     """Try a failed or canceled job again, unchanged, as a new job.
 
-    Its parameters and its seed go with it, its priority, timeout, webhook and labels. One that is made of jobs
-    goes on where it ended: what was made is kept. To make a job once more
-    that succeeded, or with something changed: `atelier again`.
+    Its parameters and its seed go with it, its priority, timeout, webhook and labels. One that is made of
+    jobs goes on where it ended: what was made is kept. To make a job once more that succeeded, or with
+    something changed: `atelier again`.
     """
     if not detach:
         check_output(output)
