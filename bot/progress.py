@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from bot import callbacks
+from bot import callbacks, stages
 from bot.results import buttons
 from bot.screens import Button
 from bot.texts import bar, clean, clip
@@ -40,19 +40,23 @@ def under_way(job: Json, title: str, words: Words) -> View:
         return View(words("job.canceling", engine=title), [])
     lines = _running(job, title, words) if job["state"] == "running" else _queued(job, title, words)
     rows = [[Button(words.plain("button.cancel"), callbacks.pack(callbacks.CANCEL, job["id"]))]]
-    return View(Html("\n".join([*lines, *_forecast(job, words)])), rows)
+    return View(Html("\n".join([*lines, *stages.lines(job, words), *_forecast(job, words)])), rows)
 
 
 def ended(job: Json, engine: Json, words: Words) -> View:
     """Of a job that failed or was canceled."""
-    title, rows = engine["title"], buttons(job, engine, words)
+    said = [_end(job, engine["title"], words), *stages.lines(job, words)]
+    return View(Html("\n".join(said)), buttons(job, engine, words))
+
+
+def _end(job: Json, title: str, words: Words) -> Html:
     if job["state"] == "canceled":
-        return View(words("job.canceled", engine=title), rows)
+        return words("job.canceled", engine=title)
     error = job["error"] or {"code": "other", "detail": ""}
     key = f"failure.{error['code']}"
     detail = clip(clean(error["detail"]), _DETAIL_LENGTH)
     reason = words(key if words.knows(key) else "failure.other", detail=detail)
-    return View(words("job.failed", engine=title, reason=reason), rows)
+    return words("job.failed", engine=title, reason=reason)
 
 
 def gone(job: Json | None, words: Words) -> View:
@@ -61,6 +65,9 @@ def gone(job: Json | None, words: Words) -> View:
 
 
 def _queued(job: Json, title: str, words: Words) -> list[Html]:
+    if stages.in_parts(job):
+        done = job["progress"]
+        return [words("job.parts", engine=title, bar=bar(done), percent=int(100 * done))]
     position, held = job["queue_position"], job["held"]
     if held is not None:
         return [words("job.held" if held["reason"] == "owner" else "job.behind", engine=title)]

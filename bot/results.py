@@ -123,14 +123,18 @@ def caption(job: Json, title: str, words: Words) -> Html:
 
 def heading(job: Json, title: str, words: Words) -> Html:
     """What stands above a result that is a text."""
-    return words("job.succeeded", engine=title, took=words.duration(job["timings"]["run"] or 0.0))
+    took = job["timings"]["run"] or 0.0
+    if job["stages"]:  # it was queued while its parts were made
+        took += job["timings"]["queued"]
+    return words("job.succeeded", engine=title, took=words.duration(took))
 
 
 def buttons(job: Json, engine: Json, words: Words) -> list[list[Button]]:
     """What can be done with a job that is over. `engine` says which fields there are."""
     schema = engine["params_schema"]
     if job["state"] != "succeeded":
-        return [[_button(words, "retry", callbacks.RETRY, job["id"])]]
+        # What its parts have made is kept.
+        return [[_button(words, "go_on" if job["stages"] else "retry", callbacks.RETRY, job["id"])]]
     rows = [[_button(words, "again", callbacks.AGAIN, job["id"])]]
     if hints.of_role(schema, "seed") is not None:
         rows[0].append(_button(words, "variation", callbacks.VARIATION, job["id"]))

@@ -14,14 +14,16 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-#: Without a terminal, a line at least this far apart, unless the state changes.
+#: Without a terminal, a line at least this far apart, unless the state changes, or the stage.
 PLAIN_SECONDS = 5.0
 
 #: A file or a pipe has no width: a row is a line.
 WIDE = 1000
 
 #: Columns that may be broken where the terminal is narrow; the others are copied from or read at a glance.
-FREE_TEXT = frozenset({"ENGINE", "USER", "FOR", "TITLE", "LICENCE", "WHAT IT IS", "URL", "EVENTS", "TAGS"})
+FREE_TEXT = frozenset(
+    {"ENGINE", "STAGE", "USER", "FOR", "TITLE", "LICENCE", "WHAT IT IS", "URL", "EVENTS", "TAGS"}
+)
 
 Show = Callable[[dict[str, Any]], None]
 
@@ -60,18 +62,24 @@ def progress(console: Console) -> Iterator[Show]:
 
 
 def _plain(console: Console) -> Show:
-    last: dict[str, Any] = {"state": None, "at": 0.0, "line": ""}
+    last: dict[str, Any] = {"state": None, "at": 0.0, "line": ""}  # state: and which stage
 
     def show(event: dict[str, Any]) -> None:
         now = time.monotonic()
         line = f"{event['state']:<9} {event['progress']:4.0%}  {event['message']}".rstrip()
-        news = event["state"] != last["state"] or now - last["at"] >= PLAIN_SECONDS
+        state = (event["state"], event.get("stage"))
+        news = state != last["state"] or now - last["at"] >= PLAIN_SECONDS
         if not news or line == last["line"]:
             return
-        last.update(state=event["state"], at=now, line=line)
+        last.update(state=state, at=now, line=line)
         console.print(line, markup=False, soft_wrap=True)
 
     return show
+
+
+def artifact(found: dict[str, Any]) -> str:
+    """A file of a result on a line."""
+    return f"{found['id']}  {found['name']}  {found['media_type']}  {size(found['size'])}"
 
 
 def table(*headings: str) -> Table:

@@ -10,6 +10,9 @@ Json = dict[str, Any]
 
 #: `queue_position` is counted up to here.
 MAX_POSITION = 1000
+#: What is said for the state of a job that waits for jobs of its own: its work is under way.
+IN_PARTS = "in parts"
+_HELD = {"owner": "on hold until you release it", "parts": "goes on when its parts are made"}
 
 
 def about(seconds: float) -> str:
@@ -23,6 +26,15 @@ def about(seconds: float) -> str:
     if seconds < 48 * 3600:
         return f"{round(seconds / 3600)} h"
     return f"{round(seconds / 86400)} days"
+
+
+def state(job: Json) -> str:
+    """Its state in a list. A held job is queued, and yet nothing will happen to it."""
+    if (job.get("held") or {}).get("reason") == "owner":
+        return "on hold"
+    if in_parts(job):
+        return f"{IN_PARTS} {job['progress']:.0%}"
+    return f"running {job['progress']:.0%}" if job["state"] == "running" else str(job["state"])
 
 
 def outlook(job: Json) -> str:
@@ -42,6 +54,11 @@ def outlook(job: Json) -> str:
     return ", ".join(part for part in parts if part)
 
 
+def in_parts(job: Json) -> bool:
+    """Whether it waits for jobs that it has asked for."""
+    return bool(job["state"] == "queued" and (job.get("held") or {}).get("reason") == "parts")
+
+
 def treatment(job: Json) -> str:
     """What was asked for besides the parameters; empty for an ordinary job."""
     parts = [f"{job['priority']} priority" if job["priority"] != "normal" else ""]
@@ -52,6 +69,22 @@ def treatment(job: Json) -> str:
     if job.get("webhook"):
         parts.append(f"webhook to {job['webhook']['url']} ({', '.join(job['webhook']['events'])})")
     return ", ".join(part for part in parts if part)
+
+
+def relations(job: Json) -> str:
+    """Whose part it is, and of which job it is another try; empty for most jobs."""
+    told = [f"part of {job['part_of']}" if job.get("part_of") else ""]
+    told.append(f"another try of {job['retry_of']}" if job.get("retry_of") else "")
+    return ", ".join(one for one in told if one)
+
+
+def failure(job: Json) -> str:
+    """Why a job has not succeeded; of one that is made of jobs, which of them it was."""
+    error = job.get("error") or {"code": job["state"], "detail": "The job was canceled."}
+    name, _, why = error["detail"].partition(": ")
+    if error["code"] != "part_failed" or not why:
+        return f"{error['detail']} ({error['code']})"
+    return f"its part {name} did not succeed: {why} ({error['code']})"
 
 
 def labels(job: Json) -> str:
@@ -66,6 +99,18 @@ def place(job: Json) -> str:
     if job.get("device"):
         return f", on {job['device']}"
     return ", never started" if job["attempt"] == 0 and job["state"] in ("failed", "canceled") else ""
+
+
+def took(job: Json) -> str:
+    """How long it waited and ran; of one that is made of jobs, what these took."""
+    timings, stages = job["timings"], job.get("stages")
+    if not stages:
+        return f"queued {show.seconds(timings['queued'])}, ran {show.seconds(timings['run'])}"
+    jobs, ran = sum(one["jobs"] for one in stages), sum(one["seconds"] for one in stages)
+    parts = f"its {jobs} parts ran {show.seconds(ran)}" if jobs > 1 else f"its part ran {show.seconds(ran)}"
+    if job["state"] != "succeeded":
+        return parts
+    return f"took {show.seconds(timings['queued'] + (timings['run'] or 0.0))}, {parts}"
 
 
 def used(job: Json) -> str:
@@ -85,7 +130,8 @@ def used(job: Json) -> str:
 def _held(held: Json | None) -> str:
     if held is None:
         return ""
-    return "on hold until you release it" if held["reason"] == "owner" else f"held: {held['detail']}"
+    said = _HELD.get(held["reason"])
+    return said if said is not None else f"held: {held['detail']}"
 
 
 def _place(position: int | None) -> str:

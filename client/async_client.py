@@ -125,6 +125,10 @@ class AsyncClient(AsyncTransport):
         pages = [await self.send(call) for call in job_calls.jobs_by_id(ids, everybodys)]
         return {job["id"]: job for page in pages for job in page}
 
+    def parts(self, job: Which, **query: Any) -> AsyncIterator[Json]:
+        """All jobs that a job has asked for, in that order: `name`, `stage`, and the `job` itself."""
+        return self.each("parts", lambda page: job_calls.parts(job, page), query)
+
     async def cancel(self, job: Which) -> Json:
         """Ask for a job to be stopped."""
         return await self.send(job_calls.cancel(job))

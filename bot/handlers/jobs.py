@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from bot import callbacks, dialogue
+from bot import callbacks, dialogue, stages
 from bot.dialogue import Outdated
 from bot.exchanges import Exchange
 from bot.forms import Kind
@@ -202,7 +202,8 @@ async def _list(exchange: Exchange, number: int) -> Screen:
     lines, rows = [words("jobs.title")], []
     for index, job in enumerate(found["jobs"], 1):
         title = await title_of(exchange, job["engine"])
-        state = words(f"jobs.{job['state']}", percent=int(100 * job["progress"]))
+        going = "running" if stages.in_parts(job) else job["state"]
+        state = words(f"jobs.{going}", percent=int(100 * job["progress"]))
         line = words("jobs.line", state=state, engine=title, when=_age(exchange, job))
         lines.append(Html(f"{index}. {line}"))
         rows += _buttons_of(index, job)

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.markup import escape
 
-from cli import context, show, treatment, words
+from cli import context, show, stages, treatment, words
 from cli.commands.run import check_output, finish, follow, follow_or_stop
 from cli.errors import written
 from cli.several import for_each
@@ -114,8 +114,9 @@ def cancel(ctx: click.Context, job_ids: tuple[str, ...]) -> None:
 def retry(ctx: click.Context, job_id: str, output: Path, as_json: bool, detach: bool) -> None:
     """Try a failed or canceled job again, unchanged, as a new job.
 
-    Its parameters and its seed go with it, its priority, timeout, webhook and labels. To make a job once more
-    that succeeded, or with something changed: `atelier again`.
+    Its parameters and its seed go with it, its priority, timeout, webhook and labels. One that is made of
+    jobs goes on where it ended: what was made is kept. To make a job once more that succeeded, or with
+    something changed: `atelier again`.
     """
     if not detach:
         check_output(output)
@@ -152,7 +153,7 @@ def _list(page: Json, as_json: bool) -> None:
         table.add_row(
             job["id"],
             escape(job["engine"]),
-            _state(job),
+            words.state(job),
             show.short_seconds(job["timings"]["run"]),
             show.moment(job["created_at"]),
             *([escape(", ".join(job.get("tags") or []))] if tagged else []),
@@ -162,30 +163,23 @@ def _list(page: Json, as_json: bool) -> None:
         click.echo("There are more: --limit.", err=True)
 
 
-def _state(job: Json) -> str:
-    """A held job is queued, and yet nothing will happen to it."""
-    if (job.get("held") or {}).get("reason") == "owner":
-        return "on hold"
-    return f"running {job['progress']:.0%}" if job["state"] == "running" else str(job["state"])
-
-
 def _describe(job: Json) -> None:
     console = show.results()
     console.print(f"[bold]{job['id']}[/]  {escape(job['engine'])}  {job['state']}  {job['progress']:.0%}")
     if job["message"]:
         console.print(escape(job["message"]))
-    for line in (words.labels(job), words.treatment(job), words.outlook(job)):
+    for line in (words.relations(job), words.labels(job), words.treatment(job), words.outlook(job)):
         if line:
             console.print(line, markup=False)
-    timings = job["timings"]
-    console.print(f"queued {show.seconds(timings['queued'])}, ran {show.seconds(timings['run'])}", end="")
+    console.print(words.took(job), end="")
     console.print(f", attempt {job['attempt']}, seed {job['seed']}{escape(words.place(job))}")
     if taken := words.used(job):
         console.print(taken, markup=False)
+    if job.get("stages"):
+        console.print(stages.table(job["stages"]))
     for artifact in job["artifacts"]:
-        line = (
-            f"  {artifact['id']}  {artifact['name']}  {artifact['media_type']}  {show.size(artifact['size'])}"
-        )
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(f"  {show.artifact(artifact)}", markup=False, soft_wrap=True)
     if job.get("error"):
-        console.print(f"[red]{escape(job['error']['detail'])}[/] ({escape(job['error']['code'])})")
+        console.print(f"[red]{escape(words.failure(job))}[/]")
+    if way_on := stages.way_on(job):
+        console.print(way_on, markup=False, soft_wrap=True)

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import click
 
-from cli import context, groups, options, show, treatment, words
+from cli import context, groups, options, show, stages, treatment, words
 from cli.errors import CommandError, in_words, of_file, readable, written
 from cli.waiting import Waiting
 from client import FINAL, ApiError, Client, Json, Refused
@@ -257,13 +257,10 @@ def finish(client: Client, job: Json, output: Path, as_json: bool) -> None:
     else:
         for file in files:
             click.echo(str(file))
-        timings = job["timings"]
-        took = f"queued {show.seconds(timings['queued'])}, ran {show.seconds(timings['run'])}"
         device = f" on {job['device']}" if job.get("device") else ""
-        click.echo(f"{job['state']}: {took}{device}, seed {job['seed']}", err=True)
+        click.echo(f"{job['state']}: {words.took(job)}{device}, seed {job['seed']}", err=True)
     if job["state"] != "succeeded":
-        failure = job.get("error") or {"code": job["state"], "detail": "The job was canceled."}
-        raise CommandError(f"{failure['detail']} ({failure['code']})")
+        raise CommandError("\n".join(filter(None, (words.failure(job), stages.way_on(job)))))
 
 
 def fetch(client: Client, job: Json, output: Path) -> list[Path]:

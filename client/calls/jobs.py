@@ -56,6 +56,11 @@ def jobs_by_id(ids: Sequence[str], everybodys: bool) -> Iterator[Call[list[Json]
         yield get("/v1/jobs", listed("jobs"), id=some, all="true" if everybodys else None)
 
 
+def parts(which: Which, query: Mapping[str, Any]) -> Call[Json]:
+    """A page of the jobs that a job has asked for, in that order."""
+    return get(f"/v1/jobs/{part(which)}/parts", page("parts"), **query)
+
+
 def events(which: Which, after: int) -> Call[Json]:
     """The event stream, from the event after this version on."""
     headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": str(after)} if after else {})

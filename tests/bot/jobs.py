@@ -43,6 +43,7 @@ def job(number: int = 1, state: str = "queued", **more: Any) -> Json:
         "params": {"text": "hello"},
         "seed": 7,
         "timings": {"queued": 1.0, "run": None if state == "queued" else 4.0},
+        "stages": [],
         "artifacts": [],
         "data_removed": False,
         "error": None,
@@ -63,3 +64,15 @@ def artifact(name: str, media_type: str, size: int = 1000, **more: Any) -> Json:
 def png(name: str = "planet.png", **more: Any) -> Json:
     """A picture."""
     return artifact(name, more.pop("media_type", "image/png"), **more)
+
+
+def stage(name: str, state: str = "running", jobs: int = 8, succeeded: int = 3, **more: Any) -> Json:
+    """A stage of a job that is made of jobs."""
+    return {"name": name, "state": state, "jobs": jobs, "succeeded": succeeded, "progress": 0.4} | more
+
+
+def chain(*its: Json, number: int = 1, state: str = "queued", **more: Any) -> Json:
+    """A job that waits for jobs of its own, or what became of it."""
+    held = {"reason": "parts", "detail": ""} if state == "queued" else None
+    plain = {"stages": list(its), "held": held, "queue_position": None, "attempt": 1, "progress": 0.48}
+    return job(number, state, **(plain | more))

@@ -265,6 +265,28 @@ def test_a_running_job_is_canceled_by_its_button(home, ada):
     assert home.jobs_of(ada.id)[0]["state"] == "canceled"
 
 
+def test_a_chain_shows_its_stages_and_goes_on_where_it_stopped(home, ada):
+    stages = [
+        {"name": name, "engine": "echo", "params": {"seconds": 0.1 if name == "a" else 60}} for name in "ab"
+    ]
+    ada.say(f"/new pipeline {json.dumps({'stages': stages})}")
+    ada.wait_for(is_form)
+    ada.press("▶️ Go").answer()
+    ada.wait_for(lambda m: "in parts" in m.text and "✅ a: 1/1" in m.text and "🎨 b:" in m.text, PATIENCE)
+    ada.press("✖️ Cancel").answer()
+    ada.wait_for(lambda m: "was canceled" in m.text and "✅ a: 1/1" in m.text)
+
+    ada.press("🔁 Go on where it stopped").answer()
+    ada.wait_for(lambda m: "in parts" in m.text and "✅ a: 1/1" in m.text and "🎨 b:" in m.text, PATIENCE)
+    shown = ada.last
+    again, first = home.jobs_of(ada.id)
+    assert again["retry_of"] == first["id"]
+    ada.say("/jobs")
+    assert re.search(r"1\. 🎨 \d+ %", ada.wait_for(lambda m: "Your jobs" in m.text).text)
+    ada.press("✖️ Cancel", shown).answer()
+    ada.wait_for(lambda m: m.id == shown.id and "was canceled" in m.text)
+
+
 def test_jobs_lists_them_and_cancel_asks_which(home, ada):
     for _ in range(2):
         ada.say('/new echo {"seconds": 60}')

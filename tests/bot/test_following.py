@@ -14,7 +14,7 @@ from bot import delivering, following
 from bot.following import Follower
 from bot.sending import Sender
 from tests.bot.followers import LIMIT, Bots, closed, done, kinds, until
-from tests.bot.jobs import job, job_id
+from tests.bot.jobs import chain, job, job_id, stage
 from tests.bot.scripted import ScriptedApi
 from tests.bot.test_sending import png as picture
 from tests.telegram.server import BotApi
@@ -62,6 +62,22 @@ async def test_a_job_is_shown_from_the_queue_to_the_picture_in_one_message(bots,
     assert file.media == picture()
     assert "seed 7" in face.text
     assert face.labels == ["🔁 Again", "🎲 Variation", "🖼 Use as input", "📋 Share settings"]
+
+
+async def test_a_chain_s_stages_are_shown_as_they_move(bots, api, anna):
+    number = await bots.show(anna, chain(stage("planets", jobs=1, succeeded=0)))
+    async with bots.one():
+        await until(lambda: "🎨 planets: 40 %" in anna.last.text)
+        assert "in parts" in anna.last.text
+        made = stage("planets", "succeeded", jobs=1, succeeded=1)
+        api.change(number, stages=[made, stage("kinds")])
+        await until(lambda: "✅ planets: 1/1\n🎨 kinds: 3/8" in anna.last.text)
+        error = {"code": "part_failed", "detail": "kinds-002: timeout: Too long."}
+        api.change(number, state="failed", held=None, error=error, stages=[made, stage("kinds", "failed")])
+        await closed(bots)
+    assert "kinds-002" in anna.last.text
+    assert "❌ kinds: 3/8" in anna.last.text
+    assert anna.last.labels == ["🔁 Go on where it stopped"]
 
 
 async def test_nothing_is_edited_when_nothing_changed(bots, api, anna, telegram):

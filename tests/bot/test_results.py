@@ -7,7 +7,7 @@ import pytest
 from bot import callbacks, results
 from bot.sending import Kind
 from bot.words import Words
-from tests.bot.jobs import ECHO, artifact, job, png
+from tests.bot.jobs import ECHO, artifact, chain, job, png, stage
 
 LIMIT = 50_000_000
 EN = Words("en")
@@ -195,6 +195,15 @@ def test_what_telegram_did_not_take_goes_in_the_next_lesser_way():
 
 def verbs(found) -> list[str]:
     return [callbacks.unpack(button.data)[0] for row in found for button in row]
+
+
+def test_a_job_that_is_made_of_jobs_took_what_these_did():
+    timings = {"queued": 60.0, "run": 4.0}
+    alone = results.heading(job(state="succeeded", timings=timings), "Echo", EN)
+    assert "ready in 4 s" in alone
+    assert "ready in 65 s" in results.heading(
+        chain(stage("a"), state="succeeded", timings=timings), "Chain", EN
+    )
 
 
 def test_the_buttons_are_those_the_engine_has_a_use_for():

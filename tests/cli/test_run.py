@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.commands.run import targets_of, upload_files
+from cli.commands.run import finish, targets_of, upload_files
+from cli.errors import CommandError
 from client import Client, Refused
 
 ECHO = {
@@ -76,3 +77,18 @@ def test_local_files_are_uploaded_once_and_references_left_alone():
 
     assert sent == {"photo": "art_1", "styles": ["art_1", "https://example.org/b.png", "art_2"], "seed": 1}
     assert uploaded == ["a.png", "c.png"]
+
+
+def test_a_chain_that_failed_names_its_part_and_how_it_goes_on(capsys):
+    stage = {"name": "kinds", "state": "failed", "jobs": 4, "seconds": 3.0}
+    error = {"code": "part_failed", "detail": "kinds-002: timeout: Too long."}
+    job = {"id": "job_1", "state": "failed", "seed": 7, "stages": [stage], "error": error}
+
+    with pytest.raises(CommandError) as caught:
+        finish(None, job | {"timings": {"queued": 1.0, "run": None}}, Path("out"), False)
+
+    assert caught.value.message.startswith(
+        "its part kinds-002 did not succeed: timeout: Too long. (part_failed)"
+    )
+    assert "`atelier retry job_1` goes on" in caught.value.message
+    assert "failed: its 4 parts ran 3.0 s" in capsys.readouterr().err

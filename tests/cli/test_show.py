@@ -87,3 +87,11 @@ def test_where_it_is_narrow_a_title_is_broken_and_what_is_copied_is_not():
     lines = [line.split() for line in made.getvalue().splitlines()]
     assert lines[1] == ["job_1234567890", "a", "title"]
     assert lines[2][0] == "of"
+
+
+def test_without_a_terminal_another_stage_is_not_waited_for():
+    assert said(
+        event("in parts", "a 1/2") | {"stage": "a"},
+        event("in parts", "a 2/2") | {"stage": "a"},
+        event("in parts", "b 0/2", 0.5) | {"stage": "b"},
+    ) == ["in parts    0%  a 1/2", "in parts   50%  b 0/2"]

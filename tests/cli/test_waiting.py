@@ -38,10 +38,12 @@ class Server:
 def hurry(monkeypatch):
     monkeypatch.setattr(waiting, "FIRST_SECONDS", 0.001)
     monkeypatch.setattr(waiting, "MOST_SECONDS", 0.01)
+    monkeypatch.setattr(waiting, "PARTS_SECONDS", 0.002)
 
 
 def queued(position):
-    return {"state": "queued", "queue_position": position, "forecast": {"servable": True, "starts_in": 40.0}}
+    forecast = {"servable": True, "starts_in": 40.0}
+    return {"version": 9, "state": "queued", "queue_position": position, "forecast": forecast}
 
 
 def messages(seen):
@@ -90,3 +92,45 @@ def test_nobody_is_asked_about_a_job_that_runs():
         threading.Event().wait(0.05)
 
     assert server.asked == 0
+
+
+def in_parts(*stages):
+    held = {"reason": "parts", "detail": ""}
+    its = [{"name": n, "state": "running", "jobs": 8, "succeeded": k, "progress": 0.0} for n, k in stages]
+    return {"version": 9, "state": "queued", "held": held, "stages": its}
+
+
+def test_which_stage_it_is_in_is_told_while_it_waits_for_its_parts():
+    seen = []
+    server = Server(in_parts(("kinds", 3)))
+
+    with Waiting(server, "job_1", seen.append) as follower:
+        follower.see(event("running"))
+        follower.see({**event("queued"), "reason": "waits_for_parts"})
+        assert seen[-1]["state"] == "in parts"  # known before anybody asks
+        wait_until(lambda: seen[-1]["message"] == "kinds 3/8")
+        # a part has ended: the stage stays on the line, with the job's new progress
+        follower.see({**event("queued", "kinds-004 is made"), "progress": 0.5})
+        ended = seen[-1]
+        # and when all have, the job stands in line as any other
+        server.answers = [queued(1) | {"version": 10}]
+        follower.see({**event("queued"), "reason": "parts_ended", "version": 10})
+        wait_until(lambda: seen[-1]["message"].startswith("position 1"))
+
+    assert (ended["state"], ended["message"], ended["stage"]) == ("in parts", "kinds 3/8", "kinds")
+    assert ended["progress"] == 0.5
+    assert seen[-1]["state"] == "queued"
+
+
+def test_a_job_that_is_made_of_jobs_is_asked_for_once_a_second(monkeypatch):
+    monkeypatch.setattr(waiting, "PARTS_SECONDS", 60.0)
+    server = Server(in_parts(("kinds", 3)))
+
+    with Waiting(server, "job_1", lambda _event: None) as follower:
+        follower.see({**event("queued"), "reason": "waits_for_parts"})
+        wait_until(lambda: server.asked == 1)
+        follower.see(event("running"))
+        follower.see({**event("queued"), "reason": "waits_for_parts"})
+        threading.Event().wait(0.05)
+
+    assert server.asked == 1

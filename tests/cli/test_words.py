@@ -51,6 +51,10 @@ def test_a_forecast_is_no_more_exact_than_it_is(seconds, shown):
             {"held": {"reason": "running_cap", "detail": "2 of your jobs may run."}, "queue_position": 3},
             "held: 2 of your jobs may run., position 3",
         ),
+        (
+            {"state": "queued", "held": {"reason": "parts", "detail": "x"}, "forecast": {"servable": True}},
+            "goes on when its parts are made",
+        ),
         ({"state": "running", "forecast": {"starts_in": 0.0, "ends_in": 3.2}}, "ends in about 3 s"),
         ({"state": "succeeded", "forecast": None}, ""),
         ({"queue_position": MAX_POSITION}, "position 1000 or later"),
@@ -94,3 +98,57 @@ def test_what_it_used():
 )
 def test_where_it_ran(state, attempt, device, shown):
     assert words.place({"state": state, "attempt": attempt, "device": device}) == shown
+
+
+@pytest.mark.parametrize(
+    ("job", "shown"),
+    [
+        ({"state": "queued", "held": None}, "queued"),
+        ({"state": "queued", "held": {"reason": "owner"}}, "on hold"),
+        ({"state": "queued", "held": {"reason": "parts"}, "progress": 0.48}, "in parts 48%"),
+        ({"state": "running", "progress": 0.5}, "running 50%"),
+        ({"state": "failed", "progress": 0.5}, "failed"),
+    ],
+    ids=["queued", "owner", "parts", "running", "failed"],
+)
+def test_the_state_in_a_list(job, shown):
+    assert words.state(job) == shown
+
+
+@pytest.mark.parametrize(
+    ("more", "shown"),
+    [
+        ({}, ""),
+        ({"part_of": None, "retry_of": None}, ""),
+        ({"part_of": "job_1"}, "part of job_1"),
+        ({"part_of": "job_1", "retry_of": "job_2"}, "part of job_1, another try of job_2"),
+    ],
+    ids=["old-server", "none", "part", "both"],
+)
+def test_whose_part_and_which_try_it_is(more, shown):
+    assert words.relations(more) == shown
+
+
+@pytest.mark.parametrize(
+    ("job", "shown"),
+    [
+        ({"state": "canceled", "error": None}, "The job was canceled. (canceled)"),
+        ({"error": {"code": "timeout", "detail": "a: b"}}, "a: b (timeout)"),
+        (
+            {"error": {"code": "part_failed", "detail": "kinds-002: out_of_memory: Too large."}},
+            "its part kinds-002 did not succeed: out_of_memory: Too large. (part_failed)",
+        ),
+        ({"error": {"code": "part_failed", "detail": "said else"}}, "said else (part_failed)"),
+    ],
+    ids=["canceled", "plain", "part", "part-said-otherwise"],
+)
+def test_why_it_did_not_succeed(job, shown):
+    assert words.failure(job) == shown
+
+
+def test_what_it_took():
+    job = {"state": "succeeded", "timings": {"queued": 1.0, "run": 3.0}}
+    stages = [{"jobs": 1, "seconds": 5.0}, {"jobs": 8, "seconds": 40.0}]
+    assert words.took(job) == "queued 1.0 s, ran 3.0 s"
+    assert words.took(job | {"stages": stages}) == "took 4.0 s, its 9 parts ran 45 s"
+    assert words.took(job | {"state": "failed", "stages": stages[:1]}) == "its part ran 5.0 s"

@@ -8,14 +8,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from jobs.database import Database
-from jobs.store import JobRow, JobStore, NewArtifact
+from jobs.store import JobRow, JobStore, NewArtifact, NewJob, NewPart
 from storage.base import Storage
 from storage.local import LocalStorage
 from tests.api.helpers import picture
 
-ENGINES = ["echo", "neural_style", "planets"]
+ENGINES = ["echo", "neural_style", "pipeline", "planets"]
 #: The text of an echo job that fails.
 FAILS = "fail"
 
@@ -42,7 +43,10 @@ class Hand:
         if row.params.get("text") == FAILS:
             self._store.fail(row.id, row.attempt, code="out_of_memory", detail="Too large.")
             return
-        text = row.engine == "echo"
+        if row.engine == "pipeline" and not row.parts:
+            self._store.wait_for(row.id, row.attempt, [_part(row, stage) for stage in row.params["stages"]])
+            return
+        text = row.engine in ("echo", "pipeline")
         data = str(row.params.get("text")).encode() if text else picture(color="teal")
         name, media_type = ("echo.txt", "text/plain") if text else ("picture.png", "image/png")
         key = f"jobs/{row.id}/{row.attempt}/{name}"
@@ -50,6 +54,13 @@ class Hand:
         sha256 = hashlib.sha256(data).hexdigest()
         made = NewArtifact(name=name, key=key, media_type=media_type, size=len(data), sha256=sha256)
         self._store.succeed(row.id, row.attempt, [made], device="cpu")
+
+
+def _part(chain: JobRow, stage: dict[str, Any]) -> NewPart:
+    """One echo for each stage, whatever it is to be; its name says whether that fails."""
+    name = stage["name"]
+    made = NewJob(owner_id=chain.owner_id, engine="echo", queue="cpu", params={"text": name}, seed=1)
+    return NewPart(name, name, 0.9 / len(chain.params["stages"]), name, made)
 
 
 @contextmanager

@@ -34,6 +34,7 @@ def test_every_block_runs_behind_the_one_before(live, live_database, tmp_path, m
     for word in (
         *("out/picture.png", "succeeded", "b'hello'", "queued", "100%", "422 invalid_params"),
         *("size", "reader", "yes", "content content True", "out/planets/picture.png"),
+        *("planets succeeded 1/1", "kinds echo ['echo.txt']"),
     ):
         assert word in said, word
     assert {path.name for path in Path("out").iterdir()} == {

@@ -74,6 +74,36 @@ def test_the_same_key_is_the_same_job(client):
     assert caught.value.problem["job_id"] == first["id"]
 
 
+def chain(*names: str) -> dict[str, object]:
+    return {"stages": [{"name": name, "engine": "echo", "params": {"text": name}} for name in names]}
+
+
+def test_a_chain_s_parts_are_read_page_by_page(client):
+    job = client.wait(client.submit("pipeline", chain("a", "b", "c")), within=60)
+    assert job["state"] == "succeeded"
+    assert [(one["name"], one["succeeded"], one["jobs"]) for one in job["stages"]] == [
+        *(("a", 1, 1), ("b", 1, 1), ("c", 1, 1)),
+    ]
+    parts = list(client.parts(job, limit=2))
+    assert [(one["name"], one["stage"], one["job"]["state"]) for one in parts] == [
+        *(("a", "a", "succeeded"), ("b", "b", "succeeded"), ("c", "c", "succeeded")),
+    ]
+    assert {one["job"]["part_of"] for one in parts} == {job["id"]}
+    assert client.read(parts[0]["job"]["artifacts"][0]) == b"a"
+    assert list(client.parts(parts[0]["job"])) == []
+
+
+def test_what_a_failed_chain_has_made_is_made_no_second_time(client):
+    with pytest.raises(JobFailed) as caught:
+        client.run("pipeline", chain("first", FAILS), within=60)
+    failed = caught.value.job
+    assert (caught.value.code, caught.value.detail) == ("part_failed", "fail: out_of_memory: Too large.")
+    again = client.wait(client.retry(failed), within=60)
+    assert again["retry_of"] == failed["id"]
+    made, second = (next(client.parts(one))["job"]["id"] for one in (failed, again))
+    assert made == second
+
+
 def test_events_from_the_first_to_the_last(client):
     job = client.submit("echo", {"text": "x"})
     seen = list(client.events(job))

@@ -10,6 +10,7 @@ ALL = {
     "submit": jobs.submit("e", {}, (), {}, None),
     "dry_run": jobs.dry_run("e", {}, (), {}),
     "job": jobs.job("j", 1.5),
+    "parts": jobs.parts("j", {"cursor": "7"}),
     "cancel": jobs.cancel("j"),
     "hold": jobs.hold("j"),
     "release": jobs.release("j"),
