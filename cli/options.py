@@ -12,9 +12,8 @@ from cli import treatment
 from client import Json, schema
 from client.schema import Bounds, Field, Kind, Variant
 
-#: Option names every engine command has of its own; the last four in `atelier schedules add`.
+#: Option names every engine command has of its own.
 RESERVED = frozenset({"output", "json", "detach", "dry-run", "file", "help"}) | treatment.NAMES
-RESERVED |= {"name", "cron", "zone", "misses"}
 
 
 class FileType(click.ParamType[str]):

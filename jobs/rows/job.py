@@ -136,6 +136,7 @@ class EventRow(Protocol):
 class PartRow(Protocol):
     """One of `jobs.models.JobPart`, and the job that it is."""
 
+    job_id: str
     name: str
     stage: str
     number: int

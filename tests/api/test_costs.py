@@ -15,6 +15,7 @@ from tests.api.helpers import data_uri, picture
 
 PICTURE = data_uri(picture())
 PAINTED = {"content": PICTURE, "style": [PICTURE]}
+WORDS = {"name": "words", "engine": "echo"}
 
 #: Params of less work and of more; or why all params of an engine are the same work, and two of them.
 #: A new engine must say which.
@@ -41,6 +42,11 @@ PAIRS = {
         (PAINTED, PAINTED | {"stroke": 2.0}),
         (PAINTED, PAINTED | {"count": 3}),
     ],
+    "pipeline": (
+        "its stages are jobs of their own",
+        {"stages": [WORDS]},
+        {"stages": [WORDS, {**WORDS, "name": "more"}]},
+    ),
     "planet_classifier": ("one picture", {"image": PICTURE}, {"image": PICTURE, "top": 12}),
     "planets": [
         ({"size": 64}, {"size": 128}),

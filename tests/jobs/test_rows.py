@@ -13,6 +13,7 @@ import jobs.rows
 from accounts.keys import WITH_OWNER
 from jobs import models
 from jobs.networks import _ALL
+from jobs.store.asking import _PARTS_OF, _STAGES
 from jobs.store.follower import _EVENTS, _FACTS, _VERSIONS
 from jobs.store.line.admitting import _STANDING
 from jobs.store.line.claiming import CLAIM
@@ -52,7 +53,9 @@ SELECTED = {
     jobs.rows.FactsRow: _FACTS.selected_columns,
     jobs.rows.MetRow: _STANDING.selected_columns,
     jobs.rows.NamedKeyRow: WITH_OWNER.selected_columns,
+    jobs.rows.PartRow: _PARTS_OF.selected_columns,
     jobs.rows.SizedNetworkRow: _ALL.selected_columns,
+    jobs.rows.StageRow: _STAGES.selected_columns,
     jobs.rows.VersionRow: _VERSIONS.selected_columns,
 }
 

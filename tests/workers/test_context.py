@@ -194,7 +194,7 @@ class Checkpoints:
 @pytest.fixture
 def made():
     """A context with a storage in memory and everything else of the test's."""
-    job = SimpleNamespace(id="job_1", attempt=2, owner_id="usr_1", checkpoint_key=None)
+    job = SimpleNamespace(id="job_1", attempt=2, owner_id="usr_1", checkpoint_key=None, progress=0.0)
     house = SimpleNamespace(store=Checkpoints(), storage=MemoryStorage())
     lease = Lease()
     context = JobContext(job, lease, house)
