@@ -29,7 +29,7 @@ from jobs.states import Hold, State
 from jobs.store.events import note
 from jobs.store.line.admitting import admit, lock_owner
 from jobs.store.outbox import announce, announce_progress
-from jobs.store.statements import BY_ID, JOBS, QUEUED
+from jobs.store.statements import JOBS, QUEUED
 
 PARTS = JobPart.__table__
 ARTIFACTS = Artifact.__table__
@@ -39,6 +39,20 @@ _MOST = 0.999
 
 #: Those that were linked from an earlier try have ended, so these are all.
 ONE_LEFT = select(exists().where(JOBS.c.part_of == bindparam("of_job"), JOBS.c.finished_at.is_(None)))
+_of = JOBS.alias("of")
+_MEETS = (
+    select(
+        _of.c.state,
+        _of.c.hold,
+        PARTS.c.share,
+        PARTS.c.name,
+        ONE_LEFT.scalar_subquery().label("one_left"),
+        exists().where(ARTIFACTS.c.job_id == bindparam("of_part")).label("results"),
+    )
+    .join(PARTS, PARTS.c.job_id == _of.c.id)
+    .where(_of.c.id == bindparam("of_job"), PARTS.c.part_id == bindparam("of_part"))
+    .with_for_update(of=_of)
+)
 _READ_RESULTS = insert(JobInput).from_select(
     ["job_id", "artifact_id"],
     select(bindparam("of_job", type_=PARTS.c.job_id.type), ARTIFACTS.c.id).where(
@@ -46,8 +60,6 @@ _READ_RESULTS = insert(JobInput).from_select(
         ~exists().where(JobInput.job_id == bindparam("of_job"), JobInput.artifact_id == ARTIFACTS.c.id),
     ),
 )
-_LOCK = BY_ID.with_for_update()
-_SHARE_AND_NAME = select(PARTS.c.share, PARTS.c.name).where(OF_JOB, PARTS.c.part_id == bindparam("of_part"))
 _waiting = and_(JOBS.c.id == bindparam("of_job"), QUEUED, JOBS.c.hold == literal_column("'parts'"))
 _further = JOBS.c.progress + bindparam("share")
 _GO_ON = (
@@ -58,9 +70,9 @@ _GO_ON = (
         message=bindparam("said"),
         version=JOBS.c.version + 1,
     )
-    .returning(JOBS)
 )
-_STAND_AGAIN = _GO_ON.values(hold=Hold.BEHIND.value, run_after=now())
+_STAND_AGAIN = _GO_ON.values(hold=Hold.BEHIND.value, run_after=now()).returning(JOBS)
+_GO_ON = _GO_ON.returning(JOBS.c.notify)
 _FAIL = (
     update(JOBS)
     .where(_waiting)
@@ -92,25 +104,26 @@ def part_ended(connection: Connection, part: JobRow) -> JobRow | None:
     """A part has ended. Returns its job, if that has changed its state or its place by it."""
     if not part.part_of:
         return None
-    # Before the job's row, as whoever cancels or deletes it does.
+    # Before the job's row, as whoever cancels or deletes it does. And a statement of its own: the next one
+    # sees what all have done who held the lock before, so of parts that end at once exactly one is the last.
     lock_owner(connection, part.owner_id)
-    job = fetch_one(connection, JobRow, _LOCK, {"job_id": part.part_of})
-    if job is None or job.state != State.QUEUED or job.hold != Hold.PARTS:
+    job_id = part.part_of
+    met = connection.execute(_MEETS, {"of_job": job_id, "of_part": part.id}).one_or_none()
+    if met is None or met.state != State.QUEUED or met.hold != Hold.PARTS:
         return None
-    found = connection.execute(_SHARE_AND_NAME, {"of_job": job.id, "of_part": part.id}).one()
     if part.state != State.SUCCEEDED:
         what = f"{part.error_code}: {part.error_detail}" if part.error_code else str(part.state)
-        failed = fetch_one(connection, JobRow, _FAIL, {"of_job": job.id, "detail": f"{found.name}: {what}"})
+        failed = fetch_one(connection, JobRow, _FAIL, {"of_job": job_id, "detail": f"{met.name}: {what}"})
         note(connection, [failed] if failed is not None else [], "part_failed")
         return failed
-    read_results(connection, job.id, part.id)
-    if connection.execute(ONE_LEFT, {"of_job": job.id}).scalar_one():
-        said = f"{found.name} is made"
-        going = connection.execute(_GO_ON, {"of_job": job.id, "share": found.share, "said": said}).one()
-        if going.notify:
-            announce_progress(connection, job.id)
-        return None
-    return stand_again(connection, job.id, found.share)
+    if met.results:
+        read_results(connection, job_id, part.id)
+    if not met.one_left:
+        return stand_again(connection, job_id, met.share)
+    values = {"of_job": job_id, "share": met.share, "said": f"{met.name} is made"}
+    if connection.execute(_GO_ON, values).scalar_one():
+        announce_progress(connection, job_id)
+    return None
 
 
 def read_results(connection: Connection, job_id: str, part_id: str) -> None:

@@ -230,8 +230,8 @@ def _pipeline(store: JobStore, owner: str, *, stages: int, files: int, seconds: 
     asked = []
     for n in range(stages):
         stage = {"name": f"s{n}", "engine": "echo", "params": {"text": "x", "seconds": seconds}}
-        if files:
-            stage["each"] = "@files"
+        if files:  # without results, which the chain would hand on one after the other
+            stage = {**stage, "each": "@files", "params": {"text": "", "seconds": seconds}}
         elif n:
             stage["params"] = {"text": f"@s{n - 1}", "seconds": seconds}
         asked.append(stage)
