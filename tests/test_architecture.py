@@ -268,7 +268,7 @@ for name in engines.names():
     engines.spec(name).params.model_json_schema()
 heavy = {"torch", "torchvision", "numpy", "av"} & set(sys.modules)
 assert not heavy, heavy
-unused = {"rich", "pygments", "yaml", "pillow_heif"} & set(sys.modules)
+unused = {"rich", "pygments", "yaml", "pillow_heif", "jsonschema_rs"} & set(sys.modules)
 assert not unused, unused
 import rich.console, yaml  # whoever wants one still gets it
 """
@@ -298,8 +298,8 @@ assert not others, others
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, env={"PATH": "/usr/bin:/bin"})
 
 
-def test_lazy_imports_are_three():
-    """Engines, storages and the reader of HEIC are imported when they are asked for; nothing else is."""
+def test_lazy_imports_are_four():
+    """Engines, storages, the readers of HEIC and of schemas are imported when they are asked for, no others."""
     users = set()
     for folder in ALLOWED:
         for path in sources(folder):
@@ -310,7 +310,12 @@ def test_lazy_imports_are_three():
             ]
             if inside or "importlib" in imports(path):
                 users.add(str(path.relative_to(ROOT)))
-    assert users == {"engines/__init__.py", "storage/__init__.py", "doors/image_files.py"}
+    assert users == {
+        "engines/__init__.py",
+        "storage/__init__.py",
+        "doors/image_files.py",
+        "engines/prompts/fitting.py",
+    }
 
 
 def test_a_module_has_its_test_file_or_a_reason_for_none():

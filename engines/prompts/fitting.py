@@ -10,9 +10,8 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+from types import ModuleType
 from typing import Any
-
-import jsonschema_rs
 
 #: Characters of a schema as JSON.
 MOST_SCHEMA = 16_384
@@ -45,25 +44,33 @@ def check_schema(schema: Mapping[str, Any]) -> None:
     if len(text) > MOST_SCHEMA:
         raise ValueError(f"has more than {MOST_SCHEMA} characters as JSON")
     _Unfolded(schema).count()
+    schemas = _library()
     try:
-        jsonschema_rs.validator_for(dict(schema), offline=True)
-    except jsonschema_rs.ValidationError as error:
+        schemas.validator_for(dict(schema), offline=True)
+    except schemas.ValidationError as error:
         raise ValueError(f"is no JSON Schema: {error.message[:300]}") from error
 
 
 def fitting(schema: Mapping[str, Any], text: str) -> bytes:
     """The JSON that a text holds, alone or in a fence, written anew. Raises Misfit."""
-    found = _FENCE.fullmatch(text)
+    found, schemas = _FENCE.fullmatch(text), _library()
     try:
         value = json.loads(found[1] if found else text, parse_constant=_refuse)
         written = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2)
-        jsonschema_rs.validator_for(dict(schema), offline=True).validate(value)
-    except jsonschema_rs.ValidationError as error:
+        schemas.validator_for(dict(schema), offline=True).validate(value)
+    except schemas.ValidationError as error:
         where = "".join(f"[{step!r}]" for step in error.instance_path)
         raise Misfit(f"at ${where}: {error.message[:300]}") from error
     except (ValueError, RecursionError) as error:
         raise Misfit(f"it is no JSON: {str(error)[:300]}") from error
     return f"{written}\n".encode("utf-8", "replace")
+
+
+def _library() -> ModuleType:
+    # Imported with the first schema: it is 5 MiB of each process that reads the engine's spec.
+    import jsonschema_rs  # noqa: PLC0415  see above
+
+    return jsonschema_rs
 
 
 def _refuse(constant: str) -> None:

@@ -20,7 +20,11 @@ from tests.ports import own_port
 
 #: Of every API and of the baseline.
 PROCESSES, THREADS = 2, 32
-SETTINGS = {"ATELIER_API_WORKERS": str(PROCESSES), "ATELIER_API_THREADS": str(THREADS)}
+SETTINGS = {
+    "ATELIER_API_WORKERS": str(PROCESSES),
+    "ATELIER_API_THREADS": str(THREADS),
+    "ATELIER_MAX_QUEUED": "0",  # it sends more than one owner may have waiting
+}
 BODY = '{"engine": "echo", "params": {"text": "x"}}'
 #: Makes the tables of the baseline.
 _TABLES = "from scripts.bench.bare_flask import engine, things; things.metadata.create_all(engine)"
