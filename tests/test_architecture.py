@@ -299,7 +299,7 @@ assert not others, others
 
 
 def test_lazy_imports_are_four():
-    """Engines, storages, readers of HEIC and of schemas are imported when they are asked for, and no others."""
+    """Engines, storages, readers of HEIC and of schemas are imported when asked for; nothing else is."""
     users = set()
     for folder in ALLOWED:
         for path in sources(folder):
