@@ -27,6 +27,8 @@ from engines.base import EngineSpec, wrong
 _SOME_FILE = "art_0"
 _SOME_TEXT = "text"
 _COUNTS = (1, 2, 12, 100)
+#: Characters of a stage's params as JSON.
+MOST_PARAMS = 65_536
 #: A stage's name.
 NAME = r"[a-z0-9][a-z0-9_-]{0,39}"
 #: The chain's own files, as references call them.
@@ -106,6 +108,9 @@ def check(stages: Sequence[Stage], files: int) -> None:
         if stage.name in names[:number] or stage.name in (FILES, EACH):
             raise wrong(f"{at}.name", f"another stage is called {stage.name}, or it is a word of its own")
     for number, stage in enumerate(stages):
+        # They are kept in the job's row; and a picture in them would be no file of the job's.
+        if len(json.dumps(stage.params)) > MOST_PARAMS:
+            raise wrong(f"stages.{number}.params", f"has more than {MOST_PARAMS:,} characters: name files")
         _check_references(f"stages.{number}", stage, names, files)
     _check_order(stages)
     specs = {stage.name: _spec(f"stages.{number}", stage) for number, stage in enumerate(stages)}

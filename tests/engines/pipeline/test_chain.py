@@ -96,6 +96,11 @@ def test_what_depends_on_how_many_files_there_will_be_is_left_to_the_run():
     assert field.startswith("stages.1.params.captions"), said
 
 
+def test_no_file_is_hidden_in_a_stage():
+    data = "data:image/png;base64," + "A" * 70_000
+    assert refused(classify(data))[0] == "stages.0.params"
+
+
 def test_own_files_are_named_by_their_number():
     taken(classify("@files/2"), files=["art_1", "art_2"])
     assert refused(classify("@files/3"), files=["art_1"])[0] == "stages.0.params.image"
