@@ -23,6 +23,7 @@ from tests.telegram.clients import App, running, use
 from tests.telegram.conftest import picture
 from tests.telegram.people import User
 from tests.telegram.server import BotApi
+from tests.workers.running import until
 
 pytestmark = pytest.mark.waits
 
@@ -93,8 +94,9 @@ def test_only_one_may_poll(telegram: BotApi) -> None:
     with running(telegram, fails) as app:
         assert app.updater
         assert use(telegram, lambda bot: bot.get_updates()) == ()
-        polls = telegram.calls.of("getUpdates")
-        conflicts = [one for one in polls if one.status == 409]
+        # It is on record when it has been answered, which may be a little later.
+        until(lambda: any(one.status == 409 for one in telegram.calls.of("getUpdates")))
+        conflicts = [one for one in telegram.calls.of("getUpdates") if one.status == 409]
         assert len(conflicts) == 1
         assert "terminated by other getUpdates request" in conflicts[0].description
 

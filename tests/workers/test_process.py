@@ -306,6 +306,7 @@ def test_a_machine_on_which_three_owners_jobs_die_takes_no_more_and_another_does
 
 @ON_A_SERVER
 def test_a_job_in_which_two_workers_died_fails_and_neither_is_blamed(house):
+    house.set(ATELIER_PACE="1")  # for the same reason
     house.start("workers")
     house.start("workers.sweep")
     job_id = house.submit(60)
