@@ -14,7 +14,7 @@ _M_TRIM_THRESHOLD = -1
 _M_ARENA_MAX = -8
 _LARGE = 1024 * 1024
 #: Free memory at a heap's end that is kept: from 128 KiB on, small requests would ask for it each time.
-_KEPT = 1024 * 1024
+_KEPT = 4 * 1024 * 1024
 #: Heaps that threads share. By default eight a core, and each keeps what is free in it. Only one thread runs
 #: Python at a time, so two wait for each other rarely.
 _HEAPS = 2
