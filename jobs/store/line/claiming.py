@@ -51,13 +51,16 @@ _JOBS = Job.__table__
 
 
 def _can_be_taken(jobs: FromClause) -> ColumnElement[bool]:
+    known = jobs.c.engine.in_(bindparam("known", expanding=True))
+    met = jobs.c.needs.in_(bindparam("met", expanding=True))
     return and_(
         jobs.c.state == literal_column("'queued'"),
         jobs.c.hold.is_(None),
         jobs.c.queue == bindparam("from_queue"),
         jobs.c.run_after <= now(),
-        jobs.c.engine.in_(bindparam("known", expanding=True)),
-        jobs.c.needs.in_(bindparam("met", expanding=True)),
+        # In a CASE, of which PostgreSQL has no statistics. Where most rows are of other engines, it thought a
+        # plan for these very names cheaper than the prepared one, and planned at every claim: 1.2 ms.
+        case((and_(known, met), true())),
         # An attempt that began in time keeps the promise; what ended it is no reason to fail the job.
         or_(jobs.c.start_by.is_(None), jobs.c.attempt > 0, jobs.c.start_by > now()),
     )
