@@ -74,6 +74,11 @@ class Reference:
         return f"@{self.stage}/{self.file}" if self.file else f"@{self.stage}"
 
 
+def listed(value: Any) -> list[Any]:
+    """A value's elements, or the value."""
+    return value if isinstance(value, list) else [value]
+
+
 def plain(value: Any) -> Any:
     """A value that is no reference as the engine gets it."""
     return value[1:] if isinstance(value, str) and value.startswith("@@") else value
@@ -82,7 +87,7 @@ def plain(value: Any) -> Any:
 def references(stage: Stage) -> Iterator[tuple[str, Reference]]:
     """(where it stands in the stage, reference) of all that it refers to."""
     for field, value in stage.params.items():
-        for one in value if isinstance(value, list) else [value]:
+        for one in listed(value):
             if (found := Reference.of(one)) is not None:
                 yield f"params.{field}", found
     if stage.each is not None:
@@ -107,6 +112,10 @@ def check(stages: Sequence[Stage], files: int) -> None:
         at = f"stages.{number}"
         if stage.name in names[:number] or stage.name in (FILES, EACH):
             raise wrong(f"{at}.name", f"another stage is called {stage.name}, or it is a word of its own")
+        # What a part is called says which it is.
+        whole, _, number_of = stage.name.rpartition("-")
+        if number_of.isdecimal() and any(one.name == whole and one.each for one in stages):
+            raise wrong(f"{at}.name", f"a job of the stage {whole} is called so")
     for number, stage in enumerate(stages):
         # They are kept in the job's row; and a picture in them would be no file of the job's.
         if len(json.dumps(stage.params)) > MOST_PARAMS:
@@ -158,7 +167,7 @@ def _check_params(at: str, stage: Stage, specs: Mapping[str, EngineSpec]) -> Non
     for field, value in stage.params.items():
         if field not in spec.params.model_fields:
             raise wrong(f"{at}.params.{field[:60]}", f"the engine {stage.engine} has no such parameter")
-        for one in _listed(value):
+        for one in listed(value):
             if (found := Reference.of(one)) is not None:
                 _check_type(f"{at}.params.{field}", spec, field, _makes(found, stage, specs))
     # How many files a reference will stand for nobody knows; some number must do.
@@ -172,13 +181,13 @@ def _fault(spec: EngineSpec, stage: Stage, count: int) -> tuple[str, str] | None
     made, unknown = {}, set()
     for field, value in stage.params.items():
         param = spec.file_params.get(field)
-        if not any(map(Reference.of, _listed(value))):
+        if not any(map(Reference.of, listed(value))):
             made[field] = [plain(one) for one in value] if isinstance(value, list) else plain(value)
         else:
             unknown.add(field)
             several = param is not None and (param.multiple or isinstance(value, list))
             stand_in = _SOME_TEXT if param is None else _SOME_FILE
-            made[field] = [stand_in] * max(count, len(_listed(value))) if several else stand_in
+            made[field] = [stand_in] * max(count, len(listed(value))) if several else stand_in
     try:
         spec.params.model_validate_json(json.dumps(made), strict=True)
     except ValidationError as error:
@@ -187,10 +196,6 @@ def _fault(spec: EngineSpec, stage: Stage, count: int) -> tuple[str, str] | None
             if field.partition(".")[0] not in unknown:
                 return field, fault["msg"]
     return None
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def _makes(found: Reference, stage: Stage, specs: Mapping[str, EngineSpec]) -> tuple[str, ...] | None:

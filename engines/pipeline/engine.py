@@ -9,7 +9,7 @@ from typing import Any
 
 import engines
 from engines.base import BadInput, Context, Output, Part, PartOutput
-from engines.pipeline.chain import EACH, FILES, Reference, Stage, last, needed, plain
+from engines.pipeline.chain import EACH, FILES, Reference, Stage, last, listed, needed, plain
 from engines.pipeline.spec import PipelineParams
 
 #: Of the whole, what the jobs of the stages are; the rest is giving their results.
@@ -98,7 +98,7 @@ class _Chain:
             accept = None if param is None else param.accept
             many = param is not None and param.multiple
             found: list[Any] = []
-            for one in value if isinstance(value, list) else [value]:
+            for one in listed(value):
                 reference = Reference.of(one)
                 if reference is None:
                     found.append(plain(one))

@@ -96,6 +96,13 @@ def test_what_depends_on_how_many_files_there_will_be_is_left_to_the_run():
     assert field.startswith("stages.1.params.captions"), said
 
 
+def test_no_stage_is_called_as_a_job_of_another():
+    """Its jobs would be taken for its own: what a part is called says which it is."""
+    each = classify("@each", each="@planets")
+    assert refused(PLANETS, each, {**WORDS, "name": "kinds-001"})[0] == "stages.2.name"
+    taken(PLANETS, {**WORDS, "name": "planets-001"})
+
+
 def test_no_file_is_hidden_in_a_stage():
     data = "data:image/png;base64," + "A" * 70_000
     assert refused(classify(data))[0] == "stages.0.params"
