@@ -85,14 +85,7 @@ def run() -> None:
 def engine_command(view: Json) -> click.Command:
     """The command of one engine, drawn from its JSON Schema."""
     common: list[click.Option] = [
-        click.Option(
-            ["-f", "--file", "_file"],
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            help="A JSON file with parameters; what is given here as well goes before.",
-            callback=_from_file,
-            is_eager=True,  # before the options that it may give
-            expose_value=False,
-        ),
+        file_option(),
         click.Option(
             ["-o", "--output", "_output"],
             type=click.Path(path_type=Path),
@@ -118,6 +111,18 @@ def engine_command(view: Json) -> click.Command:
         },
         help=f"{view['title']}\n\n{view['description']}",
         short_help=view["title"],
+    )
+
+
+def file_option() -> click.Option:
+    """The parameters from a file; those that are given besides go before."""
+    return click.Option(
+        ["-f", "--file", "_file"],
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="A JSON file with parameters; what is given here as well goes before.",
+        callback=_from_file,
+        is_eager=True,  # before the options that it may give
+        expose_value=False,
     )
 
 

@@ -10,7 +10,7 @@ import click
 from rich.markup import escape
 
 from cli import context, groups, options, show, treatment
-from cli.commands.run import EngineCommand, EngineGroup, upload_files
+from cli.commands.run import EngineCommand, EngineGroup, file_option, upload_files
 from cli.several import for_each
 from client import Json
 
@@ -55,7 +55,10 @@ def schedule_command(view: Json) -> click.Command:
         click.Option(["--name", "_name"], help="What to call it.  [default: the engine's name]"),
         click.Option(["--misses", "_misses"], type=_MISSES, default="skip", show_default=True, help=_LATE),
     ]
-    common = [click.Option(["--json", "_as_json"], is_flag=True, help="Print the schedule as JSON.")]
+    common = [
+        file_option(),
+        click.Option(["--json", "_as_json"], is_flag=True, help="Print the schedule as JSON."),
+    ]
     # A time by which every one of its jobs must have begun there is not.
     treated = [option for option in treatment.options() if option.name != "_start_by"]
     return EngineCommand(

@@ -55,6 +55,20 @@ def test_a_schedule_from_its_making_to_its_end(schedules, here):
     assert schedules.all() == []
 
 
+def test_a_chain_is_scheduled_from_its_file(schedules, here, tmp_path):
+    stages = [
+        {"name": "words", "engine": "echo", "params": {"text": "hello"}},
+        {"name": "more", "engine": "echo", "params": {"text": "@words"}},
+    ]
+    path = tmp_path / "chain.json"
+    path.write_text(json.dumps({"stages": stages}))
+    schedule_id = schedules("add", "pipeline", "--file", str(path), *NINE).stdout.strip()
+    (row,) = schedules.all()
+    assert (row.engine, row.params["stages"][1]["params"]) == ("pipeline", {"text": "@words"})
+    job = here.store.get(schedules("run", schedule_id).stdout.strip())
+    assert (job.engine, [stage["name"] for stage in job.params["stages"]]) == ("pipeline", ["words", "more"])
+
+
 def test_a_file_of_this_machine_is_uploaded_and_kept(schedules, here, tmp_path):
     (tmp_path / "a.png").write_bytes(picture())
     path = str(tmp_path / "a.png")
